@@ -1,0 +1,276 @@
+//! The layout of what generated code reads and writes directly. Offsets are computed here and nowhere
+//! else; both tiers ask [`VMOffsets`]. Who fills these structures is in `instance` and `store`.
+//!
+//! ```text
+//! VMContext, one block per instance, zeroed at first, 16-byte aligned:
+//! +--------------------------+ 0
+//! | header (struct VMContext)|
+//! +--------------------------+ memories         *mut VMMemory       x memories
+//! +--------------------------+ tables           *mut VMTable        x tables
+//! +--------------------------+ imported_globals *mut VMGlobal       x imported globals
+//! +--------------------------+ globals          VMGlobal (16 bytes) x defined globals
+//! +--------------------------+ funcrefs         VMFuncRef (24 bytes) x functions, imports first
+//! +--------------------------+ budgets          i32                 x defined functions
+//! +--------------------------+ size
+//! ```
+//!
+//! The entry of a defined function among the funcrefs is all zero until somebody takes a reference to
+//! it; those of imported functions are filled at instantiation and are what calls of imports go through.
+
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
+
+use upshift_module::Module;
+
+use crate::VMBuiltins;
+
+/// Where the code of a defined function is entered; one per defined function and module.
+///
+/// A fresh slot holds the address of a lazy stub. Publishing better code is one release store into it.
+pub type CodeSlot = AtomicPtr<u8>;
+
+/// The fixed first part of an instance's context. Everything behind it is found by [`VMOffsets`].
+#[repr(C, align(16))]
+pub struct VMContext {
+    /// The store that the instance belongs to. First, as in [`VMHostContext`].
+    pub store: *mut VMStore,
+    /// The module's code slots, one per defined function.
+    pub slots: *const CodeSlot,
+    /// Entry points into the runtime.
+    pub builtins: *const VMBuiltins,
+    /// Engine-wide type ids (`u32`), by the module's type index.
+    pub type_ids: *const u32,
+    /// Base address of memory 0; never changes. Null without a memory.
+    pub memory0_base: *mut u8,
+    /// The host side of this instance (`runtime::Instance`).
+    pub instance: *mut u8,
+}
+
+/// The first parameter of a host function in place of a [`VMContext`].
+#[repr(C, align(16))]
+pub struct VMHostContext {
+    /// The store that the function belongs to. First, as in [`VMContext`].
+    pub store: *mut VMStore,
+    /// The host side of this function (`runtime::HostFunc`).
+    pub func: *mut u8,
+}
+
+/// What generated code, entry stubs and signal handlers share about a store.
+#[repr(C)]
+pub struct VMStore {
+    /// The lowest stack address that generated code may use now.
+    pub stack_limit: usize,
+    /// Return address into generated code of the last exit from it.
+    pub exit_pc: usize,
+    /// Frame pointer of the generated code that made the last exit.
+    pub exit_fp: usize,
+    /// Context of the instance that last called an import or through a reference.
+    /// Written before each such call, so that a host function knows its caller.
+    pub caller: *mut VMContext,
+    /// The innermost activation of this store, null when none runs.
+    pub entry: *mut EntryRecord,
+    /// Not zero when an interruption was asked for and has not been delivered.
+    pub interrupt: AtomicU32,
+}
+
+/// One activation: a call from the host into generated code. Lives in the host caller's frame.
+#[repr(C)]
+pub struct EntryRecord {
+    /// Stack pointer to go back to when leaving by a trap.
+    pub saved_sp: usize,
+    /// Frame pointer of the entry stub: where walks of this activation end.
+    pub fp: usize,
+    /// The store.
+    pub store: *mut VMStore,
+    /// The activation that was innermost on this thread before, of whatever store.
+    pub previous_on_thread: *mut EntryRecord,
+    /// The activation of this store that was innermost before.
+    pub previous_in_store: *mut EntryRecord,
+    /// `exit_pc` of the store at this entry: where the enclosing activation was left.
+    pub previous_exit_pc: usize,
+    /// `exit_fp` of the store at this entry.
+    pub previous_exit_fp: usize,
+}
+
+/// A linear memory's record. `length` is written by the runtime only.
+#[repr(C)]
+pub struct VMMemory {
+    /// Base address; never changes.
+    pub base: *mut u8,
+    /// Current length in bytes, a multiple of the page size.
+    pub length: AtomicUsize,
+}
+
+/// A table's record.
+#[repr(C)]
+pub struct VMTable {
+    /// The elements, 8 bytes each: funcref pointers or externref handles, null is 0. Moves on growth.
+    pub base: *mut u64,
+    /// Current length in elements.
+    pub length: usize,
+}
+
+/// A global's value, in the low bytes.
+#[derive(Clone, Copy)]
+#[repr(C, align(16))]
+pub struct VMGlobal {
+    /// Little-endian value, zero-extended.
+    pub bits: u128,
+}
+
+/// A function as a value: a reference is a pointer to one of these. Immutable once filled.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct VMFuncRef {
+    /// Where its code's address is read from.
+    pub slot: *const CodeSlot,
+    /// First argument of the call: a `VMContext` or a `VMHostContext`. Null in an entry not filled yet.
+    pub vmctx: *mut VMContext,
+    /// Engine-wide id of its type.
+    pub type_id: u32,
+}
+
+/// Offsets of the fixed fields, as the immediate operands that code generators want.
+pub mod offsets {
+    use super::*;
+    /// `VMContext::store` and `VMHostContext::store`.
+    pub const VMCONTEXT_STORE: i32 = offset_of!(VMContext, store) as i32;
+    /// `VMContext::slots`.
+    pub const VMCONTEXT_SLOTS: i32 = offset_of!(VMContext, slots) as i32;
+    /// `VMContext::builtins`.
+    pub const VMCONTEXT_BUILTINS: i32 = offset_of!(VMContext, builtins) as i32;
+    /// `VMContext::type_ids`.
+    pub const VMCONTEXT_TYPE_IDS: i32 = offset_of!(VMContext, type_ids) as i32;
+    /// `VMContext::memory0_base`.
+    pub const VMCONTEXT_MEMORY0_BASE: i32 = offset_of!(VMContext, memory0_base) as i32;
+    /// `VMStore::stack_limit`.
+    pub const VMSTORE_STACK_LIMIT: i32 = offset_of!(VMStore, stack_limit) as i32;
+    /// `VMStore::caller`.
+    pub const VMSTORE_CALLER: i32 = offset_of!(VMStore, caller) as i32;
+    /// `VMMemory::base`.
+    pub const VMMEMORY_BASE: i32 = offset_of!(VMMemory, base) as i32;
+    /// `VMMemory::length`.
+    pub const VMMEMORY_LENGTH: i32 = offset_of!(VMMemory, length) as i32;
+    /// `VMTable::base`.
+    pub const VMTABLE_BASE: i32 = offset_of!(VMTable, base) as i32;
+    /// `VMTable::length`.
+    pub const VMTABLE_LENGTH: i32 = offset_of!(VMTable, length) as i32;
+    /// `VMFuncRef::slot`.
+    pub const VMFUNCREF_SLOT: i32 = offset_of!(VMFuncRef, slot) as i32;
+    /// `VMFuncRef::vmctx`.
+    pub const VMFUNCREF_VMCTX: i32 = offset_of!(VMFuncRef, vmctx) as i32;
+    /// `VMFuncRef::type_id`.
+    pub const VMFUNCREF_TYPE_ID: i32 = offset_of!(VMFuncRef, type_id) as i32;
+}
+
+/// Where the variable parts of a module's `VMContext` are. All in bytes from its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VMOffsets {
+    imported_functions: u32,
+    imported_globals_count: u32,
+    memories: u32,
+    tables: u32,
+    imported_globals: u32,
+    globals: u32,
+    funcrefs: u32,
+    budgets: u32,
+    size: u32,
+}
+
+const POINTER: u32 = 8;
+
+impl VMOffsets {
+    /// The layout for `module`.
+    ///
+    /// Validation limits every count to a million, so no offset comes near 2^31.
+    #[must_use]
+    pub fn new(module: &Module) -> Self {
+        let count = |n: usize| u32::try_from(n).expect("validation bounds every index space");
+        let mut at = count(size_of::<VMContext>());
+        let mut part = |size: u32, align: u32, n: u32| {
+            let start = at.next_multiple_of(align);
+            at = start + size * n;
+            start
+        };
+        let functions = count(module.functions.len());
+        let defined_globals = count(module.globals.len()) - module.imported.globals;
+        let memories = part(POINTER, POINTER, count(module.memories.len()));
+        let tables = part(POINTER, POINTER, count(module.tables.len()));
+        let imported_globals = part(POINTER, POINTER, module.imported.globals);
+        let globals = part(count(size_of::<VMGlobal>()), 16, defined_globals);
+        let funcrefs = part(count(size_of::<VMFuncRef>()), POINTER, functions);
+        let budgets = part(4, 4, functions - module.imported.functions);
+        let size = at.next_multiple_of(16);
+        Self {
+            imported_functions: module.imported.functions,
+            imported_globals_count: module.imported.globals,
+            memories,
+            tables,
+            imported_globals,
+            globals,
+            funcrefs,
+            budgets,
+            size,
+        }
+    }
+
+    /// Bytes of the whole block.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// The `*mut VMMemory` of memory `index`.
+    #[must_use]
+    pub fn memory(&self, index: u32) -> i32 {
+        signed(self.memories + POINTER * index)
+    }
+
+    /// The `*mut VMTable` of table `index`.
+    #[must_use]
+    pub fn table(&self, index: u32) -> i32 {
+        signed(self.tables + POINTER * index)
+    }
+
+    /// Where global `index` is: in the context itself, or behind a pointer in it.
+    #[must_use]
+    pub fn global(&self, index: u32) -> GlobalLocation {
+        match index.checked_sub(self.imported_globals_count) {
+            Some(defined) => GlobalLocation::Inline(signed(
+                self.globals + size_of::<VMGlobal>() as u32 * defined,
+            )),
+            None => GlobalLocation::Pointer(signed(self.imported_globals + POINTER * index)),
+        }
+    }
+
+    /// The `VMFuncRef` of function `index` (imports first).
+    #[must_use]
+    pub fn funcref(&self, index: u32) -> i32 {
+        signed(self.funcrefs + size_of::<VMFuncRef>() as u32 * index)
+    }
+
+    /// The `i32` budget of defined function `defined` (imports not counted).
+    #[must_use]
+    pub fn budget(&self, defined: u32) -> i32 {
+        signed(self.budgets + 4 * defined)
+    }
+
+    /// How many functions are imported.
+    #[must_use]
+    pub fn imported_functions(&self) -> u32 {
+        self.imported_functions
+    }
+}
+
+/// Where a global's value is found from the `VMContext`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GlobalLocation {
+    /// The `VMGlobal` is at this offset.
+    Inline(i32),
+    /// A pointer to the `VMGlobal` is at this offset.
+    Pointer(i32),
+}
+
+fn signed(offset: u32) -> i32 {
+    i32::try_from(offset).expect("a context is far smaller than 2 GiB")
+}

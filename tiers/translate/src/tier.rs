@@ -1,0 +1,96 @@
+//! The seam between tiering and the tiers: what is asked of a tier and what comes back.
+
+use std::sync::Arc;
+
+use upshift_module::Module;
+use upshift_runtime::{ModuleCode, InstalledCode, VMOffsets};
+
+/// A code generator.
+pub trait Tier: Send + Sync + 'static {
+    /// Its name, as shown to users: `baseline`, `llvm`.
+    fn name(&self) -> &'static str;
+
+    /// A compiler for the functions of one module. Costs next to nothing; compiles nothing.
+    fn module_compiler(&self, unit: Arc<ModuleUnit>) -> Box<dyn ModuleCompiler>;
+}
+
+/// Compiles functions of one module. Called from several threads at once.
+pub trait ModuleCompiler: Send + Sync {
+    /// Compiles one function (or one OSR entry of it) and installs its code in the module's code
+    /// memory. Does not publish it.
+    ///
+    /// # Errors
+    /// When the code generator refuses the function or code memory is used up.
+    fn compile(&self, request: CompileRequest) -> Result<Arc<InstalledCode>, CompileError>;
+}
+
+/// What a tier needs to know of a module.
+pub struct ModuleUnit {
+    /// The module.
+    pub module: Arc<Module>,
+    /// The layout of its contexts.
+    pub offsets: VMOffsets,
+    /// Where its code goes.
+    pub code: Arc<ModuleCode>,
+    /// How code is generated.
+    pub settings: CodegenSettings,
+}
+
+/// What changes the generated code, in every tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CodegenSettings {
+    /// How accesses to linear memory are kept in bounds.
+    pub memory: MemoryStyle,
+    /// Whether code counts the work it does and polls for better code.
+    pub count_work: bool,
+}
+
+/// How accesses to linear memory are kept in bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MemoryStyle {
+    /// Every address that can be formed is inside the reservation; what is not accessible faults.
+    Guarded,
+    /// Each access is compared with the current length.
+    Checked,
+}
+
+/// What to compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CompileRequest {
+    /// The defined function (imports not counted).
+    pub function: u32,
+    /// Where the code is entered.
+    pub entry: EntryPoint,
+}
+
+/// Where compiled code is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryPoint {
+    /// At the start, as a call.
+    Function,
+    /// At the header of this loop, numbered in the order of `loop` operators, from a frame's cells.
+    Loop(u32),
+}
+
+/// Why a function could not be compiled. The code that was there before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The code generator refused the function.
+    #[error("the {tier} tier cannot compile function {function}: {message}")]
+    Codegen {
+        /// The tier's name.
+        tier: &'static str,
+        /// The function's index, imports first.
+        function: u32,
+        /// What the code generator says.
+        message: String,
+    },
+    /// There is no code memory left.
+    #[error("no memory for the code of function {function}: {source}")]
+    CodeMemory {
+        /// The function's index, imports first.
+        function: u32,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
