@@ -3,8 +3,22 @@
 //! [`Module::parse`] takes the binary or the text format, validates the whole of it and keeps what the
 //! rest of the engine needs: types, imports, exports, segments and where each function's body is.
 
+mod bodies;
+mod convert;
+mod diagnose;
+mod error;
+mod features;
 mod module;
+mod names;
+mod parse;
+mod read;
+mod reflect;
+mod section;
 mod types;
 
+pub use error::{ModuleError, ModuleErrorKind};
+pub use features::Features;
 pub use module::*;
+pub use names::Names;
+pub use section::Section;
 pub use types::*;

@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{ExternType, Features, FuncType, GlobalType, MemoryType, Names, TableType, ValType};
+use crate::{
+    ExternType, Features, FuncType, GlobalType, MemoryType, Names, Section, TableType, ValType,
+};
 
 /// A module whose every byte has been validated.
 ///
@@ -45,6 +47,8 @@ pub struct Module {
     pub names: Names,
     /// Custom sections, in order.
     pub custom_sections: Vec<CustomSection>,
+    /// All sections, in order.
+    pub sections: Vec<Section>,
     /// Exports sorted by name, as indices into `exports`.
     pub(crate) exports_by_name: Vec<u32>,
 }

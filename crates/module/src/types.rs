@@ -82,7 +82,10 @@ impl FuncType {
         let mut types: Vec<ValType> = params.into_iter().collect();
         let params = u32::try_from(types.len()).expect("fewer than 2^32 parameters");
         types.extend(results);
-        Self { types: types.into(), params }
+        Self {
+            types: types.into(),
+            params,
+        }
     }
 
     /// The parameter types, in order.
@@ -142,11 +145,7 @@ pub struct GlobalType {
     pub mutable: bool,
 }
 
-fn fmt_limits(
-    f: &mut fmt::Formatter<'_>,
-    minimum: u64,
-    maximum: Option<u64>,
-) -> fmt::Result {
+fn fmt_limits(f: &mut fmt::Formatter<'_>, minimum: u64, maximum: Option<u64>) -> fmt::Result {
     write!(f, "{minimum}")?;
     match maximum {
         Some(maximum) => write!(f, " {maximum}"),

@@ -1,0 +1,128 @@
+//! The entrances: bytes in the binary or the text format to a [`Module`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnose;
+use crate::read::Reader;
+use crate::{Features, Module, ModuleError, ModuleErrorKind, Names};
+
+/// What a binary begins with.
+const MAGIC: &[u8] = b"\0asm";
+
+impl Module {
+    /// Reads and validates a module in the binary format or, when the bytes don't begin like that, in the
+    /// text format.
+    ///
+    /// ```
+    /// use upshift_module::{Entity, Features, Module};
+    ///
+    /// let module = Module::parse(
+    ///     br#"(module (func (export "twice") (param i32) (result i32)
+    ///           (i32.shl (local.get 0) (i32.const 1))))"#,
+    ///     &Features::default(),
+    /// )?;
+    /// assert_eq!(module.export("twice").unwrap().entity, Entity::Func(0));
+    /// assert_eq!(module.func_type(0).to_string(), "(i32) -> (i32)");
+    /// # Ok::<(), upshift_module::ModuleError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the bytes are not a valid module that uses only `features`, or exceed a limit.
+    pub fn parse(bytes: &[u8], features: &Features) -> Result<Self, ModuleError> {
+        Self::parse_from(None, bytes, features)
+    }
+
+    /// The same; errors in the text format name the file.
+    ///
+    /// # Errors
+    /// As [`Module::parse`].
+    pub fn parse_named(
+        path: &Path,
+        bytes: &[u8],
+        features: &Features,
+    ) -> Result<Self, ModuleError> {
+        Self::parse_from(Some(path), bytes, features)
+    }
+
+    fn parse_from(
+        path: Option<&Path>,
+        bytes: &[u8],
+        features: &Features,
+    ) -> Result<Self, ModuleError> {
+        if is_binary(bytes) {
+            Self::parse_binary(bytes, features)
+        } else {
+            Self::parse_binary(encode_text(path, bytes)?, features)
+        }
+    }
+
+    /// Reads and validates a module in the binary format.
+    ///
+    /// # Errors
+    /// As [`Module::parse`]; text is malformed here.
+    pub fn parse_binary(
+        bytes: impl Into<Arc<[u8]>>,
+        features: &Features,
+    ) -> Result<Self, ModuleError> {
+        let bytes = bytes.into();
+        let (mut module, name_section) = read(&bytes, features)?;
+        if let Some(section) = name_section {
+            module.names = Names::new(bytes.clone(), section);
+        }
+        module.bytes = bytes;
+        Ok(module)
+    }
+
+    /// Tells whether the bytes are a valid module, in either format.
+    ///
+    /// # Errors
+    /// As [`Module::parse`].
+    pub fn validate(bytes: &[u8], features: &Features) -> Result<(), ModuleError> {
+        if is_binary(bytes) {
+            read(bytes, features).map(drop)
+        } else {
+            read(&encode_text(None, bytes)?, features).map(drop)
+        }
+    }
+}
+
+/// The module but for its bytes and names, and where the name section is.
+fn read(
+    bytes: &[u8],
+    features: &Features,
+) -> Result<(Module, Option<std::ops::Range<usize>>), ModuleError> {
+    if u32::try_from(bytes.len()).is_err() {
+        return Err(ModuleError::new(
+            ModuleErrorKind::TooLarge,
+            format!(
+                "a module has at most 4294967295 bytes, this one {}",
+                bytes.len()
+            ),
+            Some(0),
+            Default::default(),
+        ));
+    }
+    Reader::new(bytes, features)
+        .read()
+        .map_err(|error| diagnose::suggest_switch(bytes, features, error))
+}
+
+/// Whether the bytes are the start of a binary, or of nothing at all. No text begins with the character 0.
+fn is_binary(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC[..1]) || bytes.is_empty()
+}
+
+fn encode_text(path: Option<&Path>, bytes: &[u8]) -> Result<Vec<u8>, ModuleError> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let file = path
+            .map(|path| format!(" ({})", path.display()))
+            .unwrap_or_default();
+        return Err(ModuleError::text(format!(
+            "neither WebAssembly binary, which begins with the bytes 00 61 73 6d, nor UTF-8 text{file}"
+        )));
+    };
+    wat::Parser::new()
+        .parse_str(path, text)
+        .map_err(|error| ModuleError::text(error.to_string()))
+}

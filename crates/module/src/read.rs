@@ -1,0 +1,456 @@
+//! Reads a binary section by section, validating each before it is taken over.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use wasmparser::{
+    Chunk, DataKind, ElementKind, FromReader, Parser, Payload, SectionLimited, Validator,
+    WasmFeatures,
+};
+
+use crate::bodies::{self, PendingBody};
+use crate::convert::{self, ConstError, NoCounterpart};
+use crate::diagnose::{classify, decode};
+use crate::error::Place;
+use crate::names;
+use crate::section::section_name;
+use crate::{
+    CustomSection, DataSegment, ElementItems, ElementSegment, Entity, Export, Features,
+    FunctionBody, Import, Module, ModuleError, ModuleErrorKind, Names, Section, SegmentMode,
+};
+
+type Result<T> = std::result::Result<T, ModuleError>;
+
+/// A module being read.
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    validator: Validator,
+    parser: Parser,
+    /// Where the next payload begins.
+    position: usize,
+    /// How many bodies of the code section are still to come.
+    bodies_to_come: u32,
+    pending: Vec<PendingBody<'a>>,
+    name_section: Option<Range<usize>>,
+    module: Module,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8], features: &Features) -> Self {
+        let flags = WasmFeatures::from(features);
+        let mut parser = Parser::new(0);
+        parser.set_features(flags);
+        Self {
+            bytes,
+            validator: Validator::new_with_features(flags),
+            parser,
+            position: 0,
+            bodies_to_come: 0,
+            pending: Vec::new(),
+            name_section: None,
+            module: Module::empty(*features),
+        }
+    }
+
+    /// Reads and validates everything. The module comes without its bytes and names.
+    pub fn read(mut self) -> Result<(Module, Option<Range<usize>>)> {
+        loop {
+            let payload = self.next_payload()?;
+            if let Payload::End(offset) = payload {
+                self.validator
+                    .end(offset)
+                    .map_err(|error| self.invalid(&error, "code"))?;
+                break;
+            }
+            self.payload(payload)?;
+        }
+        let pending = std::mem::take(&mut self.pending);
+        bodies::validate(pending).map_err(|bad| {
+            let decoded = Some(bodies::decode(&bad.body));
+            classify(&bad.error, decoded, Place::function(bad.function))
+                .with_function_name(self.function_name(bad.function))
+        })?;
+        self.module.sort_exports();
+        Ok((self.module, self.name_section))
+    }
+
+    fn next_payload(&mut self) -> Result<Payload<'a>> {
+        match self.parser.parse(&self.bytes[self.position..], true) {
+            Ok(Chunk::Parsed { consumed, payload }) => {
+                self.position += consumed;
+                Ok(payload)
+            }
+            // Never returned for the end of the input, which this is.
+            Ok(Chunk::NeedMoreData(_)) => Err(ModuleError::new(
+                ModuleErrorKind::Malformed,
+                "unexpected end-of-file",
+                Some(self.bytes.len()),
+                Place::default(),
+            )),
+            Err(error) => Err(classify(&error, None, self.place_of_parser())),
+        }
+    }
+
+    /// What the parser stopped at.
+    fn place_of_parser(&self) -> Place {
+        if self.bodies_to_come > 0 {
+            return Place::function(
+                self.module.imported.functions + self.module.bodies.len() as u32,
+            );
+        }
+        let id = if self.position == 0 {
+            None
+        } else {
+            self.bytes.get(self.position)
+        };
+        Place {
+            section: id.and_then(|&id| section_name(id)),
+            ..Place::default()
+        }
+    }
+
+    fn payload(&mut self, payload: Payload<'a>) -> Result<()> {
+        match payload {
+            Payload::Version {
+                num,
+                encoding,
+                range,
+            } => self
+                .validator
+                .version(num, encoding, &range)
+                .map_err(|error| classify(&error, None, Place::default())),
+            Payload::TypeSection(section) => {
+                self.section("type", &section, Validator::type_section)?;
+                self.module.types.reserve(section.count() as usize);
+                self.each("type", section, |module, group| {
+                    Ok(convert::func_types(&group, &mut module.types)?)
+                })
+            }
+            Payload::ImportSection(section) => {
+                self.section("import", &section, Validator::import_section)?;
+                self.module.imports.reserve(section.count() as usize);
+                self.imports(section)
+            }
+            Payload::FunctionSection(section) => {
+                self.section("function", &section, Validator::function_section)?;
+                self.module.functions.reserve(section.count() as usize);
+                self.each("function", section, |module, ty| {
+                    module.functions.push(ty);
+                    Ok(())
+                })
+            }
+            Payload::TableSection(section) => {
+                self.section("table", &section, Validator::table_section)?;
+                self.each("table", section, |module, table| {
+                    module.tables.push(convert::table_type(&table.ty)?);
+                    Ok(())
+                })
+            }
+            Payload::MemorySection(section) => {
+                self.section("memory", &section, Validator::memory_section)?;
+                self.each("memory", section, |module, ty| {
+                    module.memories.push(convert::memory_type(&ty)?);
+                    Ok(())
+                })
+            }
+            Payload::GlobalSection(section) => {
+                self.section("global", &section, Validator::global_section)?;
+                self.each("global", section, |module, global| {
+                    module.globals.push(convert::global_type(global.ty)?);
+                    module
+                        .global_inits
+                        .push(convert::const_expr(&global.init_expr)?);
+                    Ok(())
+                })
+            }
+            Payload::ExportSection(section) => {
+                self.section("export", &section, Validator::export_section)?;
+                self.module.exports.reserve(section.count() as usize);
+                self.each("export", section, |module, export| {
+                    module.exports.push(Export {
+                        name: export.name.into(),
+                        entity: convert::entity(export.kind, export.index)?,
+                    });
+                    Ok(())
+                })
+            }
+            Payload::StartSection { func, range } => {
+                self.note("start", range.clone());
+                let valid = self.validator.start_section(func, &range);
+                valid.map_err(|error| self.invalid(&error, "start"))?;
+                self.module.start = Some(func);
+                Ok(())
+            }
+            Payload::ElementSection(section) => {
+                self.section("element", &section, Validator::element_section)?;
+                self.each("element", section, |module, element| {
+                    module.elements.push(element_segment(element)?);
+                    Ok(())
+                })
+            }
+            Payload::DataCountSection { count, range } => {
+                self.note("data count", range.clone());
+                let valid = self.validator.data_count_section(count, &range);
+                valid.map_err(|error| self.invalid(&error, "data count"))
+            }
+            Payload::CodeSectionStart {
+                count,
+                unchecked_range,
+                ..
+            } => {
+                self.note("code", unchecked_range.clone());
+                let valid = self.validator.code_section_start(&unchecked_range);
+                valid.map_err(|error| self.invalid(&error, "code"))?;
+                self.bodies_to_come = count;
+                // Each body takes two bytes at least: a count that the file can't hold reserves nothing.
+                let possible = (self.bytes.len() - self.position) / 2;
+                self.module.bodies.reserve((count as usize).min(possible));
+                self.pending.reserve((count as usize).min(possible));
+                Ok(())
+            }
+            Payload::CodeSectionEntry(body) => self.body(body),
+            Payload::DataSection(section) => {
+                self.section("data", &section, Validator::data_section)?;
+                self.each("data", section, |module, data| {
+                    module.data.push(data_segment(data)?);
+                    Ok(())
+                })
+            }
+            Payload::CustomSection(section) => {
+                self.note("custom", section.range());
+                let range = to_usize(section.data_range());
+                if section.name() == "name" && self.name_section.is_none() {
+                    self.name_section = Some(range.clone());
+                }
+                self.module.custom_sections.push(CustomSection {
+                    name: section.name().into(),
+                    range,
+                });
+                Ok(())
+            }
+            // The rest (tags, sections of no known id) the validator rejects.
+            other => {
+                let valid = self.validator.payload(&other).map(drop);
+                valid.map_err(|error| classify(&error, None, Place::default()))
+            }
+        }
+    }
+
+    /// Notes where a section is, checks that its count can be true, and validates it.
+    fn section<T: FromReader<'a>>(
+        &mut self,
+        name: &'static str,
+        section: &SectionLimited<'a, T>,
+        validate: impl FnOnce(
+            &mut Validator,
+            &SectionLimited<'a, T>,
+        ) -> std::result::Result<(), wasmparser::Error>,
+    ) -> Result<()> {
+        let range = section.range();
+        self.note(name, range.clone());
+        // Room is reserved for as many items as a section declares: it must have a byte for each.
+        let start = section.original_position();
+        if u64::from(section.count()) > range.end - start {
+            return Err(ModuleError::new(
+                ModuleErrorKind::Malformed,
+                format!(
+                    "unexpected end of section: {} entries declared, {} bytes left",
+                    section.count(),
+                    range.end - start
+                ),
+                Some(start as usize),
+                Place::section(name),
+            ));
+        }
+        validate(&mut self.validator, section)
+            .map_err(|error| classify(&error, Some(decode(section)), Place::section(name)))
+    }
+
+    /// Takes over each item of a section that has been validated.
+    fn each<T: FromReader<'a>>(
+        &mut self,
+        name: &'static str,
+        section: SectionLimited<'a, T>,
+        mut take: impl FnMut(&mut Module, T) -> std::result::Result<(), ConstError>,
+    ) -> Result<()> {
+        for item in section.into_iter_with_offsets() {
+            let (offset, item) =
+                item.map_err(|error| classify(&error, None, Place::section(name)))?;
+            take(&mut self.module, item).map_err(|error| match error {
+                ConstError::Read(error) => classify(&error, None, Place::section(name)),
+                ConstError::Operator(NoCounterpart(proposal)) => ModuleError::new(
+                    ModuleErrorKind::Unsupported {
+                        proposal,
+                        switch: None,
+                    },
+                    "not supported",
+                    usize::try_from(offset).ok(),
+                    Place::section(name),
+                ),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn imports(&mut self, section: wasmparser::ImportSectionReader<'a>) -> Result<()> {
+        self.each("import", section, |module, group| {
+            for import in group {
+                let (_, import) = import.map_err(ConstError::Read)?;
+                let entity = match import.ty {
+                    wasmparser::TypeRef::Func(ty) => {
+                        module.functions.push(ty);
+                        Entity::Func(module.functions.len() as u32 - 1)
+                    }
+                    wasmparser::TypeRef::Table(ty) => {
+                        module.tables.push(convert::table_type(&ty)?);
+                        Entity::Table(module.tables.len() as u32 - 1)
+                    }
+                    wasmparser::TypeRef::Memory(ty) => {
+                        module.memories.push(convert::memory_type(&ty)?);
+                        Entity::Memory(module.memories.len() as u32 - 1)
+                    }
+                    wasmparser::TypeRef::Global(ty) => {
+                        module.globals.push(convert::global_type(ty)?);
+                        Entity::Global(module.globals.len() as u32 - 1)
+                    }
+                    wasmparser::TypeRef::Tag(_) => return Err(NoCounterpart("exceptions").into()),
+                    wasmparser::TypeRef::FuncExact(_) => {
+                        return Err(NoCounterpart("custom descriptors").into());
+                    }
+                };
+                convert::count_import(&mut module.imported, entity);
+                module.imports.push(Import {
+                    module: import.module.into(),
+                    name: import.name.into(),
+                    entity,
+                });
+            }
+            Ok(())
+        })
+    }
+
+    fn body(&mut self, body: wasmparser::FunctionBody<'a>) -> Result<()> {
+        let place =
+            || Place::function(self.module.imported.functions + self.module.bodies.len() as u32);
+        let validation = self
+            .validator
+            .code_section_entry(&body)
+            .map_err(|error| classify(&error, Some(Ok(())), place()))?;
+        self.bodies_to_come -= 1;
+        self.module.bodies.push(FunctionBody {
+            range: to_usize(body.range()),
+        });
+        self.pending.push(PendingBody { validation, body });
+        Ok(())
+    }
+
+    fn note(&mut self, name: &'static str, range: Range<u64>) {
+        self.module.sections.push(Section {
+            name,
+            range: to_usize(range),
+        });
+    }
+
+    /// The error of something that could be decoded.
+    fn invalid(&self, error: &wasmparser::Error, section: &'static str) -> ModuleError {
+        classify(error, Some(Ok(())), Place::section(section))
+    }
+
+    fn function_name(&self, index: u32) -> Option<&str> {
+        self.name_section
+            .clone()
+            .and_then(|range| names::function_name(&self.bytes[range], index))
+            .or_else(|| self.module.exported_function_name(index))
+    }
+}
+
+fn element_segment(
+    element: wasmparser::Element<'_>,
+) -> std::result::Result<ElementSegment, ConstError> {
+    let mode = match element.kind {
+        ElementKind::Passive => SegmentMode::Passive,
+        ElementKind::Declared => SegmentMode::Declared,
+        ElementKind::Active {
+            table_index,
+            offset_expr,
+        } => SegmentMode::Active {
+            index: table_index.unwrap_or(0),
+            offset: convert::const_expr(&offset_expr)?,
+        },
+    };
+    let (ty, items) = match element.items {
+        wasmparser::ElementItems::Functions(items) => {
+            let items = items.into_iter().collect::<std::result::Result<_, _>>();
+            (
+                crate::ValType::FuncRef,
+                ElementItems::Functions(items.map_err(ConstError::Read)?),
+            )
+        }
+        wasmparser::ElementItems::Expressions(ty, items) => {
+            let items = items
+                .into_iter()
+                .map(|item| convert::const_expr(&item.map_err(ConstError::Read)?))
+                .collect::<std::result::Result<_, _>>()?;
+            (convert::ref_type(ty)?, ElementItems::Expressions(items))
+        }
+    };
+    Ok(ElementSegment { mode, ty, items })
+}
+
+fn data_segment(data: wasmparser::Data<'_>) -> std::result::Result<DataSegment, ConstError> {
+    let mode = match data.kind {
+        DataKind::Passive => SegmentMode::Passive,
+        DataKind::Active {
+            memory_index,
+            offset_expr,
+        } => SegmentMode::Active {
+            index: memory_index,
+            offset: convert::const_expr(&offset_expr)?,
+        },
+    };
+    // A segment ends with its bytes.
+    let end = data.range.end as usize;
+    Ok(DataSegment {
+        mode,
+        range: end - data.data.len()..end,
+    })
+}
+
+/// A place in the binary, which is in memory: its offsets fit.
+fn to_usize(range: Range<u64>) -> Range<usize> {
+    range.start as usize..range.end as usize
+}
+
+impl Module {
+    /// A module with nothing in it.
+    fn empty(features: Features) -> Self {
+        Self {
+            bytes: Arc::default(),
+            features,
+            types: Vec::new(),
+            imports: Vec::new(),
+            functions: Vec::new(),
+            tables: Vec::new(),
+            memories: Vec::new(),
+            globals: Vec::new(),
+            imported: Default::default(),
+            global_inits: Vec::new(),
+            exports: Vec::new(),
+            start: None,
+            elements: Vec::new(),
+            data: Vec::new(),
+            bodies: Vec::new(),
+            names: Names::default(),
+            custom_sections: Vec::new(),
+            sections: Vec::new(),
+            exports_by_name: Vec::new(),
+        }
+    }
+
+    fn sort_exports(&mut self) {
+        let exports = &self.exports;
+        self.exports_by_name = (0..exports.len() as u32).collect();
+        self.exports_by_name
+            .sort_unstable_by(|&a, &b| exports[a as usize].name.cmp(&exports[b as usize].name));
+    }
+}
