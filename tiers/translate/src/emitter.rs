@@ -60,11 +60,7 @@ pub trait Emitter {
     fn poll_entry(&mut self) -> WorkSite;
     /// Counts work at a loop header, at the start of its block; an OSR entry may be taken here.
     /// `operands` is the whole operand stack with its types, which goes into cells behind the locals'.
-    fn poll_loop(
-        &mut self,
-        loop_number: u32,
-        operands: &[(Self::Value, ValType)],
-    ) -> WorkSite;
+    fn poll_loop(&mut self, loop_number: u32, operands: &[(Self::Value, ValType)]) -> WorkSite;
     /// Sets how many operators a site counts.
     fn set_work(&mut self, site: WorkSite, operators: u32);
 
@@ -77,8 +73,13 @@ pub trait Emitter {
     /// Reads operand `index` of the frame that an OSR entry takes over.
     fn osr_operand(&mut self, cell_offset: u32, ty: ValType) -> Self::Value;
     /// `condition ? a : b`, both of type `ty`.
-    fn select(&mut self, ty: ValType, condition: Self::Value, a: Self::Value, b: Self::Value)
-    -> Self::Value;
+    fn select(
+        &mut self,
+        ty: ValType,
+        condition: Self::Value,
+        a: Self::Value,
+        b: Self::Value,
+    ) -> Self::Value;
 
     // Scalars.
 
@@ -97,8 +98,13 @@ pub trait Emitter {
     /// Integer operators with one operand.
     fn int_unary(&mut self, ty: IntType, op: IntUnary, a: Self::Value) -> Self::Value;
     /// Integer operators with two operands.
-    fn int_binary(&mut self, ty: IntType, op: IntBinary, a: Self::Value, b: Self::Value)
-    -> Self::Value;
+    fn int_binary(
+        &mut self,
+        ty: IntType,
+        op: IntBinary,
+        a: Self::Value,
+        b: Self::Value,
+    ) -> Self::Value;
     /// Division and remainder, with their traps.
     fn int_division(
         &mut self,
@@ -144,8 +150,13 @@ pub trait Emitter {
     fn extract_lane(&mut self, shape: Shape, lane: u8, signed: bool, a: Self::Value)
     -> Self::Value;
     /// One lane replaced.
-    fn replace_lane(&mut self, shape: Shape, lane: u8, a: Self::Value, b: Self::Value)
-    -> Self::Value;
+    fn replace_lane(
+        &mut self,
+        shape: Shape,
+        lane: u8,
+        a: Self::Value,
+        b: Self::Value,
+    ) -> Self::Value;
     /// `i8x16.shuffle`.
     fn shuffle(&mut self, lanes: [u8; 16], a: Self::Value, b: Self::Value) -> Self::Value;
     /// `i8x16.swizzle`.
@@ -161,8 +172,13 @@ pub trait Emitter {
     /// Integer lane operators with one operand.
     fn lane_unary(&mut self, shape: Shape, op: LaneUnary, a: Self::Value) -> Self::Value;
     /// Integer lane operators with two operands.
-    fn lane_binary(&mut self, shape: Shape, op: LaneBinary, a: Self::Value, b: Self::Value)
-    -> Self::Value;
+    fn lane_binary(
+        &mut self,
+        shape: Shape,
+        op: LaneBinary,
+        a: Self::Value,
+        b: Self::Value,
+    ) -> Self::Value;
     /// Lane shifts.
     fn lane_shift(
         &mut self,
@@ -254,12 +270,7 @@ pub trait Emitter {
     // Calls.
 
     /// Calls a function of this module; pushes its results to `results`.
-    fn call(
-        &mut self,
-        function: u32,
-        args: &[Self::Value],
-        results: &mut Vec<Self::Value>,
-    );
+    fn call(&mut self, function: u32, args: &[Self::Value], results: &mut Vec<Self::Value>);
     /// `call_indirect`, with its three checks.
     fn call_indirect(
         &mut self,

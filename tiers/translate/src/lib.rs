@@ -1,1 +1,18 @@
-//! Placeholder.
+//! The one walk over a function body, and what it drives.
+//!
+//! [`translate`] reads the operators of a validated function once and calls an [`Emitter`], which a tier
+//! implements: straight-line operators, blocks and jumps. WebAssembly's control stack, unreachable code,
+//! operand types, where work is counted and how on-stack-replacement entries are cut are decided here, so
+//! that every tier has them alike. [`Tier`] is the seam on the other side: how tiering asks for code.
+
+mod emitter;
+mod frame;
+mod ops;
+mod tier;
+mod walk;
+
+pub use emitter::*;
+pub use frame::FrameLayout;
+pub use ops::*;
+pub use tier::*;
+pub use walk::{Mode, TranslateError, TranslateProblem, enclosing_loops, translate};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use upshift_module::Module;
-use upshift_runtime::{ModuleCode, InstalledCode, VMOffsets};
+use upshift_runtime::{InstalledCode, ModuleCode, VMOffsets};
 
 /// A code generator.
 pub trait Tier: Send + Sync + 'static {

@@ -1,0 +1,166 @@
+//! A function's body as a reader of operators: where it is in the module, its locals, and which loops
+//! enclose a loop. Nothing here emits.
+
+use upshift_module::{FuncType, Module, ValType};
+use wasmparser::{
+    AbstractHeapType, BinaryReader, FunctionBody, HeapType, Operator, OperatorsReader,
+};
+
+use super::error::{TranslateError, TranslateProblem};
+use crate::FunctionShape;
+
+/// The most locals that a validated function has. Checked again, so that no body can ask for gigabytes.
+const MAX_LOCALS: usize = 50_000;
+
+/// A body to be read, from its module.
+#[derive(Clone)]
+pub(super) struct Body<'m> {
+    /// The function's index, imports first.
+    pub function: u32,
+    /// The function's type.
+    pub ty: &'m FuncType,
+    code: FunctionBody<'m>,
+}
+
+impl<'m> Body<'m> {
+    /// The body of a defined function (imports not counted).
+    pub fn new(module: &'m Module, defined: u32) -> Result<Self, TranslateError> {
+        let function = module.imported.functions.saturating_add(defined);
+        let missing = |space, index| {
+            TranslateError::new(function, 0, TranslateProblem::UnknownIndex { space, index })
+        };
+        let body = module.bodies.get(defined as usize);
+        let range = body
+            .ok_or_else(|| missing("function", function))?
+            .range
+            .clone();
+        let start = range.start as u64;
+        let bytes = module
+            .bytes
+            .get(range)
+            .ok_or_else(|| missing("function", function))?;
+        let type_index = module.functions.get(function as usize);
+        let type_index = *type_index.ok_or_else(|| missing("function", function))?;
+        let ty = module.types.get(type_index as usize);
+        let ty = ty.ok_or_else(|| missing("type", type_index))?;
+        // With the start as the reader's offset, all offsets are those of the module's file.
+        let code = FunctionBody::new(BinaryReader::new(bytes, start));
+        Ok(Self { function, ty, code })
+    }
+
+    /// Bytes of the body, locals included.
+    pub fn size_in_bytes(&self) -> usize {
+        self.code.as_bytes().len()
+    }
+
+    /// The types of all locals, parameters first.
+    pub fn locals(&self) -> Result<Vec<ValType>, TranslateError> {
+        let malformed = |error| TranslateError::malformed(self.function, &error);
+        let mut locals = self.ty.params().to_vec();
+        for group in self.code.get_locals_reader().map_err(malformed)? {
+            let (count, ty) = group.map_err(malformed)?;
+            let ty = value_type(ty).ok_or_else(|| {
+                let problem = TranslateProblem::Unsupported(format!("local of type {ty}"));
+                TranslateError::new(self.function, self.code.range().start, problem)
+            })?;
+            let total = locals.len().saturating_add(count as usize);
+            if total > MAX_LOCALS {
+                let problem = TranslateProblem::Unsupported(format!("{total} locals"));
+                return Err(TranslateError::new(
+                    self.function,
+                    self.code.range().start,
+                    problem,
+                ));
+            }
+            locals.resize(total, ty);
+        }
+        Ok(locals)
+    }
+
+    /// The operators.
+    pub fn operators(&self) -> Result<OperatorsReader<'m>, TranslateError> {
+        let reader = self.code.get_operators_reader();
+        reader.map_err(|error| TranslateError::malformed(self.function, &error))
+    }
+
+    /// Numbers of a loop and of the loops that enclose it, inside out.
+    pub fn enclosing_loops(&self, number: u32) -> Result<Vec<u32>, TranslateError> {
+        let mut reader = self.operators()?;
+        let mut open: Vec<Option<u32>> = Vec::new();
+        let mut count = 0;
+        while !reader.eof() {
+            let operator = reader.read();
+            match operator.map_err(|error| TranslateError::malformed(self.function, &error))? {
+                Operator::Loop { .. } => {
+                    open.push(Some(count));
+                    if count == number {
+                        return Ok(open.into_iter().rev().flatten().collect());
+                    }
+                    count += 1;
+                }
+                Operator::Block { .. } | Operator::If { .. } => open.push(None),
+                Operator::End => _ = open.pop(),
+                _ => {}
+            }
+        }
+        let problem = TranslateProblem::NoSuchLoop(number);
+        Err(TranslateError::new(
+            self.function,
+            self.code.range().start,
+            problem,
+        ))
+    }
+}
+
+/// The numbers of loop `number` of a defined function and of the loops that enclose it, inside out.
+///
+/// # Errors
+/// When the function has no such loop.
+pub fn enclosing_loops(
+    module: &Module,
+    defined: u32,
+    number: u32,
+) -> Result<Vec<u32>, TranslateError> {
+    Body::new(module, defined)?.enclosing_loops(number)
+}
+
+impl<'m> FunctionShape<'m> {
+    /// The type and the locals of a defined function (imports not counted).
+    ///
+    /// # Errors
+    /// When there is no such function, or its locals cannot be read.
+    pub fn new(module: &'m Module, defined: u32) -> Result<Self, TranslateError> {
+        let body = Body::new(module, defined)?;
+        Ok(Self {
+            ty: body.ty,
+            locals: body.locals()?,
+        })
+    }
+}
+
+/// The value type that the validator's stands for, if tiers know it.
+pub(super) fn value_type(ty: wasmparser::ValType) -> Option<ValType> {
+    Some(match ty {
+        wasmparser::ValType::I32 => ValType::I32,
+        wasmparser::ValType::I64 => ValType::I64,
+        wasmparser::ValType::F32 => ValType::F32,
+        wasmparser::ValType::F64 => ValType::F64,
+        wasmparser::ValType::V128 => ValType::V128,
+        wasmparser::ValType::Ref(reference) => reference_type(reference.heap_type())?,
+    })
+}
+
+/// The type of references to a heap type, if tiers know it.
+pub(super) fn reference_type(heap: HeapType) -> Option<ValType> {
+    match heap {
+        HeapType::Abstract {
+            shared: false,
+            ty: AbstractHeapType::Func,
+        } => Some(ValType::FuncRef),
+        HeapType::Abstract {
+            shared: false,
+            ty: AbstractHeapType::Extern,
+        } => Some(ValType::ExternRef),
+        _ => None,
+    }
+}

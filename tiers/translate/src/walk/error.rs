@@ -1,0 +1,129 @@
+//! Why a body could not be translated. Bodies have been validated, so each of these means that module
+//! and validator disagree with the walk: a defect, but one that must not take the process down.
+
+use std::fmt;
+
+/// A function could not be translated: which, where and why.
+///
+/// One pointer wide, because every step of the walk returns it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TranslateError(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    function: u32,
+    offset: u64,
+    problem: TranslateProblem,
+}
+
+/// What is wrong with a body.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TranslateProblem {
+    /// The bytes are no operators.
+    #[error("malformed code: {0}")]
+    Malformed(String),
+    /// An operator, or an immediate of one, that no tier knows.
+    #[error("operator not supported: {0}")]
+    Unsupported(String),
+    /// An operator takes more operands than there are.
+    #[error("operand missing")]
+    OperandMissing,
+    /// A block ends with more operands than its type says.
+    #[error("operands left over at the end of a block")]
+    OperandsLeftOver,
+    /// `end` and `else` do not match the blocks.
+    #[error("blocks are not balanced")]
+    Unbalanced,
+    /// An index into one of the module's or function's index spaces is out of range.
+    #[error("{space} index {index} is out of range")]
+    UnknownIndex {
+        /// Which index space.
+        space: &'static str,
+        /// The index.
+        index: u32,
+    },
+    /// An entry was asked for at a loop that is not there or cannot be reached.
+    #[error("loop {0} does not exist or is unreachable")]
+    NoSuchLoop(u32),
+}
+
+impl TranslateError {
+    #[cold]
+    pub(crate) fn new(function: u32, offset: u64, problem: TranslateProblem) -> Self {
+        Self(Box::new(Inner {
+            function,
+            offset,
+            problem,
+        }))
+    }
+
+    #[cold]
+    pub(crate) fn malformed(function: u32, error: &wasmparser::Error) -> Self {
+        let problem = TranslateProblem::Malformed(error.message().to_owned());
+        Self::new(function, error.offset(), problem)
+    }
+
+    /// The function's index, imports first.
+    #[must_use]
+    pub fn function(&self) -> u32 {
+        self.0.function
+    }
+
+    /// The byte offset in the module of the operator at which translation stopped.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.0.offset
+    }
+
+    /// What is wrong there.
+    #[must_use]
+    pub fn problem(&self) -> &TranslateProblem {
+        &self.0.problem
+    }
+}
+
+impl fmt::Display for TranslateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            function,
+            offset,
+            problem,
+        } = &*self.0;
+        write!(
+            f,
+            "cannot translate function {function} at offset {offset:#x} of the module: {problem}; \
+             the module had passed validation, so this is a defect worth a report"
+        )
+    }
+}
+
+impl fmt::Debug for TranslateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for TranslateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0.problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_one_pointer_wide() {
+        assert_eq!(size_of::<Result<(), TranslateError>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn the_message_says_where() {
+        let error = TranslateError::new(3, 0x2a, TranslateProblem::OperandMissing);
+        let message = error.to_string();
+        assert!(message.contains("function 3 at offset 0x2a"), "{message}");
+        assert!(message.contains("operand missing"), "{message}");
+    }
+}

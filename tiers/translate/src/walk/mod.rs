@@ -1,0 +1,291 @@
+//! The walk: reads a body's operators once and drives an emitter. Here are its state, the operand stack
+//! and the loop over operators; each group of operators has a file of its own.
+
+mod body;
+mod control;
+mod error;
+mod memory;
+mod osr;
+mod scalar;
+mod simd;
+#[cfg(test)]
+mod tests;
+
+use upshift_module::{Module, ValType};
+use wasmparser::Operator;
+
+use body::Body;
+pub use body::enclosing_loops;
+use control::Frame;
+pub use error::{TranslateError, TranslateProblem};
+use osr::Osr;
+
+use crate::{Emitter, EntryPoint};
+
+/// How a function is to be translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// Where the code is entered.
+    pub entry: EntryPoint,
+    /// An entry at a loop is a chain of copies of the body, one for the loop and one for each loop around
+    /// it, so that each loop is entered at its header only. When the copies add up to more bytes of
+    /// WebAssembly than this, there is one copy instead, entered in the middle: its enclosing loops are
+    /// then irreducible, which is correct but optimizes badly. Zero: always one copy.
+    pub max_chain_bytes: usize,
+}
+
+impl From<EntryPoint> for Mode {
+    /// A chain of up to 128 KiB: some 60 000 operators, seconds of an optimizing compiler.
+    fn from(entry: EntryPoint) -> Self {
+        Self {
+            entry,
+            max_chain_bytes: 128 * 1024,
+        }
+    }
+}
+
+/// Translates the body of a defined function (imports not counted) by calling `emitter`.
+///
+/// The emitter's current block is where code starts: at the entry of the function, its locals initialized,
+/// or, for an entry at a loop, with the locals read from the cells of the frame that is taken over.
+/// Polls ([`Emitter::poll_entry`], [`Emitter::poll_loop`]) are emitted for [`EntryPoint::Function`] only.
+///
+/// Blocks where control joins have parameters. When a function is entered at its start these are the
+/// label's own values; all values below them dominate the block. When it is entered at a loop they are
+/// *all* values of the operand stack, because those below may have been made by code that is dead now.
+///
+/// # Errors
+/// When the body is not what validation accepts, when it has operators that no tier knows, or when the
+/// loop to enter at is not there or unreachable. What was emitted until then is to be thrown away.
+pub fn translate<E: Emitter>(
+    module: &Module,
+    defined: u32,
+    emitter: &mut E,
+    mode: Mode,
+) -> Result<(), TranslateError> {
+    let body = Body::new(module, defined)?;
+    let locals = body.locals()?;
+    let osr = match mode.entry {
+        EntryPoint::Function => None,
+        EntryPoint::Loop(number) => Some(Osr::new(&body, &locals, number, mode.max_chain_bytes)?),
+    };
+    let mut walk = Walk::new(module, &body, &locals, emitter, osr);
+    match mode.entry {
+        EntryPoint::Function => walk.whole_function(&body),
+        EntryPoint::Loop(number) => walk.osr_entry(&body, number),
+    }
+}
+
+/// What a step of the walk returns.
+type Step<T = ()> = Result<T, TranslateError>;
+
+/// The state of a walk over a body.
+struct Walk<'a, E: Emitter> {
+    module: &'a Module,
+    locals: &'a [ValType],
+    emitter: &'a mut E,
+    /// For errors: the function's index.
+    function: u32,
+    /// For errors: where the current operator is in the module.
+    offset: u64,
+
+    /// The operand stack, and beside it the types.
+    values: Vec<E::Value>,
+    types: Vec<ValType>,
+    /// Height below which the innermost block's operators take nothing from the stack.
+    floor: usize,
+
+    /// The control stack. Blocks opened in unreachable code are not on it.
+    frames: Vec<Frame<'a, E::Block>>,
+    /// Whether the current operator can be reached. If not, nothing is emitted.
+    reachable: bool,
+    /// How many blocks opened in unreachable code are open.
+    skipped_blocks: usize,
+    /// How many `loop` operators were seen.
+    loops_seen: u32,
+    /// Operators counted so far for the innermost loop, or for what is outside of loops.
+    work: u32,
+    /// Whether the operator before this one was a load, so that its result is on top of the stack.
+    after_load: bool,
+    /// What is entered at a loop, and how.
+    osr: Option<Osr<E::Block>>,
+
+    /// For each open `if`, one after the other, the operands with which its `else` arm starts.
+    saved: Vec<E::Value>,
+    /// Scratch for arguments, results, operands with types, types of parameters and branch tables.
+    scratch: Scratch<E>,
+}
+
+/// Vectors that are empty between operators and keep their memory.
+struct Scratch<E: Emitter> {
+    values: Vec<E::Value>,
+    typed: Vec<(E::Value, ValType)>,
+    types: Vec<ValType>,
+    targets: Vec<E::Block>,
+    target_args: Vec<Vec<E::Value>>,
+}
+
+impl<'a, E: Emitter> Walk<'a, E> {
+    fn new(
+        module: &'a Module,
+        body: &Body<'a>,
+        locals: &'a [ValType],
+        emitter: &'a mut E,
+        osr: Option<Osr<E::Block>>,
+    ) -> Self {
+        Self {
+            module,
+            locals,
+            emitter,
+            function: body.function,
+            offset: 0,
+            values: Vec::with_capacity(32),
+            types: Vec::with_capacity(32),
+            floor: 0,
+            frames: Vec::with_capacity(16),
+            reachable: true,
+            skipped_blocks: 0,
+            loops_seen: 0,
+            work: 0,
+            after_load: false,
+            osr,
+            saved: Vec::new(),
+            scratch: Scratch {
+                values: Vec::new(),
+                typed: Vec::new(),
+                types: Vec::new(),
+                targets: Vec::new(),
+                target_args: Vec::new(),
+            },
+        }
+    }
+
+    /// Translates the function as it is called.
+    fn whole_function(&mut self, body: &Body<'a>) -> Step {
+        self.set_offset(body.operators()?.original_position());
+        let site = self.emitter.poll_entry();
+        self.operators(body)?;
+        self.emitter.set_work(site, self.work.max(1));
+        Ok(())
+    }
+
+    /// Walks over all operators, emitting into the current block.
+    fn operators(&mut self, body: &Body<'a>) -> Step {
+        self.values.clear();
+        self.types.clear();
+        self.saved.clear();
+        self.reachable = true;
+        self.skipped_blocks = 0;
+        self.loops_seen = 0;
+        self.work = 0;
+        self.push_function_frame(body.ty.results());
+        let mut reader = body.operators()?;
+        while !reader.eof() {
+            self.offset = reader.original_position();
+            let operator = reader.read();
+            let operator = operator.map_err(|e| TranslateError::malformed(self.function, &e))?;
+            if self.frames.is_empty() {
+                return Err(self.error(TranslateProblem::Unbalanced));
+            }
+            if self.reachable {
+                self.set_offset(self.offset);
+                self.reachable_operator(&operator)?;
+            } else {
+                self.unreachable_operator(&operator)?;
+            }
+        }
+        if self.frames.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error(TranslateProblem::Unbalanced))
+        }
+    }
+
+    fn reachable_operator(&mut self, operator: &Operator<'_>) -> Step {
+        // What only gives structure costs nothing at run time.
+        self.work += u32::from(!matches!(
+            operator,
+            Operator::Nop
+                | Operator::Block { .. }
+                | Operator::Loop { .. }
+                | Operator::Else
+                | Operator::End
+        ));
+        let after_load = std::mem::take(&mut self.after_load);
+        match operator {
+            Operator::Drop => {
+                let value = self.pop()?;
+                if after_load {
+                    self.emitter.keep_load(value);
+                }
+                Ok(())
+            }
+            other => self.control(other),
+        }
+    }
+
+    fn set_offset(&mut self, offset: u64) {
+        self.offset = offset;
+        // A module is smaller than 4 GiB: its parser takes `u32` sizes. Offsets are for diagnosis only.
+        self.emitter
+            .set_offset(u32::try_from(offset).unwrap_or(u32::MAX));
+    }
+
+    // Errors.
+
+    #[cold]
+    fn error(&self, problem: TranslateProblem) -> TranslateError {
+        TranslateError::new(self.function, self.offset, problem)
+    }
+
+    #[cold]
+    fn unsupported(&self, operator: &Operator<'_>) -> TranslateError {
+        self.error(TranslateProblem::Unsupported(format!("{operator:?}")))
+    }
+
+    #[cold]
+    fn unknown(&self, space: &'static str, index: u32) -> TranslateError {
+        self.error(TranslateProblem::UnknownIndex { space, index })
+    }
+
+    /// The entry of an index space.
+    fn lookup<T>(&self, space: &'static str, entries: &'a [T], index: u32) -> Step<&'a T> {
+        entries
+            .get(index as usize)
+            .ok_or_else(|| self.unknown(space, index))
+    }
+
+    // The operand stack.
+
+    fn push(&mut self, value: E::Value, ty: ValType) {
+        self.values.push(value);
+        self.types.push(ty);
+    }
+
+    fn pop(&mut self) -> Step<E::Value> {
+        Ok(self.pop_typed()?.0)
+    }
+
+    fn pop_typed(&mut self) -> Step<(E::Value, ValType)> {
+        if self.values.len() > self.floor
+            && let Some(value) = self.values.pop()
+            && let Some(ty) = self.types.pop()
+        {
+            return Ok((value, ty));
+        }
+        Err(self.error(TranslateProblem::OperandMissing))
+    }
+
+    /// The position in the stack of the topmost `count` operands.
+    fn top(&self, count: usize) -> Step<usize> {
+        match self.values.len().checked_sub(count) {
+            Some(start) if start >= self.floor => Ok(start),
+            _ => Err(self.error(TranslateProblem::OperandMissing)),
+        }
+    }
+
+    fn truncate(&mut self, height: usize) {
+        self.values.truncate(height);
+        self.types.truncate(height);
+    }
+}
