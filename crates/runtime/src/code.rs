@@ -1,2 +1,218 @@
 //! Compiled code of a module and what is known about it: which function, which traps, which offsets.
-//! Where the bytes live is in `code_memory`.
+//! Where the bytes live is in `code_memory`; who decides what to publish is in the tiering crate.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, RwLock};
+use upshift_module::Module;
+
+use crate::code_memory::{CodeChunk, CodeRange};
+use crate::{CodeSlot, TrapCode};
+
+/// Code of one function, or of one OSR entry of it, in code memory.
+#[derive(Debug)]
+pub struct InstalledCode {
+    /// Executable address of the first instruction.
+    pub address: usize,
+    /// Bytes of code.
+    pub len: usize,
+    /// The function's index, imports first.
+    pub function: u32,
+    /// The loop that this code is entered at, if it is an OSR entry.
+    pub loop_entry: Option<u32>,
+    /// The name of the tier that made it.
+    pub tier: &'static str,
+    /// Code offset of each instruction that may trap, ascending.
+    pub traps: Box<[(u32, TrapCode)]>,
+    /// Code offset from which on instructions belong to a module offset, ascending.
+    pub offsets: Box<[(u32, u32)]>,
+}
+
+impl InstalledCode {
+    /// The trap of the instruction at `pc`, if it may trap.
+    #[must_use]
+    pub fn trap_at(&self, pc: usize) -> Option<TrapCode> {
+        let offset = u32::try_from(pc.checked_sub(self.address)?).ok()?;
+        let found = self.traps.binary_search_by_key(&offset, |&(at, _)| at).ok()?;
+        Some(self.traps[found].1)
+    }
+
+    /// The byte offset in the module of the operator that the instruction at `pc` belongs to.
+    #[must_use]
+    pub fn module_offset_at(&self, pc: usize) -> Option<u32> {
+        let offset = u32::try_from(pc.checked_sub(self.address)?).ok()?;
+        let after = self.offsets.partition_point(|&(at, _)| at <= offset);
+        Some(self.offsets[after.checked_sub(1)?].1)
+    }
+}
+
+/// Bytes set aside in code memory: written at one address, executed at the other.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeAllocation {
+    /// Where to write.
+    pub writable: *mut u8,
+    /// Where the same bytes are executed.
+    pub executable: *const u8,
+    /// How many bytes.
+    pub size: usize,
+}
+
+/// All code of one module, and its slots. Unmapped when the last module, store and worker let go of it.
+pub struct ModuleCode {
+    /// The module.
+    module: Arc<Module>,
+    /// One entry point per defined function.
+    slots: Box<[CodeSlot]>,
+    /// Memory that code is put into.
+    arena: Mutex<Arena>,
+    /// Code by its first address.
+    installed: RwLock<BTreeMap<usize, Arc<InstalledCode>>>,
+    /// Itself, for the registry.
+    this: Weak<ModuleCode>,
+}
+
+#[derive(Default)]
+struct Arena {
+    /// The last one is being filled.
+    chunks: Vec<CodeChunk>,
+    /// Bytes used of the last one.
+    used: usize,
+}
+
+/// Code chunks of all live modules by their first executable address.
+static REGISTRY: RwLock<BTreeMap<usize, (usize, Weak<ModuleCode>)>> = RwLock::new(BTreeMap::new());
+
+const FIRST_CHUNK: usize = 16 << 10;
+const LARGEST_CHUNK: usize = 1 << 20;
+
+impl ModuleCode {
+    /// Slots for `module`, each at its lazy stub. Compiles nothing.
+    ///
+    /// # Errors
+    /// When the system has no code memory for us.
+    pub fn new(module: Arc<Module>) -> io::Result<Arc<Self>> {
+        let range = CodeRange::current()?;
+        let stubs = range.lazy_stubs(module.bodies.len())?;
+        let slots = (0..module.bodies.len()).map(|i| AtomicPtr::new(stubs.address(i))).collect();
+        Ok(Arc::new_cyclic(|this| Self {
+            module,
+            slots,
+            arena: Mutex::default(),
+            installed: RwLock::default(),
+            this: this.clone(),
+        }))
+    }
+
+    /// The module whose code this is.
+    #[must_use]
+    pub fn module(&self) -> &Arc<Module> {
+        &self.module
+    }
+
+    /// The slots, one per defined function.
+    #[must_use]
+    pub fn slots(&self) -> &[CodeSlot] {
+        &self.slots
+    }
+
+    /// Sets memory aside for code of `size` bytes, aligned to `align`, a power of two of at most a page.
+    ///
+    /// # Errors
+    /// When code memory is used up.
+    pub fn allocate(&self, size: usize, align: usize) -> io::Result<CodeAllocation> {
+        let mut arena = self.arena.lock();
+        let range = CodeRange::current()?;
+        // Where pages are made executable after one write, nothing else may share them.
+        let align = if range.writes_once() { range.page_size() } else { align.max(16) };
+        let start = arena.used.next_multiple_of(align);
+        let fits = arena.chunks.last().is_some_and(|chunk| {
+            std::ptr::eq(chunk.range(), range) && start + size <= chunk.len()
+        });
+        let start = if fits {
+            start
+        } else {
+            let wanted = FIRST_CHUNK << arena.chunks.len().min(16);
+            let chunk = range.allocate(size.max(wanted.min(LARGEST_CHUNK)))?;
+            let first = chunk.executable();
+            REGISTRY.write().insert(first, (first + chunk.len(), self.this.clone()));
+            arena.chunks.push(chunk);
+            0
+        };
+        arena.used = start + size;
+        let chunk = arena.chunks.last().expect("one was pushed if there was none");
+        Ok(CodeAllocation {
+            writable: (chunk.writable() + start) as *mut u8,
+            executable: (chunk.executable() + start) as *const u8,
+            size,
+        })
+    }
+
+    /// Makes written code executable and findable by its addresses. Does not publish it.
+    ///
+    /// # Errors
+    /// When the system refuses to make it executable.
+    pub fn install(&self, code: InstalledCode) -> io::Result<Arc<InstalledCode>> {
+        CodeRange::seal(code.address, code.len)?;
+        let code = Arc::new(code);
+        self.installed.write().insert(code.address, Arc::clone(&code));
+        Ok(code)
+    }
+
+    /// Makes calls of the function go to this code from now on.
+    ///
+    /// The release store pairs with the data dependency of a caller's load of the slot: whoever sees the
+    /// address sees the bytes, which were written through another mapping of the same pages before.
+    /// x86-64 keeps instruction fetch coherent with stores of other cores once a jump has been taken.
+    ///
+    /// # Panics
+    /// When `code` is an OSR entry, or the function is not one of this module's.
+    pub fn publish(&self, code: &InstalledCode) {
+        assert!(code.loop_entry.is_none(), "an OSR entry is not called");
+        let defined = self.module.defined_function(code.function).expect("a defined function");
+        self.slots[defined as usize].store(code.address as *mut u8, Ordering::Release);
+    }
+
+    /// The code that `pc` is in.
+    #[must_use]
+    pub fn find(&self, pc: usize) -> Option<Arc<InstalledCode>> {
+        let installed = self.installed.read();
+        let (_, code) = installed.range(..=pc).next_back()?;
+        (pc < code.address + code.len).then(|| Arc::clone(code))
+    }
+
+    /// All installed code, in no useful order.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<InstalledCode>> {
+        self.installed.read().values().cloned().collect()
+    }
+
+    /// Bytes of code memory held.
+    #[must_use]
+    pub fn mapped_bytes(&self) -> usize {
+        self.arena.lock().chunks.iter().map(CodeChunk::len).sum()
+    }
+}
+
+impl Drop for ModuleCode {
+    fn drop(&mut self) {
+        let mut registry = REGISTRY.write();
+        for chunk in &self.arena.get_mut().chunks {
+            registry.remove(&chunk.executable());
+        }
+    }
+}
+
+/// The module and the code that `pc` is in, if it is generated code.
+#[must_use]
+pub fn find_code(pc: usize) -> Option<(Arc<ModuleCode>, Arc<InstalledCode>)> {
+    let module = {
+        let registry = REGISTRY.read();
+        let (_, (end, module)) = registry.range(..=pc).next_back()?;
+        (pc < *end).then(|| module.upgrade())??
+    };
+    let code = module.find(pc)?;
+    Some((module, code))
+}

@@ -69,8 +69,9 @@ pub struct VMStore {
     pub caller: *mut VMContext,
     /// The innermost activation of this store, null when none runs.
     pub entry: *mut EntryRecord,
-    /// Not zero when an interruption was asked for and has not been delivered.
-    pub interrupt: AtomicU32,
+    /// Not zero when an interruption was asked for and has not been delivered. Owned by the store's
+    /// `InterruptState`, which interrupt handles share.
+    pub interrupt: *const AtomicU32,
 }
 
 /// One activation: a call from the host into generated code. Lives in the host caller's frame.
@@ -84,7 +85,7 @@ pub struct EntryRecord {
     pub store: *mut VMStore,
     /// The activation that was innermost on this thread before, of whatever store.
     pub previous_on_thread: *mut EntryRecord,
-    /// The activation of this store that was innermost before.
+    /// The activation of the same store that was innermost before.
     pub previous_in_store: *mut EntryRecord,
     /// `exit_pc` of the store at this entry: where the enclosing activation was left.
     pub previous_exit_pc: usize,
@@ -143,6 +144,12 @@ pub mod offsets {
     pub const VMCONTEXT_TYPE_IDS: i32 = offset_of!(VMContext, type_ids) as i32;
     /// `VMContext::memory0_base`.
     pub const VMCONTEXT_MEMORY0_BASE: i32 = offset_of!(VMContext, memory0_base) as i32;
+    /// `VMStore::exit_pc`.
+    pub const VMSTORE_EXIT_PC: i32 = offset_of!(VMStore, exit_pc) as i32;
+    /// `VMStore::exit_fp`.
+    pub const VMSTORE_EXIT_FP: i32 = offset_of!(VMStore, exit_fp) as i32;
+    /// `VMStore::interrupt`.
+    pub const VMSTORE_INTERRUPT: i32 = offset_of!(VMStore, interrupt) as i32;
     /// `VMStore::stack_limit`.
     pub const VMSTORE_STACK_LIMIT: i32 = offset_of!(VMStore, stack_limit) as i32;
     /// `VMStore::caller`.

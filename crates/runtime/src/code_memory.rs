@@ -1,0 +1,312 @@
+//! Code memory: one reserved range per process, mapped twice from one memory file, writable at one
+//! address and executable at another, so that nothing is ever both and publishing changes no permission.
+//!
+//! ```text
+//! +--------------------+ 0
+//! | thunk: jmp lazy    | an absolute jump to the common part of the lazy stubs
+//! +--------------------+ STUBS_START
+//! | lazy stub 0        | mov eax, 0 ; jmp thunk      16 bytes each
+//! | lazy stub 1        | ...
+//! +--------------------+ STUBS_END
+//! | chunks of modules  | page-granular, first fit; freed pages are punched out of the file
+//! +--------------------+ RANGE_SIZE
+//! ```
+//!
+//! Where executable mappings of a memory file are denied, the range is anonymous memory, and fresh pages
+//! are written once and then made executable. A forked child must not write to the pages that it shares
+//! with its parent, so it gets a range of its own.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::arch;
+
+/// Addresses reserved for code: branches within it and loads of constants reach with 32 bits.
+const RANGE_SIZE: usize = 1 << 30;
+/// Validation allows a million functions.
+const STUBS_END: usize = STUBS_START + (1 << 20) * arch::LAZY_STUB_SIZE;
+const STUBS_START: usize = 4096;
+/// Stubs are written this many at a time: whole pages.
+const STUB_BATCH: usize = 4096;
+/// One range per process and generation of forks.
+const MAX_RANGES: usize = 64;
+
+static RANGES: [AtomicPtr<CodeRange>; MAX_RANGES] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; MAX_RANGES];
+static CREATION: Mutex<()> = Mutex::new(());
+
+/// The code memory of a process. Never unmapped.
+pub(crate) struct CodeRange {
+    /// The process that may write to it.
+    pid: i32,
+    /// The memory file, unless pages are written once.
+    file: Option<i32>,
+    writable: usize,
+    executable: usize,
+    page_size: usize,
+    state: Mutex<RangeState>,
+}
+
+struct RangeState {
+    /// Free pages: offset and length, neighbours merged.
+    free: BTreeMap<usize, usize>,
+    /// Lazy stubs written so far.
+    stubs: usize,
+}
+
+/// Pages of a range, given back on drop.
+pub(crate) struct CodeChunk {
+    range: &'static CodeRange,
+    offset: usize,
+    len: usize,
+}
+
+/// Addresses of lazy stubs.
+pub(crate) struct LazyStubs {
+    first: usize,
+}
+
+impl LazyStubs {
+    pub(crate) fn address(&self, function: usize) -> *mut u8 {
+        (self.first + function * arch::LAZY_STUB_SIZE) as *mut u8
+    }
+}
+
+/// Whether `pc` is in generated code or in a lazy stub. Async-signal-safe.
+pub(crate) fn contains(pc: usize) -> bool {
+    ranges().any(|range| pc.wrapping_sub(range.executable) < RANGE_SIZE)
+}
+
+fn ranges() -> impl Iterator<Item = &'static CodeRange> {
+    RANGES.iter().map_while(|range| {
+        // SAFETY: a range is leaked before its pointer is stored, and never changes its addresses.
+        unsafe { range.load(Ordering::Acquire).as_ref() }
+    })
+}
+
+impl CodeRange {
+    /// The range that this process may write to, reserved on first use.
+    pub(crate) fn current() -> io::Result<&'static Self> {
+        // SAFETY: no preconditions.
+        let pid = unsafe { libc::getpid() };
+        let find = || ranges().find(|range| range.pid == pid);
+        if let Some(range) = find() {
+            return Ok(range);
+        }
+        let _creating = CREATION.lock();
+        if let Some(range) = find() {
+            return Ok(range);
+        }
+        let free = RANGES
+            .iter()
+            .find(|range| range.load(Ordering::Relaxed).is_null())
+            .ok_or_else(|| io::Error::other("code memory cannot be had after 64 nested forks"))?;
+        let range = Box::leak(Box::new(Self::reserve(pid)?));
+        free.store(range, Ordering::Release);
+        Ok(range)
+    }
+
+    fn reserve(pid: i32) -> io::Result<Self> {
+        // SAFETY: no preconditions.
+        let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let free = BTreeMap::from([(
+            STUBS_END.next_multiple_of(page_size),
+            RANGE_SIZE - STUBS_END.next_multiple_of(page_size),
+        )]);
+        let state = Mutex::new(RangeState { free, stubs: 0 });
+        if let Ok((file, writable, executable)) = map_twice() {
+            return Ok(Self { pid, file: Some(file), writable, executable, page_size, state });
+        }
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let address = map(libc::PROT_NONE, flags, -1)?;
+        Ok(Self { pid, file: None, writable: address, executable: address, page_size, state })
+    }
+
+    /// Whether pages are written once, then made executable.
+    pub(crate) fn writes_once(&self) -> bool {
+        self.file.is_none()
+    }
+
+    pub(crate) fn page_size(&self) -> usize {
+        self.page_size
+    }
+
+    /// Stubs for functions `0..count`, the same for all modules.
+    pub(crate) fn lazy_stubs(&self, count: usize) -> io::Result<LazyStubs> {
+        let mut state = self.state.lock();
+        while state.stubs < count {
+            let first = state.stubs;
+            let batch = STUBS_START + first * arch::LAZY_STUB_SIZE;
+            let size = STUB_BATCH * arch::LAZY_STUB_SIZE;
+            if batch + size > STUBS_END {
+                return Err(io::Error::other("a module with more than a million functions"));
+            }
+            // The thunk's page goes with the first batch; no batch shares a page with another.
+            let start = if first == 0 { 0 } else { batch };
+            self.open(start, batch + size - start)?;
+            // SAFETY: the range reserves these bytes for stubs, they are writable now, and the lock
+            // makes this thread their only writer.
+            unsafe {
+                if first == 0 {
+                    arch::write_lazy_thunk(self.writable as *mut u8);
+                }
+                for i in first..first + STUB_BATCH {
+                    let offset = STUBS_START + i * arch::LAZY_STUB_SIZE;
+                    arch::write_lazy_stub((self.writable + offset) as *mut u8, i as u32, offset);
+                }
+            }
+            self.close(start, batch + size - start)?;
+            state.stubs = first + STUB_BATCH;
+        }
+        Ok(LazyStubs { first: self.executable + STUBS_START })
+    }
+
+    /// Pages for at least `size` bytes of code.
+    pub(crate) fn allocate(&'static self, size: usize) -> io::Result<CodeChunk> {
+        let len = size.next_multiple_of(self.page_size);
+        let mut state = self.state.lock();
+        let (offset, available) = state
+            .free
+            .iter()
+            .find(|&(_, &available)| available >= len)
+            .map(|(&offset, &available)| (offset, available))
+            .ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::OutOfMemory,
+                    "the process's 1 GiB of code memory is used up: drop modules that are not needed",
+                )
+            })?;
+        state.free.remove(&offset);
+        if available > len {
+            state.free.insert(offset + len, available - len);
+        }
+        drop(state);
+        self.open(offset, len)?;
+        Ok(CodeChunk { range: self, offset, len })
+    }
+
+    /// Makes `len` bytes at executable `address` executable, if they are not.
+    pub(crate) fn seal(address: usize, len: usize) -> io::Result<()> {
+        let range = ranges()
+            .find(|range| address.wrapping_sub(range.executable) < RANGE_SIZE)
+            .ok_or_else(|| io::Error::other("not an address of code memory"))?;
+        let offset = address - range.executable;
+        let start = offset & !(range.page_size - 1);
+        range.close(start, offset + len - start)
+    }
+
+    /// Write-once mode: makes whole pages writable (and not executable).
+    fn open(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.protect(offset, len, libc::PROT_READ | libc::PROT_WRITE)
+    }
+
+    /// Write-once mode: makes whole pages executable (and not writable).
+    fn close(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.protect(offset, len, libc::PROT_READ | libc::PROT_EXEC)
+    }
+
+    fn protect(&self, offset: usize, len: usize, protection: i32) -> io::Result<()> {
+        if !self.writes_once() {
+            return Ok(());
+        }
+        let len = len.next_multiple_of(self.page_size);
+        // SAFETY: the pages are inside of the range, which is ours alone.
+        let status = unsafe {
+            libc::mprotect((self.executable + offset) as *mut libc::c_void, len, protection)
+        };
+        if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    fn free(&self, mut offset: usize, mut len: usize) {
+        // SAFETY: no preconditions.
+        if self.pid != unsafe { libc::getpid() } {
+            // A forked child leaves its parent's pages alone.
+            return;
+        }
+        // SAFETY: the pages are inside of the range, and the chunk's owner says that nothing runs in
+        // them. A failure costs memory, nothing else.
+        unsafe {
+            match self.file {
+                Some(file) => {
+                    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+                    libc::fallocate(file, mode, offset as i64, len as i64);
+                }
+                None => {
+                    let address = (self.executable + offset) as *mut libc::c_void;
+                    libc::mprotect(address, len, libc::PROT_NONE);
+                    libc::madvise(address, len, libc::MADV_DONTNEED);
+                }
+            }
+        }
+        let mut state = self.state.lock();
+        if let Some((&before, &size)) = state.free.range(..offset).next_back()
+            && before + size == offset
+        {
+            state.free.remove(&before);
+            (offset, len) = (before, size + len);
+        }
+        if let Some(size) = state.free.remove(&(offset + len)) {
+            len += size;
+        }
+        state.free.insert(offset, len);
+    }
+}
+
+fn map(protection: i32, flags: i32, file: i32) -> io::Result<usize> {
+    // SAFETY: a fresh mapping at an address of the system's choice touches nobody's memory.
+    let address = unsafe { libc::mmap(ptr::null_mut(), RANGE_SIZE, protection, flags, file, 0) };
+    if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(address as usize) }
+}
+
+fn map_twice() -> io::Result<(i32, usize, usize)> {
+    // SAFETY: the name is a C string; the result is checked.
+    let file = unsafe { libc::memfd_create(c"upshift-code".as_ptr(), libc::MFD_CLOEXEC) };
+    if file < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let close_on_error = |error| {
+        // SAFETY: the descriptor is ours and not used again.
+        unsafe { libc::close(file) };
+        error
+    };
+    // SAFETY: an open descriptor.
+    if unsafe { libc::ftruncate(file, RANGE_SIZE as i64) } != 0 {
+        return Err(close_on_error(io::Error::last_os_error()));
+    }
+    let writable = map(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, file)
+        .map_err(close_on_error)?;
+    let executable = map(libc::PROT_READ | libc::PROT_EXEC, libc::MAP_SHARED, file).map_err(|e| {
+        // SAFETY: mapped above, and not used.
+        unsafe { libc::munmap(writable as *mut libc::c_void, RANGE_SIZE) };
+        close_on_error(e)
+    })?;
+    Ok((file, writable, executable))
+}
+
+impl CodeChunk {
+    pub(crate) fn range(&self) -> &'static CodeRange {
+        self.range
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn writable(&self) -> usize {
+        self.range.writable + self.offset
+    }
+
+    pub(crate) fn executable(&self) -> usize {
+        self.range.executable + self.offset
+    }
+}
+
+impl Drop for CodeChunk {
+    fn drop(&mut self) {
+        self.range.free(self.offset, self.len);
+    }
+}

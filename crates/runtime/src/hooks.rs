@@ -1,0 +1,20 @@
+//! What generated code asks of the tiering above: code for a function that has none, and what to do when
+//! a budget has run out.
+
+use std::error::Error;
+
+/// The tiering of one module, as the runtime sees it.
+pub trait TierHooks: Send + Sync {
+    /// Code for defined function `function`, called for the first time.
+    ///
+    /// # Errors
+    /// When no tier can compile it: the call ends in a trap that carries the error.
+    fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>>;
+
+    /// The budget of `function` is used up at its entry: refill it.
+    fn budget_at_entry(&self, function: u32, budget: &mut i32);
+
+    /// The budget is used up at the header of a loop: refill it, and say where to move, if there is a
+    /// better place to go on. The result is the address of an [`OsrEntry`](crate::OsrEntry).
+    fn budget_at_loop(&self, function: u32, loop_number: u32, budget: &mut i32) -> Option<*const u8>;
+}

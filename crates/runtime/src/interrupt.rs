@@ -1,0 +1,72 @@
+//! Stopping a running guest from another thread, at no cost to its code: a flag that stubs look at when
+//! they (re)enter generated code, and a signal for a thread that is in the middle of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use crate::signals;
+
+/// Shared by a store and its interrupt handles.
+#[derive(Debug)]
+pub struct InterruptState {
+    /// Not zero from the request to its delivery.
+    flag: AtomicU32,
+    /// The kernel's id of the thread that entered the store last; 0 before the first.
+    thread: AtomicI32,
+    /// The signal that stops generated code.
+    signal: i32,
+}
+
+impl InterruptState {
+    /// The state of a new store. Installs the process's signal handlers on first use.
+    ///
+    /// # Errors
+    /// When the system refuses the signal number.
+    pub fn new(signal: i32) -> std::io::Result<Arc<Self>> {
+        signals::install(signal)?;
+        Ok(Arc::new(Self { flag: AtomicU32::new(0), thread: AtomicI32::new(0), signal }))
+    }
+
+    /// Asks for the guest to be stopped: the call that runs, or the next one if none does, ends with
+    /// the trap `Interrupted`. Does not wait for it.
+    ///
+    /// The thread that enters stores its id, then reads the flag; this stores the flag, then reads the
+    /// id: one of the two sees the other. A thread that entered before is signalled, and what its
+    /// handler does is in order with the thread's own reads of the flag.
+    pub fn interrupt(&self) {
+        self.flag.store(1, Ordering::SeqCst);
+        let thread = self.thread.load(Ordering::SeqCst);
+        if thread != 0 {
+            // SAFETY: no preconditions. A thread that is gone, or its successor with the same id, at
+            // worst runs a handler that finds nothing to do.
+            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, self.signal) };
+        }
+    }
+
+    /// Takes back a request that has not been delivered. Returns whether there was one.
+    pub fn clear(&self) -> bool {
+        self.flag.swap(0, Ordering::SeqCst) != 0
+    }
+
+    /// Whether a request waits for delivery.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.flag.load(Ordering::Relaxed) != 0
+    }
+
+    /// What stubs look at.
+    pub(crate) fn flag(&self) -> *const AtomicU32 {
+        &raw const self.flag
+    }
+
+    #[inline]
+    pub(crate) fn enter_thread(&self, thread: i32) {
+        if self.thread.load(Ordering::Relaxed) != thread {
+            self.thread.store(thread, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn acknowledge(&self) {
+        self.flag.store(0, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,200 @@
+//! Limits on what one store may hold, the account of what it holds, and the errors of growing beyond.
+
+use std::fmt;
+use std::io;
+
+/// What a store may hold at most. `None` is no limit. Can be changed at any time; what is there already
+/// stays when a limit is set below it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResourceLimits {
+    /// Bytes of all linear memories together.
+    pub memory_bytes: Option<usize>,
+    /// Elements of all tables together.
+    pub table_elements: Option<u32>,
+    /// Instances.
+    pub instances: Option<usize>,
+    /// Linear memories.
+    pub memories: Option<usize>,
+    /// Tables.
+    pub tables: Option<usize>,
+}
+
+/// A kind of thing that a store's limits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Bytes of linear memories.
+    MemoryBytes,
+    /// Elements of tables.
+    TableElements,
+    /// Instances.
+    Instances,
+    /// Linear memories.
+    Memories,
+    /// Tables.
+    Tables,
+}
+
+impl Resource {
+    /// The name of its field in [`ResourceLimits`].
+    #[must_use]
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::MemoryBytes => "memory_bytes",
+            Self::TableElements => "table_elements",
+            Self::Instances => "instances",
+            Self::Memories => "memories",
+            Self::Tables => "tables",
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MemoryBytes => "bytes of memory",
+            Self::TableElements => "table elements",
+            Self::Instances => "instances",
+            Self::Memories => "memories",
+            Self::Tables => "tables",
+        })
+    }
+}
+
+/// A store's limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the store's limit of {limit} {resource} is reached: {used} in use, {requested} more wanted; \
+     raise its `{}` limit", resource.field()
+)]
+pub struct LimitError {
+    /// What is limited.
+    pub resource: Resource,
+    /// The limit.
+    pub limit: u64,
+    /// How much is in use.
+    pub used: u64,
+    /// How much more was wanted.
+    pub requested: u64,
+}
+
+/// Why a memory or a table could not grow. To the guest, each of them is -1.
+#[derive(Debug, thiserror::Error)]
+pub enum GrowError {
+    /// Its type, or the specification, does not allow it.
+    #[error("cannot grow from {current} {unit} by {delta}: the maximum is {maximum}")]
+    Maximum {
+        /// `pages` or `elements`.
+        unit: &'static str,
+        /// The size now.
+        current: u64,
+        /// By how much it was to grow.
+        delta: u64,
+        /// The largest size.
+        maximum: u64,
+    },
+    /// It never moves, and the address space behind it is not its own.
+    #[error(
+        "cannot grow from {current} pages by {delta}: {reserved} pages of address space are reserved; \
+         configure a larger memory reservation"
+    )]
+    Reservation {
+        /// Pages now.
+        current: u64,
+        /// By how many it was to grow.
+        delta: u64,
+        /// Pages reserved.
+        reserved: u64,
+    },
+    /// The store's limits do not allow it.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The system has no memory for it.
+    #[error("cannot grow from {current} {unit} by {delta}: {source}")]
+    System {
+        /// `pages` or `elements`.
+        unit: &'static str,
+        /// The size now.
+        current: u64,
+        /// By how much it was to grow.
+        delta: u64,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A store's limits, and how much of each resource it holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) limits: ResourceLimits,
+    used: [u64; 5],
+}
+
+impl Account {
+    pub(crate) fn new(limits: ResourceLimits) -> Self {
+        Self { limits, used: [0; 5] }
+    }
+
+    pub(crate) fn used(&self, resource: Resource) -> u64 {
+        self.used[resource as usize]
+    }
+
+    fn limit(&self, resource: Resource) -> Option<u64> {
+        let wide = |limit: Option<usize>| limit.map(|limit| limit as u64);
+        match resource {
+            Resource::MemoryBytes => wide(self.limits.memory_bytes),
+            Resource::TableElements => self.limits.table_elements.map(u64::from),
+            Resource::Instances => wide(self.limits.instances),
+            Resource::Memories => wide(self.limits.memories),
+            Resource::Tables => wide(self.limits.tables),
+        }
+    }
+
+    /// Counts `amount` more, or nothing when that is above the limit.
+    pub(crate) fn charge(&mut self, resource: Resource, amount: u64) -> Result<(), LimitError> {
+        let used = self.used(resource);
+        let total = used.saturating_add(amount);
+        match self.limit(resource) {
+            Some(limit) if total > limit && amount > 0 => {
+                Err(LimitError { resource, limit, used, requested: amount })
+            }
+            _ => {
+                self.used[resource as usize] = total;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes back what [`Account::charge`] counted.
+    pub(crate) fn refund(&mut self, resource: Resource, amount: u64) {
+        let used = &mut self.used[resource as usize];
+        *used = used.saturating_sub(amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_charge_counts_nothing() {
+        let limits = ResourceLimits { memory_bytes: Some(100), ..ResourceLimits::default() };
+        let mut account = Account::new(limits);
+        account.charge(Resource::MemoryBytes, 60).unwrap();
+        let error = account.charge(Resource::MemoryBytes, 41).unwrap_err();
+        assert_eq!((error.limit, error.used, error.requested), (100, 60, 41));
+        assert!(error.to_string().contains("`memory_bytes`"), "{error}");
+        account.charge(Resource::MemoryBytes, 40).unwrap();
+        account.refund(Resource::MemoryBytes, 50);
+        account.charge(Resource::MemoryBytes, 50).unwrap();
+        account.charge(Resource::Instances, u64::MAX).unwrap();
+    }
+
+    #[test]
+    fn a_limit_set_below_what_is_there_refuses_only_more() {
+        let mut account = Account::new(ResourceLimits::default());
+        account.charge(Resource::TableElements, 10).unwrap();
+        account.limits.table_elements = Some(5);
+        account.charge(Resource::TableElements, 0).unwrap();
+        account.charge(Resource::TableElements, 1).unwrap_err();
+    }
+}

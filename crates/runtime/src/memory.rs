@@ -1,0 +1,380 @@
+//! Linear memories: reserved address space of which a growing part is accessible. A memory never moves.
+//! Where the address space comes from is in `mmap`; the bounds of guest accesses are generated code's.
+
+use std::io;
+use std::ops::Range;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use upshift_module::{MemoryType, WASM_MAX_PAGES, WASM_PAGE_SIZE};
+
+use crate::limits::{Account, GrowError, LimitError, Resource};
+use crate::mmap::Reservation;
+use crate::{TrapCode, VMMemory};
+
+/// Address space that a guest access to a 32-bit memory cannot leave: the index and the static offset
+/// reach 2^33 - 2, and no access is wider than the rest.
+pub const GUARDED_RESERVATION: u64 = (8 << 30) + (64 << 10);
+
+/// How address space is set aside for memories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// Bytes of address space for each memory. It cannot grow beyond.
+    pub reservation: u64,
+    /// Whether generated code relies on inaccessible addresses instead of comparing each address. The
+    /// reservation is then at least [`GUARDED_RESERVATION`].
+    pub guarded: bool,
+}
+
+impl MemoryPlan {
+    /// No checks in generated code; 8 GiB of address space for each memory.
+    pub const GUARDED: Self = Self { reservation: GUARDED_RESERVATION, guarded: true };
+
+    /// Checks in generated code; `reservation` bytes of address space for each memory, or what its
+    /// maximum needs, if that is less.
+    #[must_use]
+    pub const fn checked(reservation: u64) -> Self {
+        Self { reservation, guarded: false }
+    }
+}
+
+impl Default for MemoryPlan {
+    fn default() -> Self {
+        Self::GUARDED
+    }
+}
+
+/// Why a memory could not be created.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// The store's limits do not allow it.
+    #[error("cannot create a memory of {pages} pages: {source}")]
+    Limit {
+        /// Pages wanted.
+        pages: u64,
+        /// Which limit.
+        source: LimitError,
+    },
+    /// The address space cannot be had.
+    #[error(
+        "cannot reserve {bytes} bytes of address space for a memory: {source}; raise the process's limit \
+         on address space (`ulimit -v`), or configure a smaller memory reservation, with which generated \
+         code checks each access"
+    )]
+    Reserve {
+        /// Bytes wanted.
+        bytes: u64,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The configured reservation is too small for it.
+    #[error(
+        "a memory of {pages} pages does not fit into the {reservation} bytes of address space configured \
+         for each memory; configure a larger memory reservation"
+    )]
+    Reservation {
+        /// Pages wanted.
+        pages: u64,
+        /// Bytes configured.
+        reservation: u64,
+    },
+    /// More than a 32-bit memory can have.
+    #[error("a memory of {pages} pages is larger than 4 GiB")]
+    TooLarge {
+        /// Pages wanted.
+        pages: u64,
+    },
+    /// The system has no memory for it.
+    #[error("the system has no memory for the first {pages} pages of a memory: {source}")]
+    System {
+        /// Pages wanted.
+        pages: u64,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A linear memory of a store. One thread uses it at a time, its store's.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Memory {
+    vm: VMMemory,
+    ty: MemoryType,
+    reservation: Reservation,
+    /// Bytes that can become accessible at most.
+    capacity: u64,
+}
+
+const MAX_BYTES: u64 = WASM_MAX_PAGES * WASM_PAGE_SIZE;
+
+impl Memory {
+    /// A zeroed memory of its type's minimum size.
+    ///
+    /// # Errors
+    /// When address space or memory cannot be had.
+    pub(crate) fn new(ty: MemoryType, plan: MemoryPlan) -> Result<Self, MemoryError> {
+        let pages = ty.minimum;
+        if pages > WASM_MAX_PAGES {
+            return Err(MemoryError::TooLarge { pages });
+        }
+        let maximum = ty.maximum.unwrap_or(WASM_MAX_PAGES).clamp(pages, WASM_MAX_PAGES);
+        let (reserve, capacity) = if plan.guarded {
+            (plan.reservation.max(GUARDED_RESERVATION), MAX_BYTES)
+        } else {
+            let whole_pages = plan.reservation - plan.reservation % WASM_PAGE_SIZE;
+            let capacity = whole_pages.min(maximum * WASM_PAGE_SIZE);
+            (capacity.max(WASM_PAGE_SIZE), capacity)
+        };
+        if pages * WASM_PAGE_SIZE > capacity {
+            return Err(MemoryError::Reservation { pages, reservation: plan.reservation });
+        }
+        let reserve = usize::try_from(reserve).unwrap_or(usize::MAX);
+        let reservation = Reservation::new(reserve)
+            .map_err(|source| MemoryError::Reserve { bytes: reserve as u64, source })?;
+        let length = (pages * WASM_PAGE_SIZE) as usize;
+        reservation
+            .make_accessible(0..length)
+            .map_err(|source| MemoryError::System { pages, source })?;
+        let base = reservation.base().as_ptr();
+        Ok(Self { vm: VMMemory { base, length: AtomicUsize::new(length) }, ty, reservation, capacity })
+    }
+
+    /// The type that it was created with.
+    #[must_use]
+    pub fn ty(&self) -> MemoryType {
+        self.ty
+    }
+
+    /// Its type with the current size as the minimum, which is what counts for imports.
+    #[must_use]
+    pub fn current_type(&self) -> MemoryType {
+        MemoryType { minimum: self.pages(), ..self.ty }
+    }
+
+    /// Current length in bytes.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.vm.length.load(Ordering::Relaxed)
+    }
+
+    /// Current length in pages of 64 KiB.
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        self.byte_len() as u64 / WASM_PAGE_SIZE
+    }
+
+    /// The accessible bytes. The start stays the same for as long as the store lives; the length grows.
+    /// Whoever reads or writes through it must do so on the thread that has the store.
+    #[must_use]
+    pub fn data(&self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.reservation.base(), self.byte_len())
+    }
+
+    /// Whether `address` lies in the address space of this memory, accessible or not.
+    pub(crate) fn reserves(&self, address: usize) -> bool {
+        self.reservation.contains(address)
+    }
+
+    /// Grows by `delta` pages. Returns the size before, in pages.
+    ///
+    /// # Errors
+    /// When the type, the store's limits, the reservation or the system does not allow it. Nothing has
+    /// changed then.
+    pub(crate) fn grow(&self, delta: u64, account: &mut Account) -> Result<u64, GrowError> {
+        let current = self.pages();
+        let maximum = self.ty.maximum.unwrap_or(WASM_MAX_PAGES).min(WASM_MAX_PAGES);
+        let pages = current.saturating_add(delta);
+        if pages > maximum {
+            return Err(GrowError::Maximum { unit: "pages", current, delta, maximum });
+        }
+        let reserved = self.capacity / WASM_PAGE_SIZE;
+        if pages > reserved {
+            return Err(GrowError::Reservation { current, delta, reserved });
+        }
+        let (old, new) = (self.byte_len(), (pages * WASM_PAGE_SIZE) as usize);
+        let more = (new - old) as u64;
+        account.charge(Resource::MemoryBytes, more)?;
+        if let Err(source) = self.reservation.make_accessible(old..new) {
+            account.refund(Resource::MemoryBytes, more);
+            return Err(GrowError::System { unit: "pages", current, delta, source });
+        }
+        self.vm.length.store(new, Ordering::Relaxed);
+        Ok(current)
+    }
+
+    /// Where `len` bytes from `start` on are, if they are all in bounds.
+    fn bytes(&self, start: u64, len: u64) -> Result<*mut u8, TrapCode> {
+        let end = start.checked_add(len).ok_or(TrapCode::MemoryOutOfBounds)?;
+        if end > self.byte_len() as u64 {
+            return Err(TrapCode::MemoryOutOfBounds);
+        }
+        // SAFETY: in bounds of the mapping.
+        Ok(unsafe { self.reservation.base().as_ptr().add(start as usize) })
+    }
+
+    /// Copies from the memory into `to`.
+    ///
+    /// # Errors
+    /// When the source is not all in bounds.
+    pub fn read(&self, start: u64, to: &mut [u8]) -> Result<(), TrapCode> {
+        let from = self.bytes(start, to.len() as u64)?;
+        // SAFETY: in bounds on both sides. `ptr::copy` since a caller may have a slice of the memory.
+        unsafe { ptr::copy(from, to.as_mut_ptr(), to.len()) };
+        Ok(())
+    }
+
+    /// Copies `from` into the memory.
+    ///
+    /// # Errors
+    /// When the destination is not all in bounds. Nothing has been written then.
+    pub fn write(&self, start: u64, from: &[u8]) -> Result<(), TrapCode> {
+        let to = self.bytes(start, from.len() as u64)?;
+        // SAFETY: as in `read`.
+        unsafe { ptr::copy(from.as_ptr(), to, from.len()) };
+        Ok(())
+    }
+
+    /// `memory.fill`.
+    pub(crate) fn fill(&self, start: u64, value: u8, len: u64) -> Result<(), TrapCode> {
+        let to = self.bytes(start, len)?;
+        // SAFETY: in bounds.
+        unsafe { ptr::write_bytes(to, value, len as usize) };
+        Ok(())
+    }
+
+    /// `memory.copy`, also within one memory.
+    pub(crate) fn copy(&self, start: u64, from: &Self, from_start: u64, len: u64) -> Result<(), TrapCode> {
+        let source = from.bytes(from_start, len)?;
+        let to = self.bytes(start, len)?;
+        // SAFETY: in bounds on both sides; they may overlap.
+        unsafe { ptr::copy(source, to, len as usize) };
+        Ok(())
+    }
+
+    /// `memory.init`: copies `range` of `segment`.
+    pub(crate) fn init(&self, start: u64, segment: &[u8], range: Range<u64>) -> Result<(), TrapCode> {
+        let index = |at: u64| usize::try_from(at).map_err(|_| TrapCode::MemoryOutOfBounds);
+        let bytes = segment
+            .get(index(range.start)?..index(range.end)?)
+            .ok_or(TrapCode::MemoryOutOfBounds)?;
+        self.write(start, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ResourceLimits;
+
+    fn memory(minimum: u64, maximum: Option<u64>, plan: MemoryPlan) -> Memory {
+        Memory::new(MemoryType { minimum, maximum }, plan).unwrap()
+    }
+
+    #[test]
+    fn growth_is_zeroed_and_does_not_move() {
+        let memory = memory(1, Some(3), MemoryPlan::GUARDED);
+        let mut account = Account::default();
+        let base = memory.data().cast::<u8>();
+        memory.write(65535, &[9]).unwrap();
+        assert_eq!(memory.grow(2, &mut account).unwrap(), 1);
+        assert_eq!(memory.data().cast::<u8>(), base);
+        let mut bytes = [1; 2];
+        memory.read(65535, &mut bytes).unwrap();
+        assert_eq!(bytes, [9, 0]);
+        assert_eq!(memory.grow(0, &mut account).unwrap(), 3);
+        let error = memory.grow(1, &mut account).unwrap_err();
+        assert!(matches!(error, GrowError::Maximum { current: 3, maximum: 3, .. }), "{error}");
+        assert_eq!(account.used(Resource::MemoryBytes), 2 * 65536);
+        assert_eq!(memory.current_type(), MemoryType { minimum: 3, maximum: Some(3) });
+    }
+
+    #[test]
+    fn a_memory_reaches_four_gibibytes_and_no_more() {
+        let memory = memory(0, None, MemoryPlan::GUARDED);
+        let mut account = Account::default();
+        assert_eq!(memory.grow(65536, &mut account).unwrap(), 0);
+        memory.write((4 << 30) - 1, &[1]).unwrap();
+        assert_eq!(memory.write((4 << 30) - 1, &[1, 2]), Err(TrapCode::MemoryOutOfBounds));
+        memory.grow(1, &mut account).unwrap_err();
+        memory.grow(u64::MAX, &mut account).unwrap_err();
+    }
+
+    #[test]
+    fn the_reservation_bounds_growth() {
+        let mut account = Account::default();
+        let small = memory(1, None, MemoryPlan::checked(2 * 65536 + 1));
+        assert_eq!(small.grow(1, &mut account).unwrap(), 1);
+        let error = small.grow(1, &mut account).unwrap_err();
+        assert!(matches!(error, GrowError::Reservation { reserved: 2, .. }), "{error}");
+        let ty = MemoryType { minimum: 3, maximum: None };
+        let error = Memory::new(ty, MemoryPlan::checked(2 * 65536)).unwrap_err();
+        assert!(matches!(error, MemoryError::Reservation { pages: 3, .. }), "{error}");
+        let bounded = memory(0, Some(5), MemoryPlan::checked(1 << 32));
+        assert_eq!(bounded.reservation.len(), 5 * 65536);
+        let empty = memory(0, Some(0), MemoryPlan::checked(0));
+        assert_eq!(empty.byte_len(), 0);
+    }
+
+    #[test]
+    fn a_guarded_reservation_is_never_too_small() {
+        let plan = MemoryPlan { reservation: 65536, guarded: true };
+        assert_eq!(memory(0, Some(1), plan).reservation.len() as u64, GUARDED_RESERVATION);
+    }
+
+    #[test]
+    fn what_cannot_be_reserved_names_the_remedy() {
+        let ty = MemoryType { minimum: 1, maximum: None };
+        let plan = MemoryPlan { reservation: 1 << 48, guarded: true };
+        let error = Memory::new(ty, plan).unwrap_err();
+        assert!(error.to_string().contains("smaller memory reservation"), "{error}");
+    }
+
+    #[test]
+    fn the_store_limit_bounds_growth() {
+        let memory = memory(0, None, MemoryPlan::GUARDED);
+        let limits = ResourceLimits { memory_bytes: Some(65536 + 65535), ..Default::default() };
+        let mut account = Account::new(limits);
+        assert_eq!(memory.grow(1, &mut account).unwrap(), 0);
+        assert!(matches!(memory.grow(1, &mut account), Err(GrowError::Limit(_))));
+        assert_eq!(memory.pages(), 1);
+    }
+
+    #[test]
+    fn bulk_operations_check_everything_first() {
+        const OUT: Result<(), TrapCode> = Err(TrapCode::MemoryOutOfBounds);
+        let memory = memory(1, None, MemoryPlan::GUARDED);
+        memory.fill(0, 7, 4).unwrap();
+        memory.copy(2, &memory, 0, 4).unwrap();
+        memory.init(6, b"abc", 1..3).unwrap();
+        let mut bytes = [0; 8];
+        memory.read(0, &mut bytes).unwrap();
+        assert_eq!(bytes, [7, 7, 7, 7, 7, 7, b'b', b'c']);
+        memory.fill(65536, 1, 0).unwrap();
+        memory.copy(65536, &memory, 65536, 0).unwrap();
+        memory.init(65536, b"abc", 3..3).unwrap();
+        assert_eq!(memory.fill(65537, 1, 0), OUT);
+        assert_eq!(memory.fill(65535, 1, 2), OUT);
+        assert_eq!(memory.fill(1, 1, u64::MAX), OUT);
+        assert_eq!(memory.copy(65535, &memory, 0, 2), OUT);
+        assert_eq!(memory.copy(0, &memory, 65535, 2), OUT);
+        assert_eq!(memory.init(65535, b"abc", 0..2), OUT);
+        assert_eq!(memory.init(0, b"abc", 0..4), OUT);
+        assert_eq!(memory.init(0, b"abc", 4..4), OUT);
+        let mut last = [1];
+        memory.read(65535, &mut last).unwrap();
+        assert_eq!(last, [0]);
+    }
+
+    #[test]
+    fn a_thousand_memories_at_once() {
+        let memories: Vec<_> = (0..1000).map(|_| memory(1, None, MemoryPlan::GUARDED)).collect();
+        for (i, memory) in memories.iter().enumerate() {
+            memory.write(0, &(i as u32).to_le_bytes()).unwrap();
+        }
+        for (i, memory) in memories.iter().enumerate() {
+            let mut bytes = [0; 4];
+            memory.read(0, &mut bytes).unwrap();
+            assert_eq!(u32::from_le_bytes(bytes), i as u32);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Reserved address space: a thin safe wrapper over the system's mappings. Knows nothing of WebAssembly.
+
+use std::io;
+use std::ops::Range;
+use std::ptr::{self, NonNull};
+
+/// A range of address space that belongs to us: inaccessible at first, then readable and writable from
+/// its start on as far as asked for. What becomes accessible is zero. Given back on drop.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread, and this value owns it alone.
+unsafe impl Send for Reservation {}
+
+impl Reservation {
+    /// Reserves `len` bytes, which must not be 0. Takes address space, no memory.
+    pub(crate) fn new(len: usize) -> io::Result<Self> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a new mapping at an address of the system's choice touches no existing one.
+        let base = unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0) };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(base.cast()).ok_or_else(|| io::Error::other("mapped at address 0"))?;
+        Ok(Self { base, len })
+    }
+
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn contains(&self, address: usize) -> bool {
+        address.wrapping_sub(self.base.as_ptr() as usize) < self.len
+    }
+
+    /// Makes these bytes readable and writable.
+    ///
+    /// # Panics
+    /// When they are not within the reservation.
+    pub(crate) fn make_accessible(&self, bytes: Range<usize>) -> io::Result<()> {
+        self.protect(bytes, libc::PROT_READ | libc::PROT_WRITE)
+    }
+
+    fn protect(&self, bytes: Range<usize>, protection: libc::c_int) -> io::Result<()> {
+        assert!(bytes.start <= bytes.end && bytes.end <= self.len, "outside of the reservation");
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: the range is within the mapping that we own.
+        let result = unsafe {
+            let start = self.base.as_ptr().add(bytes.start);
+            libc::mprotect(start.cast(), bytes.len(), protection)
+        };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        // SAFETY: we own the mapping, and nobody uses it any more. Nothing can be done about a failure.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accessible_bytes_are_zero_and_writable() {
+        let reservation = Reservation::new(1 << 33).unwrap();
+        reservation.make_accessible(0..8192).unwrap();
+        reservation.make_accessible(8192..16384).unwrap();
+        let base = reservation.base().as_ptr();
+        // SAFETY: these bytes have just been made accessible.
+        unsafe {
+            assert_eq!(base.add(16383).read(), 0);
+            base.add(16383).write(7);
+            assert_eq!(base.add(16383).read(), 7);
+        }
+        assert!(reservation.contains(base as usize));
+        assert!(reservation.contains(base as usize + (1 << 33) - 1));
+        assert!(!reservation.contains(base as usize + (1 << 33)));
+        assert!(!reservation.contains(base as usize - 1));
+    }
+
+    #[test]
+    fn more_than_the_address_space_is_an_error() {
+        Reservation::new(1 << 48).unwrap_err();
+    }
+}

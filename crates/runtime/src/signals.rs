@@ -1,0 +1,186 @@
+//! Signal handlers: a fault in generated code becomes a trap, the interrupt signal stops a guest, and
+//! everything that is not ours goes to the handler that was there before.
+//!
+//! A handler runs only async-signal-safe code: it reads this thread's innermost activation and the store
+//! behind it, which generated code of that store cannot be changing at the same time, fills buffers that
+//! are there already, and redirects the thread to `leave`. Which trap an instruction stands for is looked
+//! up later, by the entry.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::{StoreCore, TrapCode, arch, code_memory, find_code, thread};
+
+/// What a handler found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SignalTrap {
+    /// A trap of a known kind.
+    Code(TrapCode),
+    /// The instruction at this address faulted; its code's table says why.
+    Instruction(usize),
+}
+
+impl SignalTrap {
+    /// The trap code, looked up if need be.
+    pub(crate) fn code(self) -> TrapCode {
+        match self {
+            Self::Code(code) => code,
+            Self::Instruction(pc) => find_code(pc)
+                .and_then(|(_, code)| code.trap_at(pc))
+                .unwrap_or_else(|| panic!("no trap is known at {pc:#x} of generated code")),
+        }
+    }
+}
+
+/// Signals that a faulting instruction raises.
+const FAULTS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
+const SIGNALS: usize = 65;
+
+/// Who handled each signal before us. An entry is written before its handler is installed, once.
+static mut PREVIOUS: [MaybeUninit<libc::sigaction>; SIGNALS] =
+    [const { MaybeUninit::uninit() }; SIGNALS];
+/// Bit set of the signals that are ours.
+static INSTALLED: AtomicU64 = AtomicU64::new(0);
+static INSTALLING: Mutex<()> = Mutex::new(());
+
+/// Installs the handlers for faults and for this interrupt signal, each once per process.
+pub(crate) fn install(interrupt: i32) -> io::Result<()> {
+    let valid = (1..SIGNALS as i32).contains(&interrupt) && !FAULTS.contains(&interrupt);
+    if !valid || matches!(interrupt, libc::SIGKILL | libc::SIGSTOP) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("signal {interrupt} cannot be used for interruptions"),
+        ));
+    }
+    let wanted = FAULTS.iter().chain([&interrupt]).fold(0, |set, signal| set | bit(*signal));
+    if INSTALLED.load(Ordering::Acquire) & wanted == wanted {
+        return Ok(());
+    }
+    let _installing = INSTALLING.lock();
+    for &signal in FAULTS.iter().chain([&interrupt]) {
+        if INSTALLED.load(Ordering::Acquire) & bit(signal) == 0 {
+            install_one(signal)?;
+            INSTALLED.fetch_or(bit(signal), Ordering::Release);
+        }
+    }
+    Ok(())
+}
+
+fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+fn install_one(signal: i32) -> io::Result<()> {
+    // SAFETY: the lock makes this the only writer of the entry, and no handler of ours that could read
+    // it is installed yet.
+    unsafe {
+        let previous = &mut *(&raw mut PREVIOUS).cast::<libc::sigaction>().add(signal as usize);
+        if libc::sigaction(signal, ptr::null(), previous) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        action.sa_sigaction = handle as *const () as usize;
+        // SIGINFO for the fault's address; ONSTACK because the guest's stack may be used up; RESTART
+        // because a host call that the interrupt signal hits should not see it.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+        libc::sigemptyset(&mut action.sa_mask);
+        if libc::sigaction(signal, &action, ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: called by the kernel with valid arguments.
+    unsafe {
+        // The interrupted code may be about to read errno.
+        let errno = *libc::__errno_location();
+        if !try_handle(signal, info, context) {
+            chain(signal, info, context);
+        }
+        *libc::__errno_location() = errno;
+    }
+}
+
+/// Handles the signal if it is ours, and says whether it was.
+unsafe fn try_handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) -> bool {
+    let record = thread::innermost();
+    if record.is_null() {
+        return false;
+    }
+    // SAFETY: a record is linked into its thread only while it is alive; its store is alive as long.
+    // `VMStore` is the first field of `StoreCore`.
+    unsafe {
+        let store = (*record).store.cast::<StoreCore>();
+        let (pc, fp) = arch::registers(context);
+        let in_code = code_memory::contains(pc);
+        let found = match signal {
+            libc::SIGSEGV | libc::SIGBUS if in_code => {
+                let address = (*info).si_addr() as usize;
+                if (*store).is_guard_address(address) {
+                    SignalTrap::Code(TrapCode::MemoryOutOfBounds)
+                } else if thread::is_stack_end(address) {
+                    SignalTrap::Code(TrapCode::StackOverflow)
+                } else {
+                    return false;
+                }
+            }
+            libc::SIGILL | libc::SIGFPE if in_code => SignalTrap::Instruction(pc),
+            libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE => return false,
+            _ => {
+                if !(*store).interrupt_requested() {
+                    return false;
+                }
+                if !in_code && !arch::is_interruptible(pc) {
+                    // The host's turn: the stub that goes back to generated code finds the flag.
+                    return true;
+                }
+                SignalTrap::Code(TrapCode::Interrupted)
+            }
+        };
+        if in_code {
+            (*store).note_signal(found, pc, fp, true);
+        } else {
+            // A stub: generated code's own frame is where it was left.
+            (*store).note_signal(found, (*store).vm.exit_pc, (*store).vm.exit_fp, false);
+        }
+        arch::redirect_to_leave(context, record);
+        true
+    }
+}
+
+/// Passes a signal on to whoever handled it before.
+unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the entry was written before this handler was installed; the handlers in it are called as
+    // their flags say.
+    unsafe {
+        let previous = &*(&raw const PREVIOUS).cast::<libc::sigaction>().add(signal as usize);
+        match previous.sa_sigaction {
+            libc::SIG_DFL | libc::SIG_IGN if !FAULTS.contains(&signal) => {}
+            libc::SIG_DFL | libc::SIG_IGN => {
+                // Back to the default, which ends the process: by running the instruction again, or,
+                // when somebody sent the signal, by sending it again.
+                let mut default = std::mem::zeroed::<libc::sigaction>();
+                default.sa_sigaction = libc::SIG_DFL;
+                libc::sigaction(signal, &default, ptr::null_mut());
+                if (*info).si_code <= 0 {
+                    libc::raise(signal);
+                }
+            }
+            handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+                let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
+                    std::mem::transmute(handler);
+                handler(signal, info, context);
+            }
+            handler => {
+                let handler: extern "C" fn(i32) = std::mem::transmute(handler);
+                handler(signal);
+            }
+        }
+    }
+}
