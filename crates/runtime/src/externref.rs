@@ -62,7 +62,10 @@ mod tests {
         assert_eq!(refs.get(one).unwrap().downcast_ref(), Some(&1_u32));
         assert_eq!(refs.get(two).unwrap().downcast_ref(), Some(&"two"));
         assert!(refs.get(ExternHandle::from_bits(3).unwrap()).is_none());
-        assert!(refs.get(ExternHandle::from_bits(u64::MAX).unwrap()).is_none());
+        assert!(
+            refs.get(ExternHandle::from_bits(u64::MAX).unwrap())
+                .is_none()
+        );
         assert_eq!(ExternHandle::from_bits(0), None);
         assert_eq!(refs.len(), 2);
     }

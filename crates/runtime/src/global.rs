@@ -9,7 +9,6 @@ use upshift_module::GlobalType;
 use crate::VMGlobal;
 
 /// A global of a store.
-#[derive(Debug)]
 #[repr(C)]
 pub struct Global {
     /// The value, if the global is the host's.
@@ -22,7 +21,11 @@ pub struct Global {
 impl Global {
     /// A global of the host.
     pub(crate) fn new(ty: GlobalType, bits: u128) -> Self {
-        Self { own: UnsafeCell::new(VMGlobal { bits }), elsewhere: None, ty }
+        Self {
+            own: UnsafeCell::new(VMGlobal { bits }),
+            elsewhere: None,
+            ty,
+        }
     }
 
     /// A handle to a global that lies in an instance's context.
@@ -30,7 +33,11 @@ impl Global {
     /// # Safety
     /// `location` stays valid for as long as the handle lives.
     pub(crate) unsafe fn in_context(ty: GlobalType, location: NonNull<VMGlobal>) -> Self {
-        Self { own: UnsafeCell::new(VMGlobal { bits: 0 }), elsewhere: Some(location), ty }
+        Self {
+            own: UnsafeCell::new(VMGlobal { bits: 0 }),
+            elsewhere: Some(location),
+            ty,
+        }
     }
 
     /// Where the value is. Stays there for as long as the store lives.
@@ -71,7 +78,10 @@ mod tests {
 
     #[test]
     fn a_handle_reads_and_writes_the_context() {
-        let ty = GlobalType { content: ValType::I64, mutable: true };
+        let ty = GlobalType {
+            content: ValType::I64,
+            mutable: true,
+        };
         let mut place = VMGlobal { bits: 5 };
         let location = NonNull::from(&mut place);
         // SAFETY: `place` outlives the handle, and the bits are 64-bit integers.
@@ -86,8 +96,17 @@ mod tests {
 
     #[test]
     fn a_host_global_holds_its_own_value() {
-        let global = Global::new(GlobalType { content: ValType::V128, mutable: true }, u128::MAX);
+        let global = Global::new(
+            GlobalType {
+                content: ValType::V128,
+                mutable: true,
+            },
+            u128::MAX,
+        );
         assert_eq!(global.get(), u128::MAX);
-        assert_eq!(global.location().cast_const().cast::<u8>(), (&raw const global).cast());
+        assert_eq!(
+            global.location().cast_const().cast::<u8>(),
+            (&raw const global).cast()
+        );
     }
 }

@@ -1,17 +1,48 @@
 //! What generated code touches: contexts, memories, tables, globals, code memory, traps and entry points.
 //! Knows no code generator.
 
+mod activation;
 mod arch;
+mod backtrace;
 mod builtins;
 mod code;
 mod code_memory;
+mod externref;
+mod global;
 mod hooks;
+mod instance;
+mod instantiate;
+mod interrupt;
+mod libcalls;
+mod limits;
+mod matching;
+mod memory;
+mod mmap;
+mod signals;
+mod store;
+mod table;
+mod thread;
 mod trap;
+mod types;
 mod vmcontext;
 
+pub use activation::*;
 pub use arch::{ArgCursor, ArgLocation, CallFrame, VectorUse};
+pub use backtrace::*;
 pub use builtins::*;
 pub use code::*;
+pub use externref::ExternHandle;
+pub use global::Global;
 pub use hooks::*;
+pub use instance::{ExternPtr, Instance, ModuleRuntime};
+pub use instantiate::{ImportTypeError, InstantiateError, Instantiated};
+pub use interrupt::InterruptState;
+pub use limits::{GrowError, LimitError, Resource, ResourceLimits};
+pub use matching::matches;
+pub use memory::{GUARDED_RESERVATION, Memory, MemoryError, MemoryPlan};
+pub use store::{StoreConfig, StoreCore, StoreId};
+pub use table::{Table, TableError};
+pub use thread::remaining_stack;
 pub use trap::*;
+pub use types::TypeRegistry;
 pub use vmcontext::*;

@@ -131,7 +131,10 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn new(limits: ResourceLimits) -> Self {
-        Self { limits, used: [0; 5] }
+        Self {
+            limits,
+            used: [0; 5],
+        }
     }
 
     pub(crate) fn used(&self, resource: Resource) -> u64 {
@@ -154,9 +157,12 @@ impl Account {
         let used = self.used(resource);
         let total = used.saturating_add(amount);
         match self.limit(resource) {
-            Some(limit) if total > limit && amount > 0 => {
-                Err(LimitError { resource, limit, used, requested: amount })
-            }
+            Some(limit) if total > limit && amount > 0 => Err(LimitError {
+                resource,
+                limit,
+                used,
+                requested: amount,
+            }),
             _ => {
                 self.used[resource as usize] = total;
                 Ok(())
@@ -177,7 +183,10 @@ mod tests {
 
     #[test]
     fn a_refused_charge_counts_nothing() {
-        let limits = ResourceLimits { memory_bytes: Some(100), ..ResourceLimits::default() };
+        let limits = ResourceLimits {
+            memory_bytes: Some(100),
+            ..ResourceLimits::default()
+        };
         let mut account = Account::new(limits);
         account.charge(Resource::MemoryBytes, 60).unwrap();
         let error = account.charge(Resource::MemoryBytes, 41).unwrap_err();

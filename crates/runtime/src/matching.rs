@@ -11,7 +11,9 @@ pub fn matches(actual: &ExternType, wanted: &ExternType) -> bool {
     match (actual, wanted) {
         (ExternType::Func(actual), ExternType::Func(wanted)) => actual == wanted,
         (ExternType::Table(actual), ExternType::Table(wanted)) => table_matches(*actual, *wanted),
-        (ExternType::Memory(actual), ExternType::Memory(wanted)) => memory_matches(*actual, *wanted),
+        (ExternType::Memory(actual), ExternType::Memory(wanted)) => {
+            memory_matches(*actual, *wanted)
+        }
         (ExternType::Global(actual), ExternType::Global(wanted)) => actual == wanted,
         _ => false,
     }
@@ -26,7 +28,10 @@ pub(crate) fn table_matches(actual: TableType, wanted: TableType) -> bool {
 }
 
 pub(crate) fn memory_matches(actual: MemoryType, wanted: MemoryType) -> bool {
-    limits_match((actual.minimum, actual.maximum), (wanted.minimum, wanted.maximum))
+    limits_match(
+        (actual.minimum, actual.maximum),
+        (wanted.minimum, wanted.maximum),
+    )
 }
 
 /// Clause 4.5.1.1: at least the wanted minimum, and no larger maximum than the wanted one.
@@ -50,7 +55,11 @@ mod tests {
     }
 
     fn table(element: ValType, minimum: u32, maximum: Option<u32>) -> ExternType {
-        ExternType::Table(TableType { element, minimum, maximum })
+        ExternType::Table(TableType {
+            element,
+            minimum,
+            maximum,
+        })
     }
 
     fn global(content: ValType, mutable: bool) -> ExternType {
@@ -70,17 +79,38 @@ mod tests {
     #[test]
     fn element_types_must_be_equal() {
         use ValType::{ExternRef, FuncRef};
-        assert!(matches(&table(FuncRef, 10, Some(20)), &table(FuncRef, 5, Some(30))));
-        assert!(!matches(&table(ExternRef, 10, Some(20)), &table(FuncRef, 5, Some(30))));
-        assert!(!matches(&table(FuncRef, 4, Some(20)), &table(FuncRef, 5, Some(30))));
+        assert!(matches(
+            &table(FuncRef, 10, Some(20)),
+            &table(FuncRef, 5, Some(30))
+        ));
+        assert!(!matches(
+            &table(ExternRef, 10, Some(20)),
+            &table(FuncRef, 5, Some(30))
+        ));
+        assert!(!matches(
+            &table(FuncRef, 4, Some(20)),
+            &table(FuncRef, 5, Some(30))
+        ));
     }
 
     #[test]
     fn globals_and_functions_must_be_equal() {
-        assert!(matches(&global(ValType::I32, true), &global(ValType::I32, true)));
-        assert!(!matches(&global(ValType::I32, true), &global(ValType::I32, false)));
-        assert!(!matches(&global(ValType::I32, false), &global(ValType::I32, true)));
-        assert!(!matches(&global(ValType::I32, false), &global(ValType::I64, false)));
+        assert!(matches(
+            &global(ValType::I32, true),
+            &global(ValType::I32, true)
+        ));
+        assert!(!matches(
+            &global(ValType::I32, true),
+            &global(ValType::I32, false)
+        ));
+        assert!(!matches(
+            &global(ValType::I32, false),
+            &global(ValType::I32, true)
+        ));
+        assert!(!matches(
+            &global(ValType::I32, false),
+            &global(ValType::I64, false)
+        ));
         let func = |params: &[ValType]| ExternType::Func(FuncType::new(params.to_vec(), []));
         assert!(matches(&func(&[ValType::I32]), &func(&[ValType::I32])));
         assert!(!matches(&func(&[ValType::I32]), &func(&[])));

@@ -28,13 +28,19 @@ pub struct MemoryPlan {
 
 impl MemoryPlan {
     /// No checks in generated code; 8 GiB of address space for each memory.
-    pub const GUARDED: Self = Self { reservation: GUARDED_RESERVATION, guarded: true };
+    pub const GUARDED: Self = Self {
+        reservation: GUARDED_RESERVATION,
+        guarded: true,
+    };
 
     /// Checks in generated code; `reservation` bytes of address space for each memory, or what its
     /// maximum needs, if that is less.
     #[must_use]
     pub const fn checked(reservation: u64) -> Self {
-        Self { reservation, guarded: false }
+        Self {
+            reservation,
+            guarded: false,
+        }
     }
 }
 
@@ -95,7 +101,6 @@ pub enum MemoryError {
 }
 
 /// A linear memory of a store. One thread uses it at a time, its store's.
-#[derive(Debug)]
 #[repr(C)]
 pub struct Memory {
     vm: VMMemory,
@@ -117,7 +122,10 @@ impl Memory {
         if pages > WASM_MAX_PAGES {
             return Err(MemoryError::TooLarge { pages });
         }
-        let maximum = ty.maximum.unwrap_or(WASM_MAX_PAGES).clamp(pages, WASM_MAX_PAGES);
+        let maximum = ty
+            .maximum
+            .unwrap_or(WASM_MAX_PAGES)
+            .clamp(pages, WASM_MAX_PAGES);
         let (reserve, capacity) = if plan.guarded {
             (plan.reservation.max(GUARDED_RESERVATION), MAX_BYTES)
         } else {
@@ -126,17 +134,30 @@ impl Memory {
             (capacity.max(WASM_PAGE_SIZE), capacity)
         };
         if pages * WASM_PAGE_SIZE > capacity {
-            return Err(MemoryError::Reservation { pages, reservation: plan.reservation });
+            return Err(MemoryError::Reservation {
+                pages,
+                reservation: plan.reservation,
+            });
         }
         let reserve = usize::try_from(reserve).unwrap_or(usize::MAX);
-        let reservation = Reservation::new(reserve)
-            .map_err(|source| MemoryError::Reserve { bytes: reserve as u64, source })?;
+        let reservation = Reservation::new(reserve).map_err(|source| MemoryError::Reserve {
+            bytes: reserve as u64,
+            source,
+        })?;
         let length = (pages * WASM_PAGE_SIZE) as usize;
         reservation
             .make_accessible(0..length)
             .map_err(|source| MemoryError::System { pages, source })?;
         let base = reservation.base().as_ptr();
-        Ok(Self { vm: VMMemory { base, length: AtomicUsize::new(length) }, ty, reservation, capacity })
+        Ok(Self {
+            vm: VMMemory {
+                base,
+                length: AtomicUsize::new(length),
+            },
+            ty,
+            reservation,
+            capacity,
+        })
     }
 
     /// The type that it was created with.
@@ -148,7 +169,10 @@ impl Memory {
     /// Its type with the current size as the minimum, which is what counts for imports.
     #[must_use]
     pub fn current_type(&self) -> MemoryType {
-        MemoryType { minimum: self.pages(), ..self.ty }
+        MemoryType {
+            minimum: self.pages(),
+            ..self.ty
+        }
     }
 
     /// Current length in bytes.
@@ -182,21 +206,39 @@ impl Memory {
     /// changed then.
     pub(crate) fn grow(&self, delta: u64, account: &mut Account) -> Result<u64, GrowError> {
         let current = self.pages();
-        let maximum = self.ty.maximum.unwrap_or(WASM_MAX_PAGES).min(WASM_MAX_PAGES);
+        let maximum = self
+            .ty
+            .maximum
+            .unwrap_or(WASM_MAX_PAGES)
+            .min(WASM_MAX_PAGES);
         let pages = current.saturating_add(delta);
         if pages > maximum {
-            return Err(GrowError::Maximum { unit: "pages", current, delta, maximum });
+            return Err(GrowError::Maximum {
+                unit: "pages",
+                current,
+                delta,
+                maximum,
+            });
         }
         let reserved = self.capacity / WASM_PAGE_SIZE;
         if pages > reserved {
-            return Err(GrowError::Reservation { current, delta, reserved });
+            return Err(GrowError::Reservation {
+                current,
+                delta,
+                reserved,
+            });
         }
         let (old, new) = (self.byte_len(), (pages * WASM_PAGE_SIZE) as usize);
         let more = (new - old) as u64;
         account.charge(Resource::MemoryBytes, more)?;
         if let Err(source) = self.reservation.make_accessible(old..new) {
             account.refund(Resource::MemoryBytes, more);
-            return Err(GrowError::System { unit: "pages", current, delta, source });
+            return Err(GrowError::System {
+                unit: "pages",
+                current,
+                delta,
+                source,
+            });
         }
         self.vm.length.store(new, Ordering::Relaxed);
         Ok(current)
@@ -243,7 +285,13 @@ impl Memory {
     }
 
     /// `memory.copy`, also within one memory.
-    pub(crate) fn copy(&self, start: u64, from: &Self, from_start: u64, len: u64) -> Result<(), TrapCode> {
+    pub(crate) fn copy(
+        &self,
+        start: u64,
+        from: &Self,
+        from_start: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
         let source = from.bytes(from_start, len)?;
         let to = self.bytes(start, len)?;
         // SAFETY: in bounds on both sides; they may overlap.
@@ -252,7 +300,12 @@ impl Memory {
     }
 
     /// `memory.init`: copies `range` of `segment`.
-    pub(crate) fn init(&self, start: u64, segment: &[u8], range: Range<u64>) -> Result<(), TrapCode> {
+    pub(crate) fn init(
+        &self,
+        start: u64,
+        segment: &[u8],
+        range: Range<u64>,
+    ) -> Result<(), TrapCode> {
         let index = |at: u64| usize::try_from(at).map_err(|_| TrapCode::MemoryOutOfBounds);
         let bytes = segment
             .get(index(range.start)?..index(range.end)?)
@@ -283,9 +336,25 @@ mod tests {
         assert_eq!(bytes, [9, 0]);
         assert_eq!(memory.grow(0, &mut account).unwrap(), 3);
         let error = memory.grow(1, &mut account).unwrap_err();
-        assert!(matches!(error, GrowError::Maximum { current: 3, maximum: 3, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                GrowError::Maximum {
+                    current: 3,
+                    maximum: 3,
+                    ..
+                }
+            ),
+            "{error}"
+        );
         assert_eq!(account.used(Resource::MemoryBytes), 2 * 65536);
-        assert_eq!(memory.current_type(), MemoryType { minimum: 3, maximum: Some(3) });
+        assert_eq!(
+            memory.current_type(),
+            MemoryType {
+                minimum: 3,
+                maximum: Some(3)
+            }
+        );
     }
 
     #[test]
@@ -294,7 +363,10 @@ mod tests {
         let mut account = Account::default();
         assert_eq!(memory.grow(65536, &mut account).unwrap(), 0);
         memory.write((4 << 30) - 1, &[1]).unwrap();
-        assert_eq!(memory.write((4 << 30) - 1, &[1, 2]), Err(TrapCode::MemoryOutOfBounds));
+        assert_eq!(
+            memory.write((4 << 30) - 1, &[1, 2]),
+            Err(TrapCode::MemoryOutOfBounds)
+        );
         memory.grow(1, &mut account).unwrap_err();
         memory.grow(u64::MAX, &mut account).unwrap_err();
     }
@@ -305,10 +377,19 @@ mod tests {
         let small = memory(1, None, MemoryPlan::checked(2 * 65536 + 1));
         assert_eq!(small.grow(1, &mut account).unwrap(), 1);
         let error = small.grow(1, &mut account).unwrap_err();
-        assert!(matches!(error, GrowError::Reservation { reserved: 2, .. }), "{error}");
-        let ty = MemoryType { minimum: 3, maximum: None };
+        assert!(
+            matches!(error, GrowError::Reservation { reserved: 2, .. }),
+            "{error}"
+        );
+        let ty = MemoryType {
+            minimum: 3,
+            maximum: None,
+        };
         let error = Memory::new(ty, MemoryPlan::checked(2 * 65536)).unwrap_err();
-        assert!(matches!(error, MemoryError::Reservation { pages: 3, .. }), "{error}");
+        assert!(
+            matches!(error, MemoryError::Reservation { pages: 3, .. }),
+            "{error}"
+        );
         let bounded = memory(0, Some(5), MemoryPlan::checked(1 << 32));
         assert_eq!(bounded.reservation.len(), 5 * 65536);
         let empty = memory(0, Some(0), MemoryPlan::checked(0));
@@ -317,25 +398,46 @@ mod tests {
 
     #[test]
     fn a_guarded_reservation_is_never_too_small() {
-        let plan = MemoryPlan { reservation: 65536, guarded: true };
-        assert_eq!(memory(0, Some(1), plan).reservation.len() as u64, GUARDED_RESERVATION);
+        let plan = MemoryPlan {
+            reservation: 65536,
+            guarded: true,
+        };
+        assert_eq!(
+            memory(0, Some(1), plan).reservation.len() as u64,
+            GUARDED_RESERVATION
+        );
     }
 
     #[test]
     fn what_cannot_be_reserved_names_the_remedy() {
-        let ty = MemoryType { minimum: 1, maximum: None };
-        let plan = MemoryPlan { reservation: 1 << 48, guarded: true };
+        let ty = MemoryType {
+            minimum: 1,
+            maximum: None,
+        };
+        let plan = MemoryPlan {
+            reservation: 1 << 48,
+            guarded: true,
+        };
         let error = Memory::new(ty, plan).unwrap_err();
-        assert!(error.to_string().contains("smaller memory reservation"), "{error}");
+        assert!(
+            error.to_string().contains("smaller memory reservation"),
+            "{error}"
+        );
     }
 
     #[test]
     fn the_store_limit_bounds_growth() {
         let memory = memory(0, None, MemoryPlan::GUARDED);
-        let limits = ResourceLimits { memory_bytes: Some(65536 + 65535), ..Default::default() };
+        let limits = ResourceLimits {
+            memory_bytes: Some(65536 + 65535),
+            ..Default::default()
+        };
         let mut account = Account::new(limits);
         assert_eq!(memory.grow(1, &mut account).unwrap(), 0);
-        assert!(matches!(memory.grow(1, &mut account), Err(GrowError::Limit(_))));
+        assert!(matches!(
+            memory.grow(1, &mut account),
+            Err(GrowError::Limit(_))
+        ));
         assert_eq!(memory.pages(), 1);
     }
 
@@ -367,7 +469,9 @@ mod tests {
 
     #[test]
     fn a_thousand_memories_at_once() {
-        let memories: Vec<_> = (0..1000).map(|_| memory(1, None, MemoryPlan::GUARDED)).collect();
+        let memories: Vec<_> = (0..1000)
+            .map(|_| memory(1, None, MemoryPlan::GUARDED))
+            .collect();
         for (i, memory) in memories.iter().enumerate() {
             memory.write(0, &(i as u32).to_le_bytes()).unwrap();
         }

@@ -24,7 +24,8 @@ impl Reservation {
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let base = NonNull::new(base.cast()).ok_or_else(|| io::Error::other("mapped at address 0"))?;
+        let base =
+            NonNull::new(base.cast()).ok_or_else(|| io::Error::other("mapped at address 0"))?;
         Ok(Self { base, len })
     }
 
@@ -32,6 +33,7 @@ impl Reservation {
         self.base
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -49,7 +51,10 @@ impl Reservation {
     }
 
     fn protect(&self, bytes: Range<usize>, protection: libc::c_int) -> io::Result<()> {
-        assert!(bytes.start <= bytes.end && bytes.end <= self.len, "outside of the reservation");
+        assert!(
+            bytes.start <= bytes.end && bytes.end <= self.len,
+            "outside of the reservation"
+        );
         if bytes.is_empty() {
             return Ok(());
         }
@@ -58,7 +63,11 @@ impl Reservation {
             let start = self.base.as_ptr().add(bytes.start);
             libc::mprotect(start.cast(), bytes.len(), protection)
         };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 }
 

@@ -32,7 +32,6 @@ pub enum TableError {
 /// A table of a store. One thread uses it at a time, its store's.
 ///
 /// Elements are raw: a pointer to a `VMFuncRef` or an `ExternHandle`'s bits; null is 0.
-#[derive(Debug)]
 #[repr(C)]
 pub struct Table {
     /// `length` is at most `capacity`, and what lies between the two is zero.
@@ -74,9 +73,14 @@ impl Table {
     /// When the system has no memory for it.
     pub(crate) fn new(ty: TableType, initial: u64) -> Result<Self, TableError> {
         let length = ty.minimum as usize;
-        let base = allocate(length).ok_or(TableError::System { elements: ty.minimum })?;
-        let table =
-            Self { vm: UnsafeCell::new(VMTable { base, length }), ty, capacity: Cell::new(length) };
+        let base = allocate(length).ok_or(TableError::System {
+            elements: ty.minimum,
+        })?;
+        let table = Self {
+            vm: UnsafeCell::new(VMTable { base, length }),
+            ty,
+            capacity: Cell::new(length),
+        };
         if initial != 0 {
             table.elements_mut(0..length).fill(initial);
         }
@@ -92,7 +96,10 @@ impl Table {
     /// Its type with the current size as the minimum, which is what counts for imports.
     #[must_use]
     pub fn current_type(&self) -> TableType {
-        TableType { minimum: self.size(), ..self.ty }
+        TableType {
+            minimum: self.size(),
+            ..self.ty
+        }
     }
 
     /// Current size in elements.
@@ -117,7 +124,10 @@ impl Table {
     }
 
     /// Some elements, which must be in bounds.
-    #[expect(clippy::mut_from_ref, reason = "used within one method, by the one thread of the store")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "used within one method, by the one thread of the store"
+    )]
     fn elements_mut(&self, range: std::ops::Range<usize>) -> &mut [u64] {
         // SAFETY: as in `elements`, and no other slice of them is alive.
         let all = unsafe {
@@ -232,7 +242,12 @@ impl Table {
             Some(new) if new <= maximum => new as usize,
             _ => {
                 let (current, delta) = (current.into(), delta.into());
-                return Err(GrowError::Maximum { unit: UNIT, current, delta, maximum: maximum.into() });
+                return Err(GrowError::Maximum {
+                    unit: UNIT,
+                    current,
+                    delta,
+                    maximum: maximum.into(),
+                });
             }
         };
         account.charge(Resource::TableElements, delta.into())?;
@@ -241,7 +256,12 @@ impl Table {
         {
             account.refund(Resource::TableElements, delta.into());
             let (current, delta) = (current.into(), delta.into());
-            return Err(GrowError::System { unit: UNIT, current, delta, source });
+            return Err(GrowError::System {
+                unit: UNIT,
+                current,
+                delta,
+                source,
+            });
         }
         // SAFETY: there is room for `new` elements, zeroed behind the current length; one thread uses a
         // store at a time.
@@ -291,11 +311,21 @@ mod tests {
 
     // Elements of these tests are handles of externrefs, which are not looked at.
     fn table(minimum: u32, maximum: Option<u32>, initial: u64) -> Table {
-        Table::new(TableType { element: ValType::ExternRef, minimum, maximum }, initial).unwrap()
+        Table::new(
+            TableType {
+                element: ValType::ExternRef,
+                minimum,
+                maximum,
+            },
+            initial,
+        )
+        .unwrap()
     }
 
     fn contents(table: &Table) -> Vec<u64> {
-        (0..u64::from(table.size())).map(|i| table.get(i).unwrap()).collect()
+        (0..u64::from(table.size()))
+            .map(|i| table.get(i).unwrap())
+            .collect()
     }
 
     #[test]
@@ -307,7 +337,10 @@ mod tests {
             assert_eq!(table.grow(1, 2, &mut account).unwrap(), 2);
             assert_eq!(table.grow(2, 0, &mut account).unwrap(), 3);
             assert_eq!(contents(&table), [1, 1, 2, 0, 0]);
-            assert!(matches!(table.grow(1, 0, &mut account), Err(GrowError::Maximum { .. })));
+            assert!(matches!(
+                table.grow(1, 0, &mut account),
+                Err(GrowError::Maximum { .. })
+            ));
             assert_eq!(table.grow(0, 0, &mut account).unwrap(), 5);
             assert!(table.grow(u32::MAX, 0, &mut account).is_err());
         }
@@ -323,7 +356,10 @@ mod tests {
         let mut account = Account::default();
         for i in 0..1_000_000 {
             // SAFETY: as above.
-            assert_eq!(unsafe { table.grow(1, u64::from(i) + 1, &mut account) }.unwrap(), i);
+            assert_eq!(
+                unsafe { table.grow(1, u64::from(i) + 1, &mut account) }.unwrap(),
+                i
+            );
         }
         assert_eq!(table.get(999_999), Some(1_000_000));
         assert!(table.capacity.get() < 2_100_000);
@@ -332,12 +368,17 @@ mod tests {
     #[test]
     fn the_store_limit_bounds_growth() {
         let table = table(0, None, 0);
-        let mut account =
-            Account::new(ResourceLimits { table_elements: Some(3), ..Default::default() });
+        let mut account = Account::new(ResourceLimits {
+            table_elements: Some(3),
+            ..Default::default()
+        });
         // SAFETY: as above.
         unsafe {
             table.grow(3, 0, &mut account).unwrap();
-            assert!(matches!(table.grow(1, 0, &mut account), Err(GrowError::Limit(_))));
+            assert!(matches!(
+                table.grow(1, 0, &mut account),
+                Err(GrowError::Limit(_))
+            ));
         }
         assert_eq!(table.size(), 3);
     }

@@ -76,7 +76,10 @@ mod tests {
         assert_ne!(first, second);
         assert_ne!(first, 0);
         assert_eq!(registry.id(&FuncType::new([I32], [I64])), first);
-        assert_eq!(*registry.get(second).unwrap(), FuncType::new([I32, I64], []));
+        assert_eq!(
+            *registry.get(second).unwrap(),
+            FuncType::new([I32, I64], [])
+        );
         assert_eq!(registry.get(0), None);
         assert_eq!(registry.get(3), None);
     }
@@ -85,11 +88,16 @@ mod tests {
     fn threads_agree_on_ids() {
         let registry = TypeRegistry::new();
         let ids = |registry: &TypeRegistry| -> Vec<u32> {
-            (0..100).map(|n| registry.id(&FuncType::new(vec![F64; n], []))).collect()
+            (0..100)
+                .map(|n| registry.id(&FuncType::new(vec![F64; n], [])))
+                .collect()
         };
         let all = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| ids(&registry))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect::<Vec<_>>()
         });
         assert!(all.iter().all(|of_one| *of_one == all[0]));
     }

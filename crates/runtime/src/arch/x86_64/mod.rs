@@ -1,11 +1,11 @@
 //! x86-64 with the System V convention, on Linux.
 
-// mod context;
+mod context;
 mod frame;
 mod lazy;
-// mod stubs;
+mod stubs;
 
-// pub(crate) use context::*;
+pub(crate) use context::*;
 pub use frame::*;
 pub(crate) use lazy::*;
-// pub(crate) use stubs::*;
+pub(crate) use stubs::*;
