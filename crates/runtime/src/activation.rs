@@ -14,8 +14,8 @@ use crate::arch::{self, CallFrame, VectorUse};
 use crate::backtrace::{PcTrace, RawBacktrace};
 use crate::interrupt::InterruptState;
 use crate::{
-    EntryRecord, Instance, StoreCore, TrapCode, VMContext, VMFuncRef, VMHostContext, VMStore, signals,
-    thread,
+    EntryRecord, Instance, StoreCore, TrapCode, VMContext, VMFuncRef, VMHostContext, VMStore,
+    signals, thread,
 };
 
 /// Stack that generated code may use below a host caller, if the thread has that much.
@@ -75,9 +75,14 @@ pub struct ActivationState {
 
 impl ActivationState {
     pub(crate) fn new(interrupt: Arc<InterruptState>, max_wasm_stack: usize) -> Self {
-        Self { pending: None, signal: None, trace: PcTrace::default(), interrupt, max_wasm_stack }
+        Self {
+            pending: None,
+            signal: None,
+            trace: PcTrace::default(),
+            interrupt,
+            max_wasm_stack,
+        }
     }
-
 }
 
 impl StoreCore {
@@ -95,7 +100,11 @@ impl StoreCore {
     ) {
         self.activation.signal = Some(trap);
         // SAFETY: as the caller says.
-        unsafe { self.activation.trace.capture(self.vm.entry, pc, fp, pc_is_exact) };
+        unsafe {
+            self.activation
+                .trace
+                .capture(self.vm.entry, pc, fp, pc_is_exact)
+        };
     }
 
     /// Whether an interruption waits for delivery. Async-signal-safe.
@@ -154,7 +163,11 @@ pub unsafe fn call(
         let code = (*func.slot).load(Ordering::Acquire);
         let left = arch::enter(&raw mut record, code, frame);
         thread::set_innermost(record.previous_on_thread);
-        let result = if left == 0 { Ok(()) } else { Err(take_unwind(core)) };
+        let result = if left == 0 {
+            Ok(())
+        } else {
+            Err(take_unwind(core))
+        };
         (*vm).entry = previous_in_store;
         (*vm).stack_limit = outer_limit;
         (*vm).exit_pc = record.previous_exit_pc;
@@ -168,7 +181,10 @@ pub unsafe fn call(
 unsafe fn stack_overflow(core: *mut StoreCore) -> Unwind {
     // SAFETY: the store does not run generated code now, so its last exit is current.
     let backtrace = unsafe { RawBacktrace::of_store(&raw const (*core).vm) };
-    Unwind::Trap(Box::new(RawTrap { cause: TrapCause::Code(TrapCode::StackOverflow), backtrace }))
+    Unwind::Trap(Box::new(RawTrap {
+        cause: TrapCause::Code(TrapCode::StackOverflow),
+        backtrace,
+    }))
 }
 
 /// What made `enter` return 1.
@@ -187,7 +203,10 @@ unsafe fn take_unwind(core: *mut StoreCore) -> Unwind {
         activation.interrupt.acknowledge();
     }
     let backtrace = RawBacktrace::resolve(&activation.trace);
-    Unwind::Trap(Box::new(RawTrap { cause: TrapCause::Code(code), backtrace }))
+    Unwind::Trap(Box::new(RawTrap {
+        cause: TrapCause::Code(code),
+        backtrace,
+    }))
 }
 
 /// Leaves the innermost activation of the store.
@@ -225,14 +244,20 @@ unsafe fn raise(store: *mut VMStore, cause: TrapCause) -> ! {
 pub(crate) unsafe extern "C" fn raise_interrupt(store: *mut VMStore) -> ! {
     // SAFETY: called by stubs of a running activation only.
     unsafe {
-        (*store.cast::<StoreCore>()).activation.interrupt.acknowledge();
+        (*store.cast::<StoreCore>())
+            .activation
+            .interrupt
+            .acknowledge();
         raise_trap(store, TrapCode::Interrupted)
     }
 }
 
 /// The builtin `trap`.
 pub(crate) unsafe extern "C" fn trap(vmctx: *mut VMContext, code: u32) -> ! {
-    let code = u8::try_from(code).ok().and_then(TrapCode::from_u8).unwrap_or(TrapCode::Unreachable);
+    let code = u8::try_from(code)
+        .ok()
+        .and_then(TrapCode::from_u8)
+        .unwrap_or(TrapCode::Unreachable);
     // SAFETY: called by the builtin's stub only.
     unsafe { raise_trap((*vmctx).store, code) }
 }
@@ -258,7 +283,10 @@ pub(crate) unsafe extern "C" fn budget_at_loop(
     unsafe {
         let instance = Instance::from_vmctx(vmctx).as_ref();
         let budget = instance.budget(function).as_mut();
-        let entry = instance.module().hooks.budget_at_loop(function, loop_number, budget);
+        let entry = instance
+            .module()
+            .hooks
+            .budget_at_loop(function, loop_number, budget);
         entry.unwrap_or(ptr::null())
     }
 }
@@ -323,7 +351,11 @@ impl HostCall<'_> {
     #[must_use]
     pub fn xmm_low(&self, index: u8) -> u64 {
         // SAFETY: the register is in bounds, and a u64 may be read from the start of a u128.
-        unsafe { (&raw const self.frame.xmms[usize::from(index)]).cast::<u64>().read() }
+        unsafe {
+            (&raw const self.frame.xmms[usize::from(index)])
+                .cast::<u64>()
+                .read()
+        }
     }
 
     /// A word of the stack arguments.
@@ -379,9 +411,16 @@ impl HostFunc {
         callback: HostCallback,
     ) -> Box<Self> {
         let mut func = Box::new(Self {
-            context: VMHostContext { store, func: ptr::null_mut() },
+            context: VMHostContext {
+                store,
+                func: ptr::null_mut(),
+            },
             slot: crate::CodeSlot::new(arch::host_call_stub(vectors)),
-            funcref: VMFuncRef { slot: ptr::null(), vmctx: ptr::null_mut(), type_id },
+            funcref: VMFuncRef {
+                slot: ptr::null(),
+                vmctx: ptr::null_mut(),
+                type_id,
+            },
             callback,
         });
         let address = &raw mut *func;
@@ -403,14 +442,18 @@ pub(crate) unsafe extern "C" fn host_dispatch(
     let (store, result) = unsafe {
         let store = (*context).store;
         let callback = &(*(*context).func.cast::<HostFunc>()).callback;
-        let caller = NonNull::new((*store).caller).map(|vmctx| Instance::from_vmctx(vmctx.as_ptr()));
+        let caller =
+            NonNull::new((*store).caller).map(|vmctx| Instance::from_vmctx(vmctx.as_ptr()));
         let mut call = HostCall {
             store: NonNull::new_unchecked(store.cast()),
             caller,
             frame: &mut *frame,
             stack,
         };
-        (store, catch_unwind(AssertUnwindSafe(|| callback(&mut call))))
+        (
+            store,
+            catch_unwind(AssertUnwindSafe(|| callback(&mut call))),
+        )
     };
     match result {
         Ok(Ok(())) => {}
@@ -426,6 +469,9 @@ unsafe fn leave_with_error(store: *mut VMStore, error: Box<dyn Any + Send>) -> !
     // SAFETY: as the caller says.
     unsafe {
         let backtrace = RawBacktrace::of_store(store);
-        leave_with(store, Unwind::Error(Box::new(HostError { error, backtrace })))
+        leave_with(
+            store,
+            Unwind::Error(Box::new(HostError { error, backtrace })),
+        )
     }
 }

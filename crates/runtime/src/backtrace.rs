@@ -23,7 +23,12 @@ pub(crate) struct PcTrace {
 
 impl Default for PcTrace {
     fn default() -> Self {
-        Self { pcs: [0; MOST_FRAMES], len: 0, omitted: 0, first_is_exact: false }
+        Self {
+            pcs: [0; MOST_FRAMES],
+            len: 0,
+            omitted: 0,
+            first_is_exact: false,
+        }
     }
 }
 
@@ -106,8 +111,14 @@ impl RawBacktrace {
         let mut hidden_by_osr = false;
         for (i, &pc) in trace.pcs[..trace.len].iter().enumerate() {
             // A return address may be the first byte of what follows the call.
-            let pc = if i == 0 && trace.first_is_exact { pc } else { pc.wrapping_sub(1) };
-            let Some((module, code)) = find_code(pc) else { continue };
+            let pc = if i == 0 && trace.first_is_exact {
+                pc
+            } else {
+                pc.wrapping_sub(1)
+            };
+            let Some((module, code)) = find_code(pc) else {
+                continue;
+            };
             // The frame that moved into an OSR entry waits below it for nothing.
             if !std::mem::replace(&mut hidden_by_osr, code.loop_entry.is_some()) {
                 frames.push(RawFrame {
@@ -117,6 +128,9 @@ impl RawBacktrace {
                 });
             }
         }
-        Self { frames, omitted: trace.omitted }
+        Self {
+            frames,
+            omitted: trace.omitted,
+        }
     }
 }

@@ -36,7 +36,10 @@ impl InstalledCode {
     #[must_use]
     pub fn trap_at(&self, pc: usize) -> Option<TrapCode> {
         let offset = u32::try_from(pc.checked_sub(self.address)?).ok()?;
-        let found = self.traps.binary_search_by_key(&offset, |&(at, _)| at).ok()?;
+        let found = self
+            .traps
+            .binary_search_by_key(&offset, |&(at, _)| at)
+            .ok()?;
         Some(self.traps[found].1)
     }
 
@@ -96,7 +99,9 @@ impl ModuleCode {
     pub fn new(module: Arc<Module>) -> io::Result<Arc<Self>> {
         let range = CodeRange::current()?;
         let stubs = range.lazy_stubs(module.bodies.len())?;
-        let slots = (0..module.bodies.len()).map(|i| AtomicPtr::new(stubs.address(i))).collect();
+        let slots = (0..module.bodies.len())
+            .map(|i| AtomicPtr::new(stubs.address(i)))
+            .collect();
         Ok(Arc::new_cyclic(|this| Self {
             module,
             slots,
@@ -126,23 +131,33 @@ impl ModuleCode {
         let mut arena = self.arena.lock();
         let range = CodeRange::current()?;
         // Where pages are made executable after one write, nothing else may share them.
-        let align = if range.writes_once() { range.page_size() } else { align.max(16) };
+        let align = if range.writes_once() {
+            range.page_size()
+        } else {
+            align.max(16)
+        };
         let start = arena.used.next_multiple_of(align);
-        let fits = arena.chunks.last().is_some_and(|chunk| {
-            std::ptr::eq(chunk.range(), range) && start + size <= chunk.len()
-        });
+        let fits = arena
+            .chunks
+            .last()
+            .is_some_and(|chunk| std::ptr::eq(chunk.range(), range) && start + size <= chunk.len());
         let start = if fits {
             start
         } else {
             let wanted = FIRST_CHUNK << arena.chunks.len().min(16);
             let chunk = range.allocate(size.max(wanted.min(LARGEST_CHUNK)))?;
             let first = chunk.executable();
-            REGISTRY.write().insert(first, (first + chunk.len(), self.this.clone()));
+            REGISTRY
+                .write()
+                .insert(first, (first + chunk.len(), self.this.clone()));
             arena.chunks.push(chunk);
             0
         };
         arena.used = start + size;
-        let chunk = arena.chunks.last().expect("one was pushed if there was none");
+        let chunk = arena
+            .chunks
+            .last()
+            .expect("one was pushed if there was none");
         Ok(CodeAllocation {
             writable: (chunk.writable() + start) as *mut u8,
             executable: (chunk.executable() + start) as *const u8,
@@ -157,7 +172,9 @@ impl ModuleCode {
     pub fn install(&self, code: InstalledCode) -> io::Result<Arc<InstalledCode>> {
         CodeRange::seal(code.address, code.len)?;
         let code = Arc::new(code);
-        self.installed.write().insert(code.address, Arc::clone(&code));
+        self.installed
+            .write()
+            .insert(code.address, Arc::clone(&code));
         Ok(code)
     }
 
@@ -171,7 +188,10 @@ impl ModuleCode {
     /// When `code` is an OSR entry, or the function is not one of this module's.
     pub fn publish(&self, code: &InstalledCode) {
         assert!(code.loop_entry.is_none(), "an OSR entry is not called");
-        let defined = self.module.defined_function(code.function).expect("a defined function");
+        let defined = self
+            .module
+            .defined_function(code.function)
+            .expect("a defined function");
         self.slots[defined as usize].store(code.address as *mut u8, Ordering::Release);
     }
 

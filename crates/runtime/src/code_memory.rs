@@ -119,11 +119,25 @@ impl CodeRange {
         )]);
         let state = Mutex::new(RangeState { free, stubs: 0 });
         if let Ok((file, writable, executable)) = map_twice() {
-            return Ok(Self { pid, file: Some(file), writable, executable, page_size, state });
+            return Ok(Self {
+                pid,
+                file: Some(file),
+                writable,
+                executable,
+                page_size,
+                state,
+            });
         }
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         let address = map(libc::PROT_NONE, flags, -1)?;
-        Ok(Self { pid, file: None, writable: address, executable: address, page_size, state })
+        Ok(Self {
+            pid,
+            file: None,
+            writable: address,
+            executable: address,
+            page_size,
+            state,
+        })
     }
 
     /// Whether pages are written once, then made executable.
@@ -143,7 +157,9 @@ impl CodeRange {
             let batch = STUBS_START + first * arch::LAZY_STUB_SIZE;
             let size = STUB_BATCH * arch::LAZY_STUB_SIZE;
             if batch + size > STUBS_END {
-                return Err(io::Error::other("a module with more than a million functions"));
+                return Err(io::Error::other(
+                    "a module with more than a million functions",
+                ));
             }
             // The thunk's page goes with the first batch; no batch shares a page with another.
             let start = if first == 0 { 0 } else { batch };
@@ -162,7 +178,9 @@ impl CodeRange {
             self.close(start, batch + size - start)?;
             state.stubs = first + STUB_BATCH;
         }
-        Ok(LazyStubs { first: self.executable + STUBS_START })
+        Ok(LazyStubs {
+            first: self.executable + STUBS_START,
+        })
     }
 
     /// Pages for at least `size` bytes of code.
@@ -186,7 +204,11 @@ impl CodeRange {
         }
         drop(state);
         self.open(offset, len)?;
-        Ok(CodeChunk { range: self, offset, len })
+        Ok(CodeChunk {
+            range: self,
+            offset,
+            len,
+        })
     }
 
     /// Makes `len` bytes at executable `address` executable, if they are not.
@@ -216,9 +238,17 @@ impl CodeRange {
         let len = len.next_multiple_of(self.page_size);
         // SAFETY: the pages are inside of the range, which is ours alone.
         let status = unsafe {
-            libc::mprotect((self.executable + offset) as *mut libc::c_void, len, protection)
+            libc::mprotect(
+                (self.executable + offset) as *mut libc::c_void,
+                len,
+                protection,
+            )
         };
-        if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        if status == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 
     fn free(&self, mut offset: usize, mut len: usize) {
@@ -259,7 +289,11 @@ impl CodeRange {
 fn map(protection: i32, flags: i32, file: i32) -> io::Result<usize> {
     // SAFETY: a fresh mapping at an address of the system's choice touches nobody's memory.
     let address = unsafe { libc::mmap(ptr::null_mut(), RANGE_SIZE, protection, flags, file, 0) };
-    if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(address as usize) }
+    if address == libc::MAP_FAILED {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(address as usize)
+    }
 }
 
 fn map_twice() -> io::Result<(i32, usize, usize)> {
@@ -277,13 +311,14 @@ fn map_twice() -> io::Result<(i32, usize, usize)> {
     if unsafe { libc::ftruncate(file, RANGE_SIZE as i64) } != 0 {
         return Err(close_on_error(io::Error::last_os_error()));
     }
-    let writable = map(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, file)
-        .map_err(close_on_error)?;
-    let executable = map(libc::PROT_READ | libc::PROT_EXEC, libc::MAP_SHARED, file).map_err(|e| {
-        // SAFETY: mapped above, and not used.
-        unsafe { libc::munmap(writable as *mut libc::c_void, RANGE_SIZE) };
-        close_on_error(e)
-    })?;
+    let writable =
+        map(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, file).map_err(close_on_error)?;
+    let executable =
+        map(libc::PROT_READ | libc::PROT_EXEC, libc::MAP_SHARED, file).map_err(|e| {
+            // SAFETY: mapped above, and not used.
+            unsafe { libc::munmap(writable as *mut libc::c_void, RANGE_SIZE) };
+            close_on_error(e)
+        })?;
     Ok((file, writable, executable))
 }
 

@@ -16,5 +16,10 @@ pub trait TierHooks: Send + Sync {
 
     /// The budget is used up at the header of a loop: refill it, and say where to move, if there is a
     /// better place to go on. The result is the address of an [`OsrEntry`](crate::OsrEntry).
-    fn budget_at_loop(&self, function: u32, loop_number: u32, budget: &mut i32) -> Option<*const u8>;
+    fn budget_at_loop(
+        &self,
+        function: u32,
+        loop_number: u32,
+        budget: &mut i32,
+    ) -> Option<*const u8>;
 }

@@ -24,7 +24,11 @@ impl InterruptState {
     /// When the system refuses the signal number.
     pub fn new(signal: i32) -> std::io::Result<Arc<Self>> {
         signals::install(signal)?;
-        Ok(Arc::new(Self { flag: AtomicU32::new(0), thread: AtomicI32::new(0), signal }))
+        Ok(Arc::new(Self {
+            flag: AtomicU32::new(0),
+            thread: AtomicI32::new(0),
+            signal,
+        }))
     }
 
     /// Asks for the guest to be stopped: the call that runs, or the next one if none does, ends with

@@ -56,7 +56,10 @@ pub(crate) fn install(interrupt: i32) -> io::Result<()> {
             format!("signal {interrupt} cannot be used for interruptions"),
         ));
     }
-    let wanted = FAULTS.iter().chain([&interrupt]).fold(0, |set, signal| set | bit(*signal));
+    let wanted = FAULTS
+        .iter()
+        .chain([&interrupt])
+        .fold(0, |set, signal| set | bit(*signal));
     if INSTALLED.load(Ordering::Acquire) & wanted == wanted {
         return Ok(());
     }
@@ -78,7 +81,9 @@ fn install_one(signal: i32) -> io::Result<()> {
     // SAFETY: the lock makes this the only writer of the entry, and no handler of ours that could read
     // it is installed yet.
     unsafe {
-        let previous = &mut *(&raw mut PREVIOUS).cast::<libc::sigaction>().add(signal as usize);
+        let previous = &mut *(&raw mut PREVIOUS)
+            .cast::<libc::sigaction>()
+            .add(signal as usize);
         if libc::sigaction(signal, ptr::null(), previous) != 0 {
             return Err(io::Error::last_os_error());
         }
@@ -159,7 +164,9 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
     // SAFETY: the entry was written before this handler was installed; the handlers in it are called as
     // their flags say.
     unsafe {
-        let previous = &*(&raw const PREVIOUS).cast::<libc::sigaction>().add(signal as usize);
+        let previous = &*(&raw const PREVIOUS)
+            .cast::<libc::sigaction>()
+            .add(signal as usize);
         match previous.sa_sigaction {
             libc::SIG_DFL | libc::SIG_IGN if !FAULTS.contains(&signal) => {}
             libc::SIG_DFL | libc::SIG_IGN => {

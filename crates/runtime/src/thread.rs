@@ -66,7 +66,11 @@ fn look() -> ThreadInfo {
     let reserve = (size / 4).clamp(LEAST_RESERVE, MOST_RESERVE);
     // SAFETY: no preconditions.
     let tid = unsafe { libc::syscall(libc::SYS_gettid) } as i32;
-    let info = ThreadInfo { tid, stack_limit: stack_end + reserve, stack_end };
+    let info = ThreadInfo {
+        tid,
+        stack_limit: stack_end + reserve,
+        stack_end,
+    };
     INFO.set(info);
     info
 }
@@ -79,7 +83,10 @@ fn stack_bounds() -> (usize, usize) {
     unsafe {
         let mut attributes = std::mem::zeroed::<libc::pthread_attr_t>();
         if libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) != 0 {
-            return (crate::arch::stack_pointer().saturating_sub(UNKNOWN), UNKNOWN);
+            return (
+                crate::arch::stack_pointer().saturating_sub(UNKNOWN),
+                UNKNOWN,
+            );
         }
         let mut address = ptr::null_mut();
         let (mut size, mut guard) = (0, 0);
@@ -103,7 +110,9 @@ impl SignalStack {
             let mut old = std::mem::zeroed::<libc::stack_t>();
             libc::sigaltstack(ptr::null(), &mut old);
             if old.ss_flags & libc::SS_DISABLE == 0 && old.ss_size >= SIGNAL_STACK_SIZE {
-                return Self { memory: ptr::null_mut() };
+                return Self {
+                    memory: ptr::null_mut(),
+                };
             }
             let memory = libc::mmap(
                 ptr::null_mut(),
@@ -115,10 +124,15 @@ impl SignalStack {
             );
             if memory == libc::MAP_FAILED {
                 // The thread's own, if it has one, has to do.
-                return Self { memory: ptr::null_mut() };
+                return Self {
+                    memory: ptr::null_mut(),
+                };
             }
-            let stack =
-                libc::stack_t { ss_sp: memory, ss_flags: 0, ss_size: SIGNAL_STACK_SIZE };
+            let stack = libc::stack_t {
+                ss_sp: memory,
+                ss_flags: 0,
+                ss_size: SIGNAL_STACK_SIZE,
+            };
             libc::sigaltstack(&stack, ptr::null_mut());
             Self { memory }
         }
@@ -135,8 +149,11 @@ impl Drop for SignalStack {
             let mut current = std::mem::zeroed::<libc::stack_t>();
             libc::sigaltstack(ptr::null(), &mut current);
             if current.ss_sp == self.memory {
-                let disable =
-                    libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
+                let disable = libc::stack_t {
+                    ss_sp: ptr::null_mut(),
+                    ss_flags: libc::SS_DISABLE,
+                    ss_size: 0,
+                };
                 libc::sigaltstack(&disable, ptr::null_mut());
             }
             libc::munmap(self.memory, SIGNAL_STACK_SIZE);

@@ -93,6 +93,7 @@ pub struct EntryRecord {
     pub previous_exit_fp: usize,
 }
 
+#[derive(Debug)]
 /// A linear memory's record. `length` is written by the runtime only.
 #[repr(C)]
 pub struct VMMemory {

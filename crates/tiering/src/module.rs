@@ -10,9 +10,7 @@ use std::{ptr, thread};
 
 use parking_lot::Mutex;
 use upshift_runtime::{InstalledCode, TierHooks, remaining_stack};
-use upshift_translate::{
-    CompileError, CompileRequest, EntryPoint, ModuleCompiler, ModuleUnit,
-};
+use upshift_translate::{CompileError, CompileRequest, EntryPoint, ModuleCompiler, ModuleUnit};
 
 use crate::{TierStats, TieringOptions};
 
@@ -55,7 +53,12 @@ impl ModuleTiering {
         baseline: Box<dyn ModuleCompiler>,
         options: TieringOptions,
     ) -> Self {
-        let functions = unit.module.bodies.iter().map(|_| FunctionState::default()).collect();
+        let functions = unit
+            .module
+            .bodies
+            .iter()
+            .map(|_| FunctionState::default())
+            .collect();
         Self {
             unit,
             baseline,
@@ -114,7 +117,11 @@ impl ModuleTiering {
             osr_entries: all.iter().filter(|code| code.loop_entry.is_some()).count(),
             code_bytes: all.iter().map(|code| code.len).sum(),
             compile_time: Duration::from_nanos(self.compile_nanos.load(Ordering::Relaxed)),
-            work: self.functions.iter().map(|f| f.work.load(Ordering::Relaxed)).sum(),
+            work: self
+                .functions
+                .iter()
+                .map(|f| f.work.load(Ordering::Relaxed))
+                .sum(),
         }
     }
 
@@ -132,7 +139,10 @@ impl ModuleTiering {
         if let Some(code) = done() {
             return Ok(code);
         }
-        let code = self.compile(CompileRequest { function, entry: EntryPoint::Function })?;
+        let code = self.compile(CompileRequest {
+            function,
+            entry: EntryPoint::Function,
+        })?;
         self.unit.code.publish(&code);
         state.code.store(code.address as *mut u8, Ordering::Release);
         self.compiled.fetch_add(1, Ordering::Relaxed);
@@ -151,9 +161,9 @@ impl ModuleTiering {
             thread::scope(|scope| {
                 let builder = thread::Builder::new().stack_size(COMPILE_THREAD_STACK);
                 match builder.spawn_scoped(scope, compile) {
-                    Ok(thread) => thread.join().unwrap_or_else(|panic| {
-                        Err(self.panicked(request, &*panic))
-                    }),
+                    Ok(thread) => thread
+                        .join()
+                        .unwrap_or_else(|panic| Err(self.panicked(request, &*panic))),
                     Err(error) => Err(self.refused(request, error.to_string())),
                 }
             })
@@ -164,22 +174,37 @@ impl ModuleTiering {
     }
 
     #[cold]
-    fn panicked(&self, request: CompileRequest, panic: &(dyn std::any::Any + Send)) -> CompileError {
+    fn panicked(
+        &self,
+        request: CompileRequest,
+        panic: &(dyn std::any::Any + Send),
+    ) -> CompileError {
         let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        let text = text
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
         self.refused(request, format!("the code generator panicked: {text}"))
     }
 
     fn refused(&self, request: CompileRequest, message: String) -> CompileError {
         let function = self.unit.module.imported.functions + request.function;
-        CompileError::Codegen { tier: "baseline", function, message }
+        CompileError::Codegen {
+            tier: "baseline",
+            function,
+            message,
+        }
     }
 
     fn refill(&self, function: u32, budget: &mut i32) {
         // What the last stretch of code took beyond its grant is paid back from this one.
-        let grant = self.options.grant_in_operators.max(budget.saturating_neg().saturating_add(1));
+        let grant = self
+            .options
+            .grant_in_operators
+            .max(budget.saturating_neg().saturating_add(1));
         let work = u64::from(grant.unsigned_abs());
-        self.functions[function as usize].work.fetch_add(work, Ordering::Relaxed);
+        self.functions[function as usize]
+            .work
+            .fetch_add(work, Ordering::Relaxed);
         *budget = budget.saturating_add(grant);
     }
 
@@ -190,7 +215,9 @@ impl ModuleTiering {
             let entry = EntryPoint::Loop(loop_number);
             self.compile(CompileRequest { function, entry }).ok()
         });
-        entry.as_ref().map(|code| ptr::with_exposed_provenance(code.address))
+        entry
+            .as_ref()
+            .map(|code| ptr::with_exposed_provenance(code.address))
     }
 }
 
@@ -203,8 +230,17 @@ impl TierHooks for ModuleTiering {
         self.refill(function, budget);
     }
 
-    fn budget_at_loop(&self, function: u32, loop_number: u32, budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_loop(
+        &self,
+        function: u32,
+        loop_number: u32,
+        budget: &mut i32,
+    ) -> Option<*const u8> {
         self.refill(function, budget);
-        if self.options.force_osr { self.osr_entry(function, loop_number) } else { None }
+        if self.options.force_osr {
+            self.osr_entry(function, loop_number)
+        } else {
+            None
+        }
     }
 }

@@ -11,6 +11,9 @@ pub struct TieringOptions {
 
 impl Default for TieringOptions {
     fn default() -> Self {
-        Self { grant_in_operators: 1 << 24, force_osr: false }
+        Self {
+            grant_in_operators: 1 << 24,
+            force_osr: false,
+        }
     }
 }

@@ -10,7 +10,10 @@ use crate::arch::leave;
 pub(crate) unsafe fn registers(context: *mut libc::c_void) -> (usize, usize) {
     // SAFETY: as the caller says.
     let gregs = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
-    (gregs[libc::REG_RIP as usize] as usize, gregs[libc::REG_RBP as usize] as usize)
+    (
+        gregs[libc::REG_RIP as usize] as usize,
+        gregs[libc::REG_RBP as usize] as usize,
+    )
 }
 
 /// Makes the thread go on in `leave(record)` when the handler returns.
@@ -30,6 +33,8 @@ pub(crate) unsafe fn redirect_to_leave(context: *mut libc::c_void, record: *mut 
 pub(crate) fn stack_pointer() -> usize {
     let sp: usize;
     // SAFETY: reads a register.
-    unsafe { std::arch::asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        std::arch::asm!("mov {}, rsp", out(reg) sp, options(nomem, nostack, preserves_flags))
+    };
     sp
 }

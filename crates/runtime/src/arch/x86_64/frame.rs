@@ -56,7 +56,12 @@ impl ArgCursor {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "const")]
     pub const fn new() -> Self {
-        Self { gprs: 1, xmms: 0, words: 0, vectors: VectorUse::None }
+        Self {
+            gprs: 1,
+            xmms: 0,
+            words: 0,
+            vectors: VectorUse::None,
+        }
     }
 
     /// The location of the next argument.

@@ -377,9 +377,14 @@ pub(crate) fn host_call_stub(vectors: crate::arch::VectorUse) -> *mut u8 {
 /// be left like generated code, but its own frame is not generated code's.
 pub(crate) fn is_interruptible(pc: usize) -> bool {
     let between = |open: *const u8, close: *const u8| open as usize <= pc && pc < close as usize;
-    between(&raw const upshift_enter_open, &raw const upshift_enter_close)
-        || between(&raw const upshift_lazy_open, &raw const upshift_lazy_close)
-        || between(&raw const upshift_tails_open, &raw const upshift_tails_close)
+    between(
+        &raw const upshift_enter_open,
+        &raw const upshift_enter_close,
+    ) || between(&raw const upshift_lazy_open, &raw const upshift_lazy_close)
+        || between(
+            &raw const upshift_tails_open,
+            &raw const upshift_tails_close,
+        )
 }
 
 const _: () = assert!(Builtin::ALL.len() * 8 == size_of::<VMBuiltins>());
