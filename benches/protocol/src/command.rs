@@ -1,0 +1,188 @@
+//! The command line that all the measuring binaries have in common.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+use crate::measure::{self, Samples};
+use crate::{Peer, Report, Settings};
+
+/// Measures one engine once and prints the raw samples, in nanoseconds, as one line of JSON.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The engine; a wrong name lists those this binary has.
+    engine: String,
+
+    /// Threads that may compile; the engine's default if absent.
+    #[arg(long, global = true)]
+    threads: Option<usize>,
+
+    #[command(subcommand)]
+    measurement: Measurement,
+}
+
+#[derive(Debug, Subcommand)]
+enum Measurement {
+    /// Compile time, instantiate time, and the time of each of R calls of EXPORT(N).
+    Kernel {
+        file: PathBuf,
+        export: String,
+        n: i32,
+        #[arg(long, default_value_t = 10)]
+        repeat: usize,
+    },
+    /// Time to compile the whole module, lazy engines included.
+    Compile {
+        file: PathBuf,
+        #[arg(long, default_value_t = 3)]
+        repeat: usize,
+    },
+    /// Time from the bytes in memory to the result of EXPORT(N): compile, instantiate, call.
+    FirstResult {
+        file: PathBuf,
+        export: String,
+        n: i32,
+        #[arg(long, default_value_t = 1)]
+        repeat: usize,
+    },
+    /// Time to make a store and an instance of a compiled module, and to drop them.
+    Instantiate {
+        file: PathBuf,
+        #[arg(long, default_value_t = 1000)]
+        repeat: usize,
+    },
+    /// Time of one typed call (i32) -> i32 into the export `add_one`.
+    TypedCall {
+        file: PathBuf,
+        #[arg(long, default_value_t = 20)]
+        repeat: usize,
+    },
+    /// Time of one call out of a wasm loop, the export `loop`, to a host closure (i32) -> i32.
+    HostCall {
+        file: PathBuf,
+        #[arg(long, default_value_t = 20)]
+        repeat: usize,
+    },
+    /// Time of one call_indirect in a wasm loop, the export `loop`.
+    CallIndirect {
+        file: PathBuf,
+        #[arg(long, default_value_t = 20)]
+        repeat: usize,
+    },
+}
+
+/// Parses the command line, measures, and prints the report to standard output.
+///
+/// # Errors
+/// If the engine, the file or the export is not there, or the module fails.
+pub fn main<P: Peer>() -> Result<()> {
+    let arguments = Arguments::parse();
+    if !P::ENGINES.contains(&arguments.engine.as_str()) {
+        bail!(
+            "no engine `{}` here; there are: {}",
+            arguments.engine,
+            P::ENGINES.join(", ")
+        );
+    }
+    let report = run::<P>(&arguments)?;
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}
+
+fn run<P: Peer>(arguments: &Arguments) -> Result<Report> {
+    let settings = Settings {
+        threads: arguments.threads,
+        eager: false,
+    };
+    let open = |settings| {
+        P::open(&arguments.engine, settings)
+            .with_context(|| format!("setting up {}", arguments.engine))
+    };
+    let (name, file, wasm, samples) = match &arguments.measurement {
+        Measurement::Kernel {
+            file,
+            export,
+            n,
+            repeat,
+        } => {
+            let wasm = read(file)?;
+            let samples = measure::kernel(&open(settings)?, &wasm, export, *n, *repeat)?;
+            ("kernel", file, wasm, samples)
+        }
+        Measurement::Compile { file, repeat } => {
+            let wasm = read(file)?;
+            let samples = measure::compile(
+                &open(Settings {
+                    eager: true,
+                    ..settings
+                })?,
+                &wasm,
+                *repeat,
+            )?;
+            ("compile", file, wasm, samples)
+        }
+        Measurement::FirstResult {
+            file,
+            export,
+            n,
+            repeat,
+        } => {
+            let wasm = read(file)?;
+            let samples = measure::first_result(|| open(settings), &wasm, export, *n, *repeat)?;
+            ("first-result", file, wasm, samples)
+        }
+        Measurement::Instantiate { file, repeat } => {
+            let wasm = read(file)?;
+            let samples = measure::instantiate(&open(settings)?, &wasm, *repeat)?;
+            ("instantiate", file, wasm, samples)
+        }
+        Measurement::TypedCall { file, repeat } => {
+            let wasm = read(file)?;
+            let samples = measure::typed_call(&open(settings)?, &wasm, *repeat)?;
+            ("typed-call", file, wasm, samples)
+        }
+        Measurement::HostCall { file, repeat } => {
+            let wasm = read(file)?;
+            let samples = measure::wasm_loop(&open(settings)?, &wasm, *repeat)?;
+            ("host-call", file, wasm, samples)
+        }
+        Measurement::CallIndirect { file, repeat } => {
+            let wasm = read(file)?;
+            let samples = measure::wasm_loop(&open(settings)?, &wasm, *repeat)?;
+            ("call-indirect", file, wasm, samples)
+        }
+    };
+    Ok(report(
+        arguments,
+        open(settings)?.version(),
+        name,
+        file,
+        &wasm,
+        samples,
+    ))
+}
+
+fn report(
+    arguments: &Arguments,
+    version: String,
+    measurement: &str,
+    file: &Path,
+    wasm: &[u8],
+    samples: Samples,
+) -> Report {
+    Report {
+        engine: arguments.engine.clone(),
+        version,
+        measurement: measurement.to_owned(),
+        file: file.display().to_string(),
+        wasm_bytes: wasm.len() as u64,
+        samples: samples.series,
+        result: samples.result.map(|result| result.to_string()),
+    }
+}
+
+/// The module as a binary. Text is translated here, so that every engine gets the same bytes and none is charged for it.
+fn read(file: &Path) -> Result<Vec<u8>> {
+    wat::parse_file(file).with_context(|| format!("reading the module {}", file.display()))
+}
