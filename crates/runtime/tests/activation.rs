@@ -1,0 +1,298 @@
+//! Entering and leaving generated code, with hand-assembled functions in place of a tier: arguments and
+//! results, lazy stubs, host functions, errors, panics, traps, memory faults, interruption.
+
+use std::any::Any;
+use std::error::Error;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use upshift_module::{Entity, Features, FuncType, Module, ValType};
+use upshift_runtime::{
+    CallFrame, ExternPtr, HostCallback, InstalledCode, Instance, InterruptState, ModuleCode,
+    ModuleRuntime, StoreConfig, StoreCore, TierHooks, TrapCause, TrapCode, TypeRegistry, Unwind,
+    VMOffsets, VectorUse, call, offsets,
+};
+
+const SOURCE: &str = r#"
+    (module
+      (import "host" "f" (func (param i32) (result i32)))
+      (memory 1)
+      (func (export "add") (param i32 i32) (result i32) unreachable)
+      (func (export "trap") unreachable)
+      (func (export "spin") unreachable)
+      (func (export "load") (param i32) (result i32) unreachable)
+      (func (export "call") (param i32) (result i32) unreachable)
+      (func (export "fadd") (param f64 f64) (result f64) unreachable)
+      (func (export "broken") unreachable))"#;
+
+/// push rbp; mov rbp, rsp
+const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
+/// pop rbp; ret
+const EPILOGUE: [u8; 2] = [0x5d, 0xc3];
+
+/// Assembles what stands for the compiled body of defined function `function`.
+fn assemble(function: u32, layout: &VMOffsets) -> Option<Vec<u8>> {
+    let body = match function {
+        // lea eax, [rsi + rdx]
+        0 => vec![0x8d, 0x04, 0x16],
+        // ud2
+        1 => vec![0x0f, 0x0b],
+        // jmp $
+        2 => vec![0xeb, 0xfe],
+        // mov rax, [rdi + memory0_base]; mov eax, esi; mov eax, [rax + rsi]
+        3 => {
+            let mut code = vec![0x48, 0x8b, 0x47, offsets::VMCONTEXT_MEMORY0_BASE as u8];
+            code.extend([0x8b, 0x04, 0x30]);
+            code
+        }
+        // mov rax, [rdi]; mov [rax + caller], rdi; mov rax, [rdi + slot]; mov rdi, [rdi + vmctx];
+        // call [rax]
+        4 => {
+            let funcref = layout.funcref(0);
+            let mut code = vec![0x48, 0x8b, 0x07];
+            code.extend([0x48, 0x89, 0x78, offsets::VMSTORE_CALLER as u8]);
+            code.extend([0x48, 0x8b, 0x87]);
+            code.extend((funcref + offsets::VMFUNCREF_SLOT).to_le_bytes());
+            code.extend([0x48, 0x8b, 0xbf]);
+            code.extend((funcref + offsets::VMFUNCREF_VMCTX).to_le_bytes());
+            code.extend([0xff, 0x10]);
+            code
+        }
+        // addsd xmm0, xmm1
+        5 => vec![0xf2, 0x0f, 0x58, 0xc1],
+        _ => return None,
+    };
+    Some([&PROLOGUE[..], &body, &EPILOGUE].concat())
+}
+
+/// A tiering that installs hand-assembled code and counts how often it was asked.
+struct Assembler {
+    code: Arc<ModuleCode>,
+    layout: VMOffsets,
+    compiled: Arc<AtomicUsize>,
+}
+
+impl TierHooks for Assembler {
+    fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
+        let bytes = assemble(function, &self.layout).ok_or("this one does not compile")?;
+        let allocation = self.code.allocate(bytes.len(), 16)?;
+        // SAFETY: the allocation is ours and large enough.
+        unsafe { allocation.writable.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        let code = self.code.install(InstalledCode {
+            address: allocation.executable as usize,
+            len: bytes.len(),
+            function: function + 1,
+            loop_entry: None,
+            tier: "assembler",
+            traps: Box::new([(4, TrapCode::Unreachable)]),
+            offsets: Box::new([(0, 1000 + function)]),
+        })?;
+        self.code.publish(&code);
+        self.compiled.fetch_add(1, Ordering::Relaxed);
+        Ok(allocation.executable)
+    }
+
+    fn budget_at_entry(&self, _: u32, budget: &mut i32) {
+        *budget = i32::MAX;
+    }
+
+    fn budget_at_loop(&self, _: u32, _: u32, budget: &mut i32) -> Option<*const u8> {
+        *budget = i32::MAX;
+        None
+    }
+}
+
+struct Fixture {
+    store: Box<StoreCore>,
+    instance: NonNull<Instance>,
+    module: Arc<Module>,
+    compiled: Arc<AtomicUsize>,
+}
+
+type HostResult = Result<u32, Box<dyn Any + Send>>;
+
+impl Fixture {
+    fn new(host: impl Fn(u32) -> HostResult + Send + Sync + 'static) -> Self {
+        let features = Features::default();
+        let module = Arc::new(Module::parse(SOURCE.as_bytes(), &features).expect("valid"));
+        let types = Arc::new(TypeRegistry::default());
+        let code = ModuleCode::new(Arc::clone(&module)).expect("code memory");
+        let compiled = Arc::default();
+        let hooks = Arc::new(Assembler {
+            code: Arc::clone(&code),
+            layout: VMOffsets::new(&module),
+            compiled: Arc::clone(&compiled),
+        });
+        let runtime = Arc::new(ModuleRuntime::new(Arc::clone(&module), code, &types, hooks));
+        let interrupt = InterruptState::new(libc::SIGURG).expect("handlers");
+        let mut store = Box::new(StoreCore::new(Arc::clone(&types), StoreConfig::new(interrupt)));
+        let ty = FuncType::new([ValType::I32], [ValType::I32]);
+        let callback: HostCallback = Arc::new(move |call| {
+            assert!(call.caller.is_some(), "a guest calls");
+            let result = host(call.gpr(1) as u32)?;
+            call.set_gpr(result.into());
+            Ok(())
+        });
+        // SAFETY: the callback fits the type, the store stays in its box.
+        let func = unsafe { store.new_host_func(types.id(&ty), VectorUse::None, callback) };
+        // SAFETY: the import is of this store and of the right type.
+        let made = unsafe { store.instantiate(&runtime, &[ExternPtr::Func(func)]) };
+        let instance = made.expect("instantiates").instance;
+        Self { store, instance, module, compiled }
+    }
+
+    fn call(&mut self, name: &str, args: &[u64], floats: &[f64]) -> Result<CallFrame, Unwind> {
+        let mut frame = CallFrame {
+            gprs: [0; 6],
+            xmms: [0; 8],
+            stack: std::ptr::null_mut(),
+            stack_words: 0,
+            vectors: if floats.is_empty() { VectorUse::None } else { VectorUse::Scalar },
+        };
+        frame.gprs[1..=args.len()].copy_from_slice(args);
+        for (register, float) in frame.xmms.iter_mut().zip(floats) {
+            *register = float.to_bits().into();
+        }
+        let Entity::Func(function) = self.module.export(name).expect("exported").entity else {
+            panic!("{name} is a function");
+        };
+        // SAFETY: the instance lives in the store; the arguments fit.
+        unsafe {
+            let func = self.instance.as_ref().funcref(function);
+            call(NonNull::from(&mut *self.store), func, &mut frame)?;
+        }
+        Ok(frame)
+    }
+
+    fn trap(&mut self, name: &str, args: &[u64]) -> (TrapCode, Vec<(u32, Option<u32>)>) {
+        match self.call(name, args, &[]) {
+            Err(Unwind::Trap(trap)) => match trap.cause {
+                TrapCause::Code(code) => {
+                    let frames = trap.backtrace.frames.iter();
+                    (code, frames.map(|frame| (frame.function, frame.offset)).collect())
+                }
+                TrapCause::Compile(error) => panic!("{error}"),
+            },
+            other => panic!("a trap, not {other:?}"),
+        }
+    }
+}
+
+fn double(x: u32) -> HostResult {
+    Ok(x * 2)
+}
+
+#[test]
+fn arguments_and_results_are_in_the_conventions_registers() {
+    let mut fixture = Fixture::new(double);
+    assert_eq!(fixture.call("add", &[40, 2], &[]).expect("returns").gprs[0] as u32, 42);
+    let frame = fixture.call("fadd", &[], &[1.5, 2.25]).expect("returns");
+    assert_eq!(f64::from_bits(frame.xmms[0] as u64), 3.75);
+}
+
+#[test]
+fn a_function_is_compiled_at_its_first_call_and_once() {
+    let mut fixture = Fixture::new(double);
+    assert_eq!(fixture.compiled.load(Ordering::Relaxed), 0);
+    for _ in 0..3 {
+        fixture.call("add", &[1, 1], &[]).expect("returns");
+    }
+    assert_eq!(fixture.compiled.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_host_function_gets_its_arguments_and_returns() {
+    let mut fixture = Fixture::new(double);
+    assert_eq!(fixture.call("call", &[21], &[]).expect("returns").gprs[0], 42);
+}
+
+#[test]
+fn a_trap_carries_code_function_and_offset() {
+    let mut fixture = Fixture::new(double);
+    assert_eq!(fixture.trap("trap", &[]), (TrapCode::Unreachable, vec![(2, Some(1001))]));
+    fixture.call("add", &[1, 1], &[]).expect("works after a trap");
+}
+
+#[test]
+fn a_fault_in_a_memorys_reservation_is_a_trap() {
+    let mut fixture = Fixture::new(double);
+    assert_eq!(fixture.call("load", &[65532], &[]).expect("in bounds").gprs[0], 0);
+    for address in [65536, 0x7fff_0000, 0xffff_fff0] {
+        let (code, frames) = fixture.trap("load", &[address]);
+        assert_eq!((code, frames.as_slice()), (TrapCode::MemoryOutOfBounds, &[(4, Some(1003))][..]));
+    }
+}
+
+#[test]
+fn a_host_error_comes_back_unchanged() {
+    let mut fixture = Fixture::new(|x| Err(Box::new(format!("no {x}"))));
+    match fixture.call("call", &[7], &[]) {
+        Err(Unwind::Error(error)) => {
+            assert_eq!(error.error.downcast_ref::<String>().expect("a string"), "no 7");
+            assert_eq!(error.backtrace.frames.len(), 1);
+        }
+        other => panic!("an error, not {other:?}"),
+    }
+}
+
+#[test]
+fn a_host_panic_is_carried_across() {
+    let mut fixture = Fixture::new(|_| std::panic::resume_unwind(Box::new("payload")));
+    match fixture.call("call", &[7], &[]) {
+        Err(Unwind::Panic(payload)) => {
+            assert_eq!(payload.downcast_ref::<&str>(), Some(&"payload"));
+        }
+        other => panic!("a panic, not {other:?}"),
+    }
+    fixture.call("add", &[1, 1], &[]).expect("works after a panic");
+}
+
+#[test]
+fn a_function_that_does_not_compile_is_a_trap_with_the_reason() {
+    let mut fixture = Fixture::new(double);
+    match fixture.call("broken", &[], &[]) {
+        Err(Unwind::Trap(trap)) => match trap.cause {
+            TrapCause::Compile(error) => assert_eq!(error.to_string(), "this one does not compile"),
+            TrapCause::Code(code) => panic!("{code}"),
+        },
+        other => panic!("a trap, not {other:?}"),
+    }
+}
+
+#[test]
+fn an_interruption_stops_a_loop() {
+    let mut fixture = Fixture::new(double);
+    let handle = Arc::clone(fixture.store.interrupt_state());
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        handle.interrupt();
+    });
+    assert_eq!(fixture.trap("spin", &[]), (TrapCode::Interrupted, vec![(3, Some(1002))]));
+    stopper.join().expect("no panic");
+    fixture.call("add", &[1, 1], &[]).expect("works after an interruption");
+}
+
+#[test]
+fn an_interruption_of_an_idle_store_ends_the_next_call() {
+    let mut fixture = Fixture::new(double);
+    fixture.store.interrupt_state().interrupt();
+    assert_eq!(fixture.trap("add", &[1, 1]), (TrapCode::Interrupted, vec![]));
+    fixture.store.interrupt_state().interrupt();
+    assert!(fixture.store.interrupt_state().clear());
+    fixture.call("add", &[1, 1], &[]).expect("the request was taken back");
+}
+
+#[test]
+fn an_interruption_during_a_host_function_is_found_on_the_way_back() {
+    let handle: Arc<std::sync::OnceLock<Arc<InterruptState>>> = Arc::default();
+    let seen = Arc::clone(&handle);
+    let mut fixture = Fixture::new(move |x| {
+        seen.get().expect("set").interrupt();
+        Ok(x)
+    });
+    assert!(handle.set(Arc::clone(fixture.store.interrupt_state())).is_ok());
+    let (code, frames) = fixture.trap("call", &[1]);
+    assert_eq!((code, frames.len()), (TrapCode::Interrupted, 1));
+}
