@@ -345,3 +345,90 @@ impl Drop for CodeChunk {
         self.range.free(self.offset, self.len);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_at_one_address_is_read_at_the_other() {
+        let range = CodeRange::current().expect("code memory");
+        let chunk = range.allocate(10_000).expect("three pages");
+        assert_eq!(chunk.len(), 3 * range.page_size());
+        // SAFETY: the chunk is ours.
+        unsafe {
+            (chunk.writable() as *mut u8).write_volatile(0xc3);
+            CodeRange::seal(chunk.executable(), 1).expect("sealed");
+            assert_eq!((chunk.executable() as *const u8).read_volatile(), 0xc3);
+        }
+    }
+
+    #[test]
+    fn freed_pages_are_empty_and_merge_with_their_neighbours() {
+        let range = Box::leak(Box::new(
+            CodeRange::reserve(own_pid()).expect("code memory"),
+        ));
+        let whole = range.state.lock().free.clone();
+        let chunks: Vec<_> = (1..6)
+            .map(|n| range.allocate(n * 5000).expect("pages"))
+            .collect();
+        let first = chunks[0].writable() as *mut u8;
+        // SAFETY: the chunk is ours, and after its drop the pages are still mapped.
+        unsafe {
+            first.write_volatile(1);
+            drop(chunks);
+            assert_eq!(first.read_volatile(), 0);
+        }
+        assert_eq!(range.state.lock().free, whole);
+    }
+
+    #[test]
+    fn a_used_up_range_is_an_error_that_says_so() {
+        let range = Box::leak(Box::new(
+            CodeRange::reserve(own_pid()).expect("code memory"),
+        ));
+        let error = range.allocate(RANGE_SIZE).err().expect("too much");
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    }
+
+    #[test]
+    fn lazy_stubs_load_their_number_and_jump_to_the_thunk() {
+        let range = CodeRange::current().expect("code memory");
+        for function in [0, 1, STUB_BATCH - 1, STUB_BATCH, 10_000] {
+            let stubs = range.lazy_stubs(function + 1).expect("stubs");
+            let address = stubs.address(function) as usize;
+            // SAFETY: a stub was written there.
+            let stub = unsafe { (address as *const [u8; arch::LAZY_STUB_SIZE]).read() };
+            let number = u32::from_le_bytes(stub[1..5].try_into().expect("four bytes"));
+            let distance = i32::from_le_bytes(stub[6..10].try_into().expect("four bytes"));
+            assert_eq!((stub[0], number as usize, stub[5]), (0xb8, function, 0xe9));
+            assert_eq!(
+                address + 10,
+                range.executable.wrapping_sub(distance as usize)
+            );
+        }
+        assert!(range.lazy_stubs(2 << 20).is_err());
+    }
+
+    #[test]
+    fn a_forked_child_gets_a_range_of_its_own() {
+        let parent = CodeRange::current().expect("code memory");
+        // SAFETY: the child calls nothing that needs another thread, and ends by `_exit`.
+        unsafe {
+            let child = libc::fork();
+            assert!(child >= 0, "{}", io::Error::last_os_error());
+            if child == 0 {
+                let own = CodeRange::current().is_ok_and(|range| !ptr::eq(range, parent));
+                libc::_exit(if own { 0 } else { 1 });
+            }
+            let mut status = 0;
+            assert_eq!(libc::waitpid(child, &mut status, 0), child);
+            assert_eq!(status, 0);
+        }
+    }
+
+    fn own_pid() -> i32 {
+        // SAFETY: no preconditions.
+        unsafe { libc::getpid() }
+    }
+}

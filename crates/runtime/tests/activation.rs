@@ -79,7 +79,11 @@ impl TierHooks for Assembler {
         let bytes = assemble(function, &self.layout).ok_or("this one does not compile")?;
         let allocation = self.code.allocate(bytes.len(), 16)?;
         // SAFETY: the allocation is ours and large enough.
-        unsafe { allocation.writable.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        unsafe {
+            allocation
+                .writable
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
         let code = self.code.install(InstalledCode {
             address: allocation.executable as usize,
             len: bytes.len(),
@@ -127,7 +131,10 @@ impl Fixture {
         });
         let runtime = Arc::new(ModuleRuntime::new(Arc::clone(&module), code, &types, hooks));
         let interrupt = InterruptState::new(libc::SIGURG).expect("handlers");
-        let mut store = Box::new(StoreCore::new(Arc::clone(&types), StoreConfig::new(interrupt)));
+        let mut store = Box::new(StoreCore::new(
+            Arc::clone(&types),
+            StoreConfig::new(interrupt),
+        ));
         let ty = FuncType::new([ValType::I32], [ValType::I32]);
         let callback: HostCallback = Arc::new(move |call| {
             assert!(call.caller.is_some(), "a guest calls");
@@ -140,7 +147,12 @@ impl Fixture {
         // SAFETY: the import is of this store and of the right type.
         let made = unsafe { store.instantiate(&runtime, &[ExternPtr::Func(func)]) };
         let instance = made.expect("instantiates").instance;
-        Self { store, instance, module, compiled }
+        Self {
+            store,
+            instance,
+            module,
+            compiled,
+        }
     }
 
     fn call(&mut self, name: &str, args: &[u64], floats: &[f64]) -> Result<CallFrame, Unwind> {
@@ -149,7 +161,11 @@ impl Fixture {
             xmms: [0; 8],
             stack: std::ptr::null_mut(),
             stack_words: 0,
-            vectors: if floats.is_empty() { VectorUse::None } else { VectorUse::Scalar },
+            vectors: if floats.is_empty() {
+                VectorUse::None
+            } else {
+                VectorUse::Scalar
+            },
         };
         frame.gprs[1..=args.len()].copy_from_slice(args);
         for (register, float) in frame.xmms.iter_mut().zip(floats) {
@@ -171,7 +187,10 @@ impl Fixture {
             Err(Unwind::Trap(trap)) => match trap.cause {
                 TrapCause::Code(code) => {
                     let frames = trap.backtrace.frames.iter();
-                    (code, frames.map(|frame| (frame.function, frame.offset)).collect())
+                    (
+                        code,
+                        frames.map(|frame| (frame.function, frame.offset)).collect(),
+                    )
                 }
                 TrapCause::Compile(error) => panic!("{error}"),
             },
@@ -187,7 +206,10 @@ fn double(x: u32) -> HostResult {
 #[test]
 fn arguments_and_results_are_in_the_conventions_registers() {
     let mut fixture = Fixture::new(double);
-    assert_eq!(fixture.call("add", &[40, 2], &[]).expect("returns").gprs[0] as u32, 42);
+    assert_eq!(
+        fixture.call("add", &[40, 2], &[]).expect("returns").gprs[0] as u32,
+        42
+    );
     let frame = fixture.call("fadd", &[], &[1.5, 2.25]).expect("returns");
     assert_eq!(f64::from_bits(frame.xmms[0] as u64), 3.75);
 }
@@ -205,23 +227,37 @@ fn a_function_is_compiled_at_its_first_call_and_once() {
 #[test]
 fn a_host_function_gets_its_arguments_and_returns() {
     let mut fixture = Fixture::new(double);
-    assert_eq!(fixture.call("call", &[21], &[]).expect("returns").gprs[0], 42);
+    assert_eq!(
+        fixture.call("call", &[21], &[]).expect("returns").gprs[0],
+        42
+    );
 }
 
 #[test]
 fn a_trap_carries_code_function_and_offset() {
     let mut fixture = Fixture::new(double);
-    assert_eq!(fixture.trap("trap", &[]), (TrapCode::Unreachable, vec![(2, Some(1001))]));
-    fixture.call("add", &[1, 1], &[]).expect("works after a trap");
+    assert_eq!(
+        fixture.trap("trap", &[]),
+        (TrapCode::Unreachable, vec![(2, Some(1001))])
+    );
+    fixture
+        .call("add", &[1, 1], &[])
+        .expect("works after a trap");
 }
 
 #[test]
 fn a_fault_in_a_memorys_reservation_is_a_trap() {
     let mut fixture = Fixture::new(double);
-    assert_eq!(fixture.call("load", &[65532], &[]).expect("in bounds").gprs[0], 0);
+    assert_eq!(
+        fixture.call("load", &[65532], &[]).expect("in bounds").gprs[0],
+        0
+    );
     for address in [65536, 0x7fff_0000, 0xffff_fff0] {
         let (code, frames) = fixture.trap("load", &[address]);
-        assert_eq!((code, frames.as_slice()), (TrapCode::MemoryOutOfBounds, &[(4, Some(1003))][..]));
+        assert_eq!(
+            (code, frames.as_slice()),
+            (TrapCode::MemoryOutOfBounds, &[(4, Some(1003))][..])
+        );
     }
 }
 
@@ -230,7 +266,10 @@ fn a_host_error_comes_back_unchanged() {
     let mut fixture = Fixture::new(|x| Err(Box::new(format!("no {x}"))));
     match fixture.call("call", &[7], &[]) {
         Err(Unwind::Error(error)) => {
-            assert_eq!(error.error.downcast_ref::<String>().expect("a string"), "no 7");
+            assert_eq!(
+                error.error.downcast_ref::<String>().expect("a string"),
+                "no 7"
+            );
             assert_eq!(error.backtrace.frames.len(), 1);
         }
         other => panic!("an error, not {other:?}"),
@@ -246,7 +285,9 @@ fn a_host_panic_is_carried_across() {
         }
         other => panic!("a panic, not {other:?}"),
     }
-    fixture.call("add", &[1, 1], &[]).expect("works after a panic");
+    fixture
+        .call("add", &[1, 1], &[])
+        .expect("works after a panic");
 }
 
 #[test]
@@ -269,19 +310,29 @@ fn an_interruption_stops_a_loop() {
         std::thread::sleep(Duration::from_millis(50));
         handle.interrupt();
     });
-    assert_eq!(fixture.trap("spin", &[]), (TrapCode::Interrupted, vec![(3, Some(1002))]));
+    assert_eq!(
+        fixture.trap("spin", &[]),
+        (TrapCode::Interrupted, vec![(3, Some(1002))])
+    );
     stopper.join().expect("no panic");
-    fixture.call("add", &[1, 1], &[]).expect("works after an interruption");
+    fixture
+        .call("add", &[1, 1], &[])
+        .expect("works after an interruption");
 }
 
 #[test]
 fn an_interruption_of_an_idle_store_ends_the_next_call() {
     let mut fixture = Fixture::new(double);
     fixture.store.interrupt_state().interrupt();
-    assert_eq!(fixture.trap("add", &[1, 1]), (TrapCode::Interrupted, vec![]));
+    assert_eq!(
+        fixture.trap("add", &[1, 1]),
+        (TrapCode::Interrupted, vec![])
+    );
     fixture.store.interrupt_state().interrupt();
     assert!(fixture.store.interrupt_state().clear());
-    fixture.call("add", &[1, 1], &[]).expect("the request was taken back");
+    fixture
+        .call("add", &[1, 1], &[])
+        .expect("the request was taken back");
 }
 
 #[test]
@@ -292,7 +343,11 @@ fn an_interruption_during_a_host_function_is_found_on_the_way_back() {
         seen.get().expect("set").interrupt();
         Ok(x)
     });
-    assert!(handle.set(Arc::clone(fixture.store.interrupt_state())).is_ok());
+    assert!(
+        handle
+            .set(Arc::clone(fixture.store.interrupt_state()))
+            .is_ok()
+    );
     let (code, frames) = fixture.trap("call", &[1]);
     assert_eq!((code, frames.len()), (TrapCode::Interrupted, 1));
 }
