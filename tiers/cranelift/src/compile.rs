@@ -1,0 +1,281 @@
+//! Compiles one function: translates it, runs Cranelift, and installs the code with its tables of traps
+//! and offsets. Threads compile at the same time, each with data structures of its own that it reuses.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::TrapCode as ClifTrap;
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
+use cranelift_codegen::{CompiledCode, Context};
+use upshift_runtime::{InstalledCode, TrapCode};
+use upshift_translate::{
+    CompileError, CompileRequest, EntryPoint, FunctionShape, Mode, ModuleCompiler, ModuleUnit,
+    translate,
+};
+
+use crate::emitter::{BaselineEmitter, Scratch};
+use crate::jit::{Jit, PlacementError};
+use crate::tier::NAME;
+
+/// Alignment of functions. Cranelift would prefer 32; most functions are small, and their first
+/// instructions are a prologue.
+const FUNCTION_ALIGNMENT: u32 = 16;
+/// A body larger than this has its thread give the memory back that compiling it took.
+const LARGE_BODY: usize = 256 << 10;
+
+thread_local! {
+    /// What this thread compiles with, between compilations.
+    static WORKSPACE: Cell<Option<Box<Workspace>>> = const { Cell::new(None) };
+}
+
+struct Workspace {
+    context: Context,
+    control: ControlPlane,
+    scratch: Scratch,
+}
+
+impl Workspace {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            context: Context::new(),
+            control: ControlPlane::default(),
+            scratch: Scratch::default(),
+        })
+    }
+}
+
+/// Compiles functions of one module on the baseline.
+pub struct BaselineCompiler {
+    isa: OwnedTargetIsa,
+    call_conv: CallConv,
+    unit: Arc<ModuleUnit>,
+    jit: Jit,
+}
+
+impl BaselineCompiler {
+    pub(crate) fn new(isa: OwnedTargetIsa, call_conv: CallConv, unit: Arc<ModuleUnit>) -> Self {
+        let jit = Jit::new(Arc::clone(&isa), call_conv, Arc::clone(&unit.code));
+        Self {
+            isa,
+            call_conv,
+            unit,
+            jit,
+        }
+    }
+
+    /// The function in Cranelift's intermediate language, as its code generator gets it.
+    ///
+    /// # Errors
+    /// When the function cannot be translated.
+    pub fn emit_clif(&self, request: CompileRequest) -> Result<String, CompileError> {
+        self.with_workspace(request, |workspace| {
+            self.translate(workspace, request)?;
+            Ok(workspace.context.func.display().to_string())
+        })
+    }
+
+    /// The function as machine code, disassembled.
+    ///
+    /// # Errors
+    /// When the function cannot be compiled.
+    pub fn emit_assembly(&self, request: CompileRequest) -> Result<String, CompileError> {
+        self.with_workspace(request, |workspace| {
+            self.translate(workspace, request)?;
+            workspace.context.set_disasm(true);
+            let code = self.generate(workspace, request)?;
+            Ok(code.vcode.clone().unwrap_or_default())
+        })
+    }
+
+    /// Lends this thread's workspace to `work`, and turns a panic into an error.
+    fn with_workspace<T>(
+        &self,
+        request: CompileRequest,
+        work: impl FnOnce(&mut Workspace) -> Result<T, CompileError>,
+    ) -> Result<T, CompileError> {
+        let mut workspace = WORKSPACE.take().unwrap_or_else(Workspace::new);
+        // A workspace that a panic left behind is not used again.
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let result = work(&mut workspace);
+            workspace.context.clear();
+            (workspace, result)
+        }));
+        match result {
+            Ok((workspace, result)) => {
+                let body = self.unit.module.bodies.get(request.function as usize);
+                if body.is_some_and(|body| body.range.len() <= LARGE_BODY) {
+                    WORKSPACE.set(Some(workspace));
+                }
+                result
+            }
+            Err(panic) => {
+                let message = panic.downcast_ref::<&str>().map(|&text| text.to_owned());
+                let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+                let message = message.unwrap_or_else(|| "no message".to_owned());
+                Err(self.codegen_error(request, format!("internal error: {message}")))
+            }
+        }
+    }
+
+    /// Fills the context's function.
+    fn translate(
+        &self,
+        workspace: &mut Workspace,
+        request: CompileRequest,
+    ) -> Result<(), CompileError> {
+        let refuse = |error: upshift_translate::TranslateError| {
+            self.codegen_error(request, error.to_string())
+        };
+        let module = &self.unit.module;
+        let shape = FunctionShape::new(module, request.function).map_err(refuse)?;
+        let mut emitter = BaselineEmitter::new(
+            &mut workspace.context.func,
+            &mut workspace.scratch,
+            &self.unit,
+            &shape,
+            request.function,
+            request.entry,
+            self.call_conv,
+        );
+        // Nothing here gains from reducible loops: one copy.
+        let mode = Mode {
+            entry: request.entry,
+            max_chain_bytes: 0,
+        };
+        translate(module, request.function, &mut emitter, mode).map_err(refuse)?;
+        emitter.finish();
+        Ok(())
+    }
+
+    /// Runs Cranelift on the context's function.
+    fn generate<'w>(
+        &self,
+        workspace: &'w mut Workspace,
+        request: CompileRequest,
+    ) -> Result<&'w CompiledCode, CompileError> {
+        let Workspace {
+            context, control, ..
+        } = workspace;
+        match context.compile(&*self.isa, control) {
+            Ok(code) => Ok(code),
+            Err(error) => Err(self.codegen_error(request, error.inner.to_string())),
+        }
+    }
+
+    fn install(
+        &self,
+        code: &CompiledCode,
+        request: CompileRequest,
+    ) -> Result<Arc<InstalledCode>, CompileError> {
+        if let Some(relocation) = code.buffer.relocs().first() {
+            let message = format!("the code refers to a symbol: {relocation:?}");
+            return Err(self.codegen_error(request, message));
+        }
+        let function = self.function_index(request);
+        let out_of_memory = |source| CompileError::CodeMemory { function, source };
+        let bytes = code.code_buffer();
+        let align = code.buffer.alignment.max(FUNCTION_ALIGNMENT);
+        let address = self.jit.place(bytes, align).map_err(|error| match error {
+            PlacementError::Memory(source) => out_of_memory(source),
+            PlacementError::Refused(message) => self.codegen_error(request, message),
+        })?;
+        let traps = self.traps(code, request)?;
+        let installed = InstalledCode {
+            address,
+            len: bytes.len(),
+            function,
+            loop_entry: match request.entry {
+                EntryPoint::Function => None,
+                EntryPoint::Loop(number) => Some(number),
+            },
+            tier: NAME,
+            traps,
+            offsets: offsets(code),
+        };
+        self.unit.code.install(installed).map_err(out_of_memory)
+    }
+
+    fn traps(
+        &self,
+        code: &CompiledCode,
+        request: CompileRequest,
+    ) -> Result<Box<[(u32, TrapCode)]>, CompileError> {
+        let mut traps = Vec::with_capacity(code.buffer.traps().len());
+        for trap in code.buffer.traps() {
+            let wasm = wasm_trap(trap.code).ok_or_else(|| {
+                self.codegen_error(
+                    request,
+                    format!("the code has an unknown trap: {}", trap.code),
+                )
+            })?;
+            traps.push((trap.offset, wasm));
+        }
+        traps.sort_unstable_by_key(|&(offset, _)| offset);
+        Ok(traps.into())
+    }
+
+    fn function_index(&self, request: CompileRequest) -> u32 {
+        self.unit
+            .module
+            .imported
+            .functions
+            .saturating_add(request.function)
+    }
+
+    #[cold]
+    fn codegen_error(&self, request: CompileRequest, message: String) -> CompileError {
+        CompileError::Codegen {
+            tier: NAME,
+            function: self.function_index(request),
+            message,
+        }
+    }
+}
+
+impl ModuleCompiler for BaselineCompiler {
+    fn compile(&self, request: CompileRequest) -> Result<Arc<InstalledCode>, CompileError> {
+        self.with_workspace(request, |workspace| {
+            self.translate(workspace, request)?;
+            let code = self.generate(workspace, request)?;
+            self.install(code, request)
+        })
+    }
+}
+
+/// Which trap of WebAssembly a code of Cranelift's stands for.
+fn wasm_trap(code: ClifTrap) -> Option<TrapCode> {
+    Some(match code {
+        ClifTrap::STACK_OVERFLOW => TrapCode::StackOverflow,
+        ClifTrap::HEAP_OUT_OF_BOUNDS => TrapCode::MemoryOutOfBounds,
+        ClifTrap::INTEGER_OVERFLOW => TrapCode::IntegerOverflow,
+        ClifTrap::INTEGER_DIVISION_BY_ZERO => TrapCode::IntegerDivideByZero,
+        ClifTrap::BAD_CONVERSION_TO_INTEGER => TrapCode::InvalidConversionToInteger,
+        user => return TrapCode::from_u8(user.as_raw().get()),
+    })
+}
+
+/// From which code offset on instructions belong to which offset in the module. What has no location of
+/// its own, such as the prologue, goes with what is around it.
+fn offsets(code: &CompiledCode) -> Box<[(u32, u32)]> {
+    let mut offsets: Vec<(u32, u32)> = Vec::new();
+    for location in code.buffer.get_srclocs_sorted() {
+        if location.loc.is_default() {
+            continue;
+        }
+        let module_offset = location.loc.bits();
+        if offsets
+            .last()
+            .is_none_or(|&(_, last)| last != module_offset)
+        {
+            let start = if offsets.is_empty() {
+                0
+            } else {
+                location.start
+            };
+            offsets.push((start, module_offset));
+        }
+    }
+    offsets.into()
+}

@@ -1,0 +1,146 @@
+//! Calls: within the module, of imports, through tables, of the runtime; and returns.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::{InstBuilder, Value};
+use upshift_runtime::{Builtin, TrapCode, offsets};
+
+use super::state::{BaselineEmitter, clif_type, result_offset};
+use super::user_trap;
+
+/// Bytes of a code slot, of a type id.
+const SLOT_SIZE: i32 = 8;
+const TYPE_ID_SIZE: i32 = 4;
+
+impl BaselineEmitter<'_> {
+    pub(super) fn call_function(
+        &mut self,
+        function: u32,
+        args: &[Value],
+        results: &mut Vec<Value>,
+    ) {
+        let (code, callee) = match self.module.defined_function(function) {
+            Some(defined) => {
+                let slots = self.fixed_field(offsets::VMCONTEXT_SLOTS);
+                // A slot changes when better code is there: its load is an ordinary one.
+                let code = self.load_at(I64, self.flags.own, slots, SLOT_SIZE * defined as i32);
+                (code, self.vmctx)
+            }
+            None => {
+                self.announce_caller();
+                let reference = self.unit.offsets.funcref(function);
+                let slot = self.fixed_field(reference + offsets::VMFUNCREF_SLOT);
+                let code = self.load_at(I64, self.flags.own, slot, 0);
+                (code, self.fixed_field(reference + offsets::VMFUNCREF_VMCTX))
+            }
+        };
+        self.call_code(
+            self.module.functions[function as usize],
+            code,
+            callee,
+            args,
+            results,
+        );
+    }
+
+    pub(super) fn call_table(
+        &mut self,
+        table: u32,
+        type_index: u32,
+        index: Value,
+        args: &[Value],
+        results: &mut Vec<Value>,
+    ) {
+        let element = self.table_element(table, index, TrapCode::UndefinedElement);
+        let reference = self.load_at(I64, self.flags.own, element, 0);
+        self.cursor
+            .ins()
+            .trapz(reference, user_trap(TrapCode::UninitializedElement));
+        let fixed = self.flags.fixed;
+        let actual = self.load_at(I32, self.flags.own, reference, offsets::VMFUNCREF_TYPE_ID);
+        let ids = self.fixed_field(offsets::VMCONTEXT_TYPE_IDS);
+        let expected = self.load_at(I32, fixed, ids, TYPE_ID_SIZE * type_index as i32);
+        let differs = self.cursor.ins().icmp(IntCC::NotEqual, actual, expected);
+        self.cursor
+            .ins()
+            .trapnz(differs, user_trap(TrapCode::IndirectCallTypeMismatch));
+        self.announce_caller();
+        let slot = self.load_at(I64, self.flags.own, reference, offsets::VMFUNCREF_SLOT);
+        let code = self.load_at(I64, self.flags.own, slot, 0);
+        let callee = self.load_at(I64, self.flags.own, reference, offsets::VMFUNCREF_VMCTX);
+        self.call_code(type_index, code, callee, args, results);
+    }
+
+    /// Tells a callee that may be a host function who calls.
+    fn announce_caller(&mut self) {
+        let store = self.fixed_field(offsets::VMCONTEXT_STORE);
+        self.store_at(self.flags.own, self.vmctx, store, offsets::VMSTORE_CALLER);
+    }
+
+    fn call_code(
+        &mut self,
+        type_index: u32,
+        code: Value,
+        callee: Value,
+        args: &[Value],
+        results: &mut Vec<Value>,
+    ) {
+        let module = self.module;
+        let ty = &module.types[type_index as usize];
+        let signature = self.signature_of(type_index);
+        let mut values = std::mem::take(&mut self.scratch.values);
+        values.clear();
+        values.push(callee);
+        for &arg in args {
+            values.push(self.canonical(arg));
+        }
+        let cells = (ty.results().len() > 1).then(|| self.result_cells(ty.results().len()));
+        values.extend(cells);
+        let call = self.cursor.ins().call_indirect(signature, code, &values);
+        self.scratch.values = values;
+        self.forget_locals();
+        match cells {
+            None => results.extend_from_slice(self.cursor.func.dfg.inst_results(call)),
+            Some(_) => {
+                // An address of its own, so that none lives across the call.
+                let cells = self.result_cells(ty.results().len());
+                for (i, &ty) in ty.results().iter().enumerate() {
+                    let flags = self.flags.own;
+                    results.push(self.load_at(clif_type(ty), flags, cells, result_offset(i)));
+                }
+            }
+        }
+    }
+
+    pub(super) fn call_runtime(&mut self, builtin: Builtin, args: &[Value]) -> Option<Value> {
+        let signature = self.signature_of_builtin(builtin);
+        let builtins = self.fixed_field(offsets::VMCONTEXT_BUILTINS);
+        let code = self.load_at(I64, self.flags.fixed, builtins, builtin.offset());
+        let mut values = std::mem::take(&mut self.scratch.values);
+        values.clear();
+        values.push(self.vmctx);
+        values.extend_from_slice(args);
+        let call = self.cursor.ins().call_indirect(signature, code, &values);
+        self.scratch.values = values;
+        self.forget_locals();
+        self.cursor.func.dfg.inst_results(call).first().copied()
+    }
+
+    pub(super) fn return_from_function(&mut self, values: &[Value]) {
+        match (self.results, values) {
+            (Some(cells), _) => {
+                for (i, &value) in values.iter().enumerate() {
+                    self.store_at(self.flags.own, value, cells, result_offset(i));
+                }
+                self.cursor.ins().return_(&[]);
+            }
+            (None, &[value]) => {
+                let value = self.canonical(value);
+                self.cursor.ins().return_(&[value]);
+            }
+            (None, _) => {
+                self.cursor.ins().return_(&[]);
+            }
+        }
+    }
+}

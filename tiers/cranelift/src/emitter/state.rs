@@ -1,0 +1,537 @@
+//! The emitter's state while a function is translated: its prologue, its frame of cells, the values of
+//! locals known in the current block, and the helpers that every group of operators uses.
+
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::immediates::{Imm64, Offset32};
+use cranelift_codegen::ir::types::{F32, F64, I8, I8X16, I32, I64};
+use cranelift_codegen::ir::{
+    self, AbiParam, ArgumentPurpose, BlockArg, Endianness, Function, GlobalValueData, Inst,
+    InstBuilder, InstructionData, MemFlags, MemFlagsData, Opcode, SigRef, Signature, SourceLoc,
+    StackSlot, StackSlotData, StackSlotKind, TrapCode, Type, Value, ValueDef,
+};
+use cranelift_codegen::isa::CallConv;
+use upshift_module::{FuncType, Module, ValType};
+use upshift_runtime::{Builtin, offsets};
+use upshift_translate::{EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
+
+/// Bytes of a result cell.
+const RESULT_CELL: u32 = 16;
+
+/// Drives Cranelift's instruction builder for one function.
+pub(crate) struct BaselineEmitter<'f> {
+    pub(super) cursor: FuncCursor<'f>,
+    pub(super) unit: &'f ModuleUnit,
+    pub(super) module: &'f Module,
+    /// The function, imports not counted, and its type.
+    pub(super) function: u32,
+    pub(super) ty: &'f FuncType,
+    pub(super) flags: AccessFlags,
+    pub(super) scratch: &'f mut Scratch,
+    pub(super) vmctx: Value,
+    /// Address of the frame's cells, for loads and stores only: as an operand of those it costs nothing.
+    frame: Value,
+    frame_slot: StackSlot,
+    pub(super) layout: FrameLayout,
+    /// Where results are returned through memory, if they are.
+    pub(super) results: Option<Value>,
+    /// In an OSR entry: the cells of the frame that is taken over.
+    taken_over: Option<Value>,
+    /// Whether work is counted.
+    pub(super) counts: bool,
+    /// The block that leaves the function through an OSR entry, once a loop wants it.
+    pub(super) osr_exit: Option<ir::Block>,
+    /// Cells for results of calls and of OSR entries.
+    result_area: Option<StackSlot>,
+    call_conv: CallConv,
+    /// The last instruction that everything else comes after.
+    prologue_end: Inst,
+    /// The first source location.
+    first_location: SourceLoc,
+}
+
+/// Vectors that keep their memory from one function to the next.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// Types of the locals.
+    locals: Vec<ValType>,
+    /// The value of each local, where the current block knows it.
+    known: Vec<Option<Value>>,
+    /// Which entries of `known` are filled.
+    filled: Vec<u32>,
+    /// Base addresses of memories used so far, loaded in the prologue.
+    pub(super) memory_bases: Vec<(u32, Value)>,
+    /// Signatures imported so far, by type index.
+    signatures: Vec<(u32, SigRef)>,
+    /// Signatures of builtins, by discriminant.
+    builtins: [Option<SigRef>; Builtin::ALL.len()],
+    /// Signature of OSR entries.
+    pub(super) osr_signature: Option<SigRef>,
+    /// The constants that work sites subtract.
+    pub(super) work_sites: Vec<Inst>,
+    pub(super) block_args: Vec<BlockArg>,
+    pub(super) values: Vec<Value>,
+}
+
+impl Scratch {
+    fn reset(&mut self, shape: &FunctionShape<'_>) {
+        self.locals.clone_from(&shape.locals);
+        self.known.clear();
+        self.known.resize(shape.locals.len(), None);
+        self.filled.clear();
+        self.memory_bases.clear();
+        self.signatures.clear();
+        self.builtins = [None; Builtin::ALL.len()];
+        self.osr_signature = None;
+        self.work_sites.clear();
+    }
+}
+
+/// What is stated about memory accesses, entered in the function's table once.
+#[derive(Clone, Copy)]
+pub(super) struct AccessFlags {
+    /// Our own structures and cells: mapped and aligned.
+    pub own: MemFlags,
+    /// Fields of our own that never change once code runs.
+    pub fixed: MemFlags,
+    /// Linear memory: may trap, any alignment.
+    pub heap: MemFlags,
+    /// Bits of one type read as another.
+    pub bits: MemFlags,
+}
+
+impl AccessFlags {
+    fn new(func: &mut Function) -> Self {
+        let mut enter = |flags| func.dfg.mem_flags.insert_unchecked(flags);
+        let own = MemFlagsData::trusted();
+        let little = MemFlagsData::new().with_endianness(Endianness::Little);
+        Self {
+            own: enter(own),
+            fixed: enter(own.with_readonly().with_can_move()),
+            heap: enter(little.with_trap_code(Some(TrapCode::HEAP_OUT_OF_BOUNDS))),
+            bits: enter(little.with_notrap()),
+        }
+    }
+}
+
+/// The type that values of a WebAssembly type have between blocks and functions.
+pub(super) fn clif_type(ty: ValType) -> Type {
+    match ty {
+        ValType::I32 => I32,
+        ValType::I64 | ValType::FuncRef | ValType::ExternRef => I64,
+        ValType::F32 => F32,
+        ValType::F64 => F64,
+        ValType::V128 => I8X16,
+    }
+}
+
+/// The signature of functions of a WebAssembly type.
+pub(crate) fn signature(ty: &FuncType, call_conv: CallConv) -> Signature {
+    let mut signature = Signature::new(call_conv);
+    signature
+        .params
+        .push(AbiParam::special(I64, ArgumentPurpose::VMContext));
+    signature
+        .params
+        .extend(ty.params().iter().map(|&ty| AbiParam::new(clif_type(ty))));
+    match ty.results() {
+        [] => {}
+        [result] => signature.returns.push(AbiParam::new(clif_type(*result))),
+        _ => signature.params.push(AbiParam::new(I64)),
+    }
+    signature
+}
+
+/// The signature of OSR entries.
+pub(crate) fn osr_signature(call_conv: CallConv) -> Signature {
+    let mut signature = Signature::new(call_conv);
+    signature
+        .params
+        .push(AbiParam::special(I64, ArgumentPurpose::VMContext));
+    signature.params.extend([AbiParam::new(I64); 2]);
+    signature
+}
+
+/// Where result number `index` is, from the first result cell.
+pub(super) fn result_offset(index: usize) -> i32 {
+    // Validation allows a thousand results.
+    index as i32 * RESULT_CELL as i32
+}
+
+impl<'f> BaselineEmitter<'f> {
+    /// Sets up an empty function and emits its prologue. The current block is where code goes on.
+    pub(crate) fn new(
+        func: &'f mut Function,
+        scratch: &'f mut Scratch,
+        unit: &'f ModuleUnit,
+        shape: &FunctionShape<'f>,
+        function: u32,
+        entry: EntryPoint,
+        call_conv: CallConv,
+    ) -> Self {
+        scratch.reset(shape);
+        func.signature = match entry {
+            EntryPoint::Function => signature(shape.ty, call_conv),
+            EntryPoint::Loop(_) => osr_signature(call_conv),
+        };
+        let flags = AccessFlags::new(func);
+        limit_stack(func, flags);
+        let layout = FrameLayout::new(&shape.locals);
+        // How large it is, is known at the end.
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 4);
+        let frame_slot = func.create_sized_stack_slot(slot);
+
+        let block = func.dfg.make_block();
+        for i in 0..func.signature.params.len() {
+            let ty = func.signature.params[i].value_type;
+            func.dfg.append_block_param(block, ty);
+        }
+        let mut cursor = FuncCursor::new(func);
+        cursor.insert_block(block);
+        let frame = cursor.ins().stack_addr(I64, frame_slot, 0);
+        let prologue_end = cursor.func.dfg.value_def(frame).unwrap_inst();
+        let vmctx = cursor.func.dfg.block_params(block)[0];
+        let mut emitter = Self {
+            cursor,
+            unit,
+            module: &unit.module,
+            function,
+            ty: shape.ty,
+            flags,
+            scratch,
+            vmctx,
+            frame,
+            frame_slot,
+            layout,
+            results: None,
+            taken_over: None,
+            counts: unit.settings.count_work && entry == EntryPoint::Function,
+            osr_exit: None,
+            result_area: None,
+            call_conv,
+            prologue_end,
+            first_location: SourceLoc::default(),
+        };
+        match entry {
+            EntryPoint::Function => emitter.store_params(block),
+            EntryPoint::Loop(_) => emitter.take_over_locals(block),
+        }
+        emitter
+    }
+
+    /// What is left to do behind the walk. The function can be compiled then.
+    pub(crate) fn finish(mut self) {
+        self.emit_osr_exit();
+        self.cursor.func.sized_stack_slots[self.frame_slot].size = self.layout.size();
+    }
+
+    /// Puts parameters into their cells and zeroes the other locals.
+    fn store_params(&mut self, entry: ir::Block) {
+        let params = self.ty.params().len();
+        for local in 0..params {
+            let value = self.cursor.func.dfg.block_params(entry)[1 + local];
+            self.write_local(local as u32, value);
+        }
+        if self.ty.results().len() > 1 {
+            self.results = self.cursor.func.dfg.block_params(entry).last().copied();
+        }
+        if params < self.scratch.locals.len() {
+            self.zero_cells(
+                self.layout.local_offset(params as u32),
+                self.layout.operands_offset(),
+            );
+        }
+    }
+
+    fn zero_cells(&mut self, mut start: u32, end: u32) {
+        if !start.is_multiple_of(16) {
+            let zero = self.iconst(I64, 0);
+            self.store_cell(start, zero);
+            start += 8;
+        }
+        if start < end {
+            let zero = self.vector_constant(I8X16, 0);
+            for offset in (start..end).step_by(16) {
+                self.store_cell(offset, zero);
+            }
+        }
+    }
+
+    /// In an OSR entry: copies the locals of the frame that is taken over to this one's cells.
+    fn take_over_locals(&mut self, entry: ir::Block) {
+        let params = self.cursor.func.dfg.block_params(entry);
+        let (cells, results) = (params[1], params[2]);
+        self.taken_over = Some(cells);
+        self.results = Some(results);
+        for offset in (0..self.layout.operands_offset()).step_by(16) {
+            let value = self.load_at(I8X16, self.flags.own, cells, offset as i32);
+            self.store_cell(offset, value);
+        }
+    }
+
+    /// Reads an operand of the frame that is taken over.
+    pub(super) fn read_taken_over(&mut self, offset: u32, ty: ValType) -> Value {
+        // Only an OSR entry has operands to read, so the cells are there.
+        let cells = self.taken_over.unwrap_or(self.vmctx);
+        self.load_at(clif_type(ty), self.flags.own, cells, offset as i32)
+    }
+
+    // Locals and cells.
+
+    pub(super) fn read_local(&mut self, local: u32) -> Value {
+        if let Some(value) = self.scratch.known[local as usize] {
+            return value;
+        }
+        let ty = clif_type(self.scratch.locals[local as usize]);
+        let offset = self.layout.local_offset(local) as i32;
+        let value = self.load_at(ty, self.flags.own, self.frame, offset);
+        self.learn(local, value);
+        value
+    }
+
+    pub(super) fn write_local(&mut self, local: u32, value: Value) {
+        self.store_cell(self.layout.local_offset(local), value);
+        self.learn(local, value);
+    }
+
+    fn learn(&mut self, local: u32, value: Value) {
+        if self.scratch.known[local as usize].replace(value).is_none() {
+            self.scratch.filled.push(local);
+        }
+    }
+
+    /// Forgets what values locals have. At the start of a block; and at a call, across which a value
+    /// would be stored and loaded again: it is in its cell already.
+    pub(super) fn forget_locals(&mut self) {
+        for local in self.scratch.filled.drain(..) {
+            self.scratch.known[local as usize] = None;
+        }
+    }
+
+    pub(super) fn store_cell(&mut self, offset: u32, value: Value) {
+        self.store_at(self.flags.own, value, self.frame, offset as i32);
+    }
+
+    /// The address of the frame's cells as a value of its own.
+    pub(super) fn frame_address(&mut self) -> Value {
+        self.cursor.ins().stack_addr(I64, self.frame_slot, 0)
+    }
+
+    /// Cells for `count` results, shared by all calls of the function.
+    pub(super) fn result_cells(&mut self, count: usize) -> Value {
+        let size = RESULT_CELL * count.max(1) as u32;
+        let slots = &mut self.cursor.func.sized_stack_slots;
+        let area = *self.result_area.get_or_insert_with(|| {
+            slots.push(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 4))
+        });
+        let slot = &mut slots[area];
+        slot.size = slot.size.max(size);
+        self.cursor.ins().stack_addr(I64, area, 0)
+    }
+
+    // Blocks.
+
+    /// Goes on in `block`.
+    pub(super) fn start_block(&mut self, block: ir::Block) {
+        self.cursor.func.layout.append_block(block);
+        self.cursor.goto_bottom(block);
+        self.forget_locals();
+    }
+
+    /// Emits with `emit` behind the prologue, whatever the current block is.
+    pub(super) fn in_prologue<T>(&mut self, emit: impl FnOnce(&mut Self) -> T) -> T {
+        let position = self.cursor.position();
+        let location = self.cursor.srcloc();
+        self.cursor.goto_after_inst(self.prologue_end);
+        self.cursor.set_srcloc(self.first_location);
+        let value = emit(self);
+        self.cursor.set_position(position);
+        self.cursor.set_srcloc(location);
+        value
+    }
+
+    pub(super) fn set_location(&mut self, module_offset: u32) {
+        let location = SourceLoc::new(module_offset);
+        if self.first_location.is_default() {
+            self.first_location = location;
+        }
+        self.cursor.set_srcloc(location);
+    }
+
+    // Instructions, past the table look-up that the builder makes for the flags of each access.
+
+    pub(super) fn load_as(
+        &mut self,
+        opcode: Opcode,
+        ty: Type,
+        flags: MemFlags,
+        base: Value,
+        offset: i32,
+    ) -> Value {
+        let (inst, dfg) = self
+            .cursor
+            .ins()
+            .Load(opcode, ty, flags, Offset32::new(offset), base);
+        dfg.first_result(inst)
+    }
+
+    pub(super) fn load_at(&mut self, ty: Type, flags: MemFlags, base: Value, offset: i32) -> Value {
+        self.load_as(Opcode::Load, ty, flags, base, offset)
+    }
+
+    pub(super) fn store_as(
+        &mut self,
+        opcode: Opcode,
+        flags: MemFlags,
+        value: Value,
+        base: Value,
+        offset: i32,
+    ) {
+        let ty = self.type_of(value);
+        self.cursor
+            .ins()
+            .Store(opcode, ty, flags, Offset32::new(offset), value, base);
+    }
+
+    pub(super) fn store_at(&mut self, flags: MemFlags, value: Value, base: Value, offset: i32) {
+        self.store_as(Opcode::Store, flags, value, base, offset);
+    }
+
+    /// A field of the context that never changes.
+    pub(super) fn fixed_field(&mut self, offset: i32) -> Value {
+        self.load_at(I64, self.flags.fixed, self.vmctx, offset)
+    }
+
+    pub(super) fn iconst(&mut self, ty: Type, value: i64) -> Value {
+        self.cursor.ins().iconst(ty, Imm64::new(value))
+    }
+
+    pub(super) fn vector_constant(&mut self, ty: Type, bits: u128) -> Value {
+        let constants = &mut self.cursor.func.dfg.constants;
+        let constant = constants.insert(bits.to_le_bytes().as_slice().into());
+        self.cursor.ins().vconst(ty, constant)
+    }
+
+    pub(super) fn type_of(&self, value: Value) -> Type {
+        self.cursor.func.dfg.value_type(value)
+    }
+
+    /// The same bits as a value of type `ty`.
+    pub(super) fn as_type(&mut self, ty: Type, value: Value) -> Value {
+        if self.type_of(value) == ty {
+            return value;
+        }
+        let ins = self.cursor.ins();
+        let (inst, dfg) = ins.LoadNoOffset(Opcode::Bitcast, ty, self.flags.bits, value);
+        dfg.first_result(inst)
+    }
+
+    /// The same value in the type that it has between blocks and functions.
+    pub(super) fn canonical(&mut self, value: Value) -> Value {
+        if self.type_of(value).is_vector() {
+            self.as_type(I8X16, value)
+        } else {
+            value
+        }
+    }
+
+    /// A comparison's result as the `i32` that WebAssembly has for it.
+    pub(super) fn bool_to_i32(&mut self, value: Value) -> Value {
+        self.cursor.ins().uextend(I32, value)
+    }
+
+    /// The comparison's own result behind an `i32` made by [`Self::bool_to_i32`].
+    pub(super) fn comparison_behind(&self, value: Value) -> Option<Value> {
+        let dfg = &self.cursor.func.dfg;
+        let ValueDef::Result(inst, _) = dfg.value_def(value) else {
+            return None;
+        };
+        match dfg.insts[inst] {
+            InstructionData::Unary {
+                opcode: Opcode::Uextend,
+                arg,
+            } => (dfg.value_type(arg) == I8).then_some(arg),
+            _ => None,
+        }
+    }
+
+    /// The value of an integer constant, its bits zero-extended.
+    pub(super) fn constant_behind(&self, value: Value) -> Option<u64> {
+        let dfg = &self.cursor.func.dfg;
+        let ValueDef::Result(inst, _) = dfg.value_def(value) else {
+            return None;
+        };
+        match dfg.insts[inst] {
+            InstructionData::UnaryImm {
+                opcode: Opcode::Iconst,
+                imm,
+            } => Some(imm.bits() as u64 & (u64::MAX >> (64 - dfg.value_type(value).bits()))),
+            _ => None,
+        }
+    }
+
+    // Signatures.
+
+    pub(super) fn signature_of(&mut self, type_index: u32) -> SigRef {
+        if let Some(&(_, known)) = self
+            .scratch
+            .signatures
+            .iter()
+            .find(|&&(index, _)| index == type_index)
+        {
+            return known;
+        }
+        let signature = signature(&self.module.types[type_index as usize], self.call_conv);
+        let imported = self.cursor.func.import_signature(signature);
+        self.scratch.signatures.push((type_index, imported));
+        imported
+    }
+
+    pub(super) fn signature_of_builtin(&mut self, builtin: Builtin) -> SigRef {
+        if let Some(known) = self.scratch.builtins[builtin as usize] {
+            return known;
+        }
+        let clif = |ty| match ty {
+            upshift_runtime::BuiltinType::I32 => I32,
+            upshift_runtime::BuiltinType::I64 | upshift_runtime::BuiltinType::Pointer => I64,
+        };
+        let mut signature = Signature::new(self.call_conv);
+        signature
+            .params
+            .push(AbiParam::special(I64, ArgumentPurpose::VMContext));
+        signature
+            .params
+            .extend(builtin.params().iter().map(|&ty| AbiParam::new(clif(ty))));
+        signature
+            .returns
+            .extend(builtin.result().map(|ty| AbiParam::new(clif(ty))));
+        let imported = self.cursor.func.import_signature(signature);
+        self.scratch.builtins[builtin as usize] = Some(imported);
+        imported
+    }
+
+    pub(super) fn signature_of_osr(&mut self) -> SigRef {
+        if let Some(known) = self.scratch.osr_signature {
+            return known;
+        }
+        let imported = self
+            .cursor
+            .func
+            .import_signature(osr_signature(self.call_conv));
+        self.scratch.osr_signature = Some(imported);
+        imported
+    }
+}
+
+/// States where the lowest usable stack address is found: the prologue compares.
+fn limit_stack(func: &mut Function, flags: AccessFlags) {
+    let context = func.create_global_value(GlobalValueData::VMContext);
+    let load = |base, offset| GlobalValueData::Load {
+        base,
+        offset: Offset32::new(offset),
+        global_type: I64,
+        flags: flags.fixed,
+    };
+    let store = func.create_global_value(load(context, offsets::VMCONTEXT_STORE));
+    let limit = func.create_global_value(load(store, offsets::VMSTORE_STACK_LIMIT));
+    func.stack_limit = Some(limit);
+}
