@@ -2,6 +2,7 @@
 //! defines lies in the context of its instance, where generated code reaches it directly.
 
 use std::cell::UnsafeCell;
+use std::fmt;
 use std::ptr::NonNull;
 
 use upshift_module::GlobalType;
@@ -16,6 +17,15 @@ pub struct Global {
     /// Where the value is otherwise.
     elsewhere: Option<NonNull<VMGlobal>>,
     ty: GlobalType,
+}
+
+impl fmt::Debug for Global {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Global")
+            .field("location", &self.location())
+            .field("ty", &self.ty)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Global {

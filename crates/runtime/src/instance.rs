@@ -420,7 +420,6 @@ impl Instance {
             return Err(TrapCode::TableOutOfBounds);
         }
         let len = range.len();
-        let range = if dropped { 0..0 } else { range };
         // SAFETY: tables live as long as the store. Validation gave the segment the table's type, and
         // its elements are of this instance. Evaluating them touches no table.
         unsafe {

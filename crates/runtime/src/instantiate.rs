@@ -164,7 +164,7 @@ impl StoreCore {
             let memory = self
                 .make_memory(&mut account, ty)
                 .map_err(|source| InstantiateError::Memory { index, source })?;
-            memories.push(Box::new(memory));
+            memories.push(memory);
         }
         let mut tables = Vec::with_capacity(module.tables.len());
         for (index, &ty) in (0..)
@@ -173,7 +173,7 @@ impl StoreCore {
         {
             let table = Self::make_table(&mut account, ty, 0)
                 .map_err(|source| InstantiateError::Table { index, source })?;
-            tables.push(Box::new(table));
+            tables.push(table);
         }
         let instance =
             Instance::allocate(runtime, &raw mut self.vm).ok_or(InstantiateError::System {
@@ -190,8 +190,8 @@ impl StoreCore {
 
 struct Parts {
     instance: Box<Instance>,
-    memories: Vec<Box<Memory>>,
-    tables: Vec<Box<Table>>,
+    memories: Vec<Memory>,
+    tables: Vec<Table>,
 }
 
 /// # Safety
@@ -303,3 +303,6 @@ fn copy_segments(instance: &Instance) -> Result<(), TrapCode> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

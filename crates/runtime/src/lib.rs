@@ -21,6 +21,8 @@ mod mmap;
 mod signals;
 mod store;
 mod table;
+#[cfg(test)]
+mod test_support;
 mod thread;
 mod trap;
 mod types;

@@ -198,3 +198,6 @@ pub(crate) unsafe extern "C" fn ref_func(vmctx: *mut VMContext, function: u32) -
     // SAFETY: see the module.
     NonNull::as_ptr(unsafe { instance(vmctx) }.funcref(function)) as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Linear memories: reserved address space of which a growing part is accessible. A memory never moves.
 //! Where the address space comes from is in `mmap`; the bounds of guest accesses are generated code's.
 
+use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
@@ -108,6 +109,16 @@ pub struct Memory {
     reservation: Reservation,
     /// Bytes that can become accessible at most.
     capacity: u64,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory")
+            .field("base", &self.reservation.base())
+            .field("pages", &self.pages())
+            .field("ty", &self.ty)
+            .finish_non_exhaustive()
+    }
 }
 
 const MAX_BYTES: u64 = WASM_MAX_PAGES * WASM_PAGE_SIZE;

@@ -188,12 +188,12 @@ impl StoreCore {
         self.instances.push(instance)
     }
 
-    pub(crate) fn own_memory(&mut self, memory: Box<Memory>) -> NonNull<Memory> {
-        self.memories.push(memory)
+    pub(crate) fn own_memory(&mut self, memory: Memory) -> NonNull<Memory> {
+        self.memories.push(Box::new(memory))
     }
 
-    pub(crate) fn own_table(&mut self, table: Box<Table>) -> NonNull<Table> {
-        self.tables.push(table)
+    pub(crate) fn own_table(&mut self, table: Table) -> NonNull<Table> {
+        self.tables.push(Box::new(table))
     }
 
     pub(crate) fn make_memory(
@@ -233,7 +233,7 @@ impl StoreCore {
         let mut account = self.account.clone();
         let memory = self.make_memory(&mut account, ty)?;
         self.account = account;
-        Ok(self.own_memory(Box::new(memory)))
+        Ok(self.own_memory(memory))
     }
 
     /// Creates a table, all elements `initial`, for the host to use and to give to imports.
@@ -251,7 +251,7 @@ impl StoreCore {
         let mut account = self.account.clone();
         let table = Self::make_table(&mut account, ty, initial)?;
         self.account = account;
-        Ok(self.own_table(Box::new(table)))
+        Ok(self.own_table(table))
     }
 
     /// Creates a global for the host to use and to give to imports.
@@ -338,3 +338,6 @@ impl StoreCore {
             .any(|memory| unsafe { memory.as_ref() }.reserves(address))
     }
 }
+
+#[cfg(test)]
+mod tests;

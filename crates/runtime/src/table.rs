@@ -2,6 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::{Cell, UnsafeCell};
+use std::fmt;
 use std::io;
 use std::ptr;
 
@@ -39,6 +40,15 @@ pub struct Table {
     ty: TableType,
     /// Elements that there is room for; 0 without an allocation.
     capacity: Cell<usize>,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("size", &self.size())
+            .field("ty", &self.ty)
+            .finish_non_exhaustive()
+    }
 }
 
 // SAFETY: the elements are owned by the table alone. What they refer to belongs to the same store, which
@@ -356,10 +366,8 @@ mod tests {
         let mut account = Account::default();
         for i in 0..1_000_000 {
             // SAFETY: as above.
-            assert_eq!(
-                unsafe { table.grow(1, u64::from(i) + 1, &mut account) }.unwrap(),
-                i
-            );
+            let before = unsafe { table.grow(1, u64::from(i) + 1, &mut account) };
+            assert_eq!(before.unwrap(), i);
         }
         assert_eq!(table.get(999_999), Some(1_000_000));
         assert!(table.capacity.get() < 2_100_000);

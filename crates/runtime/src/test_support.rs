@@ -1,0 +1,50 @@
+//! What the tests of this crate share: modules from text, and stores that run no generated code.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use upshift_module::{Features, Module};
+
+use crate::{
+    InterruptState, ModuleCode, ModuleRuntime, ResourceLimits, StoreConfig, StoreCore, TierHooks,
+    TypeRegistry,
+};
+
+/// A tiering without a tier.
+struct NoTier;
+
+impl TierHooks for NoTier {
+    fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
+        Err(format!("function {function} is not compiled here").into())
+    }
+
+    fn budget_at_entry(&self, _function: u32, budget: &mut i32) {
+        *budget = i32::MAX;
+    }
+
+    fn budget_at_loop(&self, _function: u32, _number: u32, budget: &mut i32) -> Option<*const u8> {
+        *budget = i32::MAX;
+        None
+    }
+}
+
+pub(crate) fn module(text: &str, types: &TypeRegistry) -> Arc<ModuleRuntime> {
+    let module = Module::parse(text.as_bytes(), &Features::all());
+    let module = Arc::new(module.unwrap_or_else(|error| panic!("{text}: {error}")));
+    let code = ModuleCode::new(Arc::clone(&module)).unwrap();
+    Arc::new(ModuleRuntime::new(module, code, types, Arc::new(NoTier)))
+}
+
+/// Boxed, since a store must not move.
+pub(crate) fn store_with(types: &Arc<TypeRegistry>, limits: ResourceLimits) -> Box<StoreCore> {
+    let interrupt = InterruptState::new(libc::SIGURG).unwrap();
+    let config = StoreConfig {
+        limits,
+        ..StoreConfig::new(interrupt)
+    };
+    Box::new(StoreCore::new(Arc::clone(types), config))
+}
+
+pub(crate) fn store(types: &Arc<TypeRegistry>) -> Box<StoreCore> {
+    store_with(types, ResourceLimits::default())
+}
