@@ -6,7 +6,9 @@ use upshift_runtime::{Builtin, TrapCode};
 
 use crate::ops::*;
 
-/// A condition for [`Emitter::trap_if`]-like uses and for branches is an `i32` value: zero is false.
+/// A tier's part in the walk over a body: it is told operators, blocks and jumps, in order.
+///
+/// A condition is an `i32` value: zero is false.
 ///
 /// Values are in the tier's own representation; the walk keeps the `ValType` of each beside it. The walk
 /// guarantees: types match as validation found them; every value is used only in code that its definition
@@ -70,7 +72,8 @@ pub trait Emitter {
     fn local_get(&mut self, local: u32) -> Self::Value;
     /// Writes a local.
     fn local_set(&mut self, local: u32, value: Self::Value);
-    /// Reads operand `index` of the frame that an OSR entry takes over.
+    /// Reads an operand of the frame that an OSR entry takes over, from its cell
+    /// ([`FrameLayout::operand_offsets`](crate::FrameLayout::operand_offsets)).
     fn osr_operand(&mut self, cell_offset: u32, ty: ValType) -> Self::Value;
     /// `condition ? a : b`, both of type `ty`.
     fn select(

@@ -8,8 +8,6 @@ mod memory;
 mod osr;
 mod scalar;
 mod simd;
-#[cfg(test)]
-mod tests;
 
 use upshift_module::{Module, ValType};
 use wasmparser::Operator;
@@ -29,8 +27,8 @@ pub struct Mode {
     pub entry: EntryPoint,
     /// An entry at a loop is a chain of copies of the body, one for the loop and one for each loop around
     /// it, so that each loop is entered at its header only. When the copies add up to more bytes of
-    /// WebAssembly than this, there is one copy instead, entered in the middle: its enclosing loops are
-    /// then irreducible, which is correct but optimizes badly. Zero: always one copy.
+    /// WebAssembly than this, there is one copy instead, entered in the middle: loops around that place
+    /// may then be irreducible, which is correct but optimizes badly. Zero: always one copy.
     pub max_chain_bytes: usize,
 }
 

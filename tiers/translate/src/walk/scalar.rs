@@ -177,14 +177,14 @@ impl<E: Emitter> Walk<'_, E> {
             O::I64TruncSatF32U => self.trunc_sat(F32, I64, false),
             O::I64TruncSatF64S => self.trunc_sat(F64, I64, true),
             O::I64TruncSatF64U => self.trunc_sat(F64, I64, false),
-            O::F32ConvertI32S => self.from_int(I32, F32, true),
-            O::F32ConvertI32U => self.from_int(I32, F32, false),
-            O::F32ConvertI64S => self.from_int(I64, F32, true),
-            O::F32ConvertI64U => self.from_int(I64, F32, false),
-            O::F64ConvertI32S => self.from_int(I32, F64, true),
-            O::F64ConvertI32U => self.from_int(I32, F64, false),
-            O::F64ConvertI64S => self.from_int(I64, F64, true),
-            O::F64ConvertI64U => self.from_int(I64, F64, false),
+            O::F32ConvertI32S => self.int_to_float(I32, F32, true),
+            O::F32ConvertI32U => self.int_to_float(I32, F32, false),
+            O::F32ConvertI64S => self.int_to_float(I64, F32, true),
+            O::F32ConvertI64U => self.int_to_float(I64, F32, false),
+            O::F64ConvertI32S => self.int_to_float(I32, F64, true),
+            O::F64ConvertI32U => self.int_to_float(I32, F64, false),
+            O::F64ConvertI64S => self.int_to_float(I64, F64, true),
+            O::F64ConvertI64U => self.int_to_float(I64, F64, false),
             O::F32DemoteF64 => self.convert(Convert::Demote, ValType::F32),
             O::F64PromoteF32 => self.convert(Convert::Promote, ValType::F64),
             O::I32ReinterpretF32 => self.convert(Convert::FloatToBits(F32), ValType::I32),
@@ -279,7 +279,7 @@ impl<E: Emitter> Walk<'_, E> {
         self.convert(Convert::TruncSat { from, to, signed }, to.into())
     }
 
-    fn from_int(&mut self, from: IntType, to: FloatType, signed: bool) -> Step {
+    fn int_to_float(&mut self, from: IntType, to: FloatType, signed: bool) -> Step {
         self.convert(Convert::FromInt { from, to, signed }, to.into())
     }
 }
