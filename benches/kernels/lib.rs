@@ -132,10 +132,14 @@ pub fn folder() -> &'static Path {
 /// ```
 pub fn all() -> Result<Vec<Kernel>, Error> {
     let path = folder().join("kernels.toml");
-    let text = std::fs::read_to_string(&path)
-        .map_err(|source| Error::Read { path: path.clone(), source })?;
-    let manifest: Manifest = toml::from_str(&text)
-        .map_err(|source| Error::Parse { path, source: Box::new(source) })?;
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::Read {
+        path: path.clone(),
+        source,
+    })?;
+    let manifest: Manifest = toml::from_str(&text).map_err(|source| Error::Parse {
+        path,
+        source: Box::new(source),
+    })?;
     Ok(manifest.kernel)
 }
 
@@ -201,7 +205,11 @@ mod tests {
     #[test]
     fn every_kernel_is_committed_as_a_binary_module() {
         for kernel in all().unwrap() {
-            assert!(kernel.wasm().unwrap().starts_with(b"\0asm\x01\0\0\0"), "{}", kernel.name);
+            assert!(
+                kernel.wasm().unwrap().starts_with(b"\0asm\x01\0\0\0"),
+                "{}",
+                kernel.name
+            );
         }
     }
 

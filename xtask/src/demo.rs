@@ -1,0 +1,25 @@
+//! `cargo xtask demo`: builds and runs the demo, which is a program that embeds Upshift like any other.
+
+use crate::failure::Failure;
+use crate::{process, setup};
+
+pub const DETAILS: &str = "\
+Builds Upshift with optimization and runs examples/'s program `demo`, with ARGS: every kernel of benches/kernels is
+compiled and run, and its compile time, run time and result are printed. The first build takes a few minutes.";
+
+pub fn run(arguments: &[String]) -> Result<(), Failure> {
+    setup::provide_for("demo")?;
+    process::run(
+        process::cargo()
+            .args([
+                "run",
+                "--release",
+                "--package",
+                "upshift-examples",
+                "--bin",
+                "demo",
+                "--",
+            ])
+            .args(arguments),
+    )
+}

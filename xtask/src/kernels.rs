@@ -1,0 +1,308 @@
+//! `cargo xtask kernels`: compiles benches/kernels, for wasm32 and for the host, from the same sources.
+//!
+//! What the kernels are and what they return is in their `kernels.toml`; how they are compiled is only here.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use upshift_kernels::{Check, Kernel, Number, RUN, ResultType};
+
+use crate::failure::Failure;
+use crate::{process, setup};
+
+pub const DETAILS: &str = "\
+Compiles benches/kernels/*.c for wasm32 and writes the .wasm files beside them, of all kernels or of the named ones.
+  --check    write nothing; fail if a committed .wasm is not what its source compiles to
+  --native   compile for this machine instead: target/kernels/NAME is a program that calls one function and prints its
+             result and time. Verifies kernels.toml with it, and prints how long its \"1 ms\" is here
+A new kernel is NAME.c, which includes kernel.h, and an entry in kernels.toml.";
+
+/// The committed files must be reproducible, so it is this version and no other.
+const CLANG: &str = "clang-22";
+
+const COMMON_FLAGS: &[&str] = &[
+    "-O3",
+    "-std=c17",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    // The same roundings everywhere.
+    "-ffp-contract=off",
+    // So that a square root is one instruction.
+    "-fno-math-errno",
+];
+
+const WASM_FLAGS: &[&str] = &[
+    "--target=wasm32",
+    // What this CPU has is within WebAssembly 2.0.
+    "-mcpu=generic",
+    // There is no libc: loops must not become calls of memcpy and its kin.
+    "-ffreestanding",
+    "-nostdlib",
+    "-Wl,--no-entry",
+    // Names of functions are for backtraces and profiles. The rest depends on how the compiler was packaged.
+    "-Wl,--strip-all",
+    "-Wl,--keep-section=name",
+];
+
+/// How often `run` is measured. The fastest call counts: everything else is other programs.
+const MEASUREMENTS: u32 = 100;
+
+struct Options {
+    check: bool,
+    native: bool,
+    kernels: Vec<Kernel>,
+}
+
+pub fn run(arguments: &[String]) -> Result<(), Failure> {
+    let options = parse(arguments)?;
+    setup::provide_for("kernels")?;
+    let folder = process::target().join("kernels");
+    std::fs::create_dir_all(&folder).map_err(|source| Failure::File {
+        action: "creating",
+        path: folder.clone(),
+        source,
+    })?;
+    if options.check || !options.native {
+        build_wasm(&options, &folder)?;
+    }
+    if options.native {
+        build_native(&options.kernels, &folder)?;
+    }
+    Ok(())
+}
+
+fn parse(arguments: &[String]) -> Result<Options, Failure> {
+    let all = upshift_kernels::all()?;
+    let mut options = Options {
+        check: false,
+        native: false,
+        kernels: Vec::new(),
+    };
+    for argument in arguments {
+        match argument.as_str() {
+            "--check" => options.check = true,
+            "--native" => options.native = true,
+            name => match all.iter().find(|kernel| kernel.name == name) {
+                Some(kernel) => options.kernels.push(kernel.clone()),
+                None => {
+                    return Err(Failure::Usage(format!(
+                        "`{name}` is neither an option of `cargo xtask kernels` nor a kernel in kernels.toml"
+                    )));
+                }
+            },
+        }
+    }
+    if options.kernels.is_empty() {
+        options.kernels = all;
+    }
+    Ok(options)
+}
+
+// ---- WebAssembly
+
+fn build_wasm(options: &Options, folder: &Path) -> Result<(), Failure> {
+    let runtime_library = runtime_library()?;
+    let mut outdated = Vec::new();
+    for kernel in &options.kernels {
+        let built = folder.join(format!("{}.wasm", kernel.name));
+        let mut clang = clang();
+        clang
+            .args(WASM_FLAGS)
+            .args([
+                &kernel_source(kernel),
+                &source("wasm_support.c"),
+                &runtime_library,
+            ])
+            .arg("-o")
+            .arg(&built);
+        process::run(&mut clang)?;
+        let new = read(&built)?;
+        let same = std::fs::read(kernel.wasm_path()).is_ok_and(|old| old == new);
+        println!(
+            "{}: {} bytes, {}",
+            kernel.name,
+            new.len(),
+            if same { "unchanged" } else { "changed" }
+        );
+        if same {
+            continue;
+        }
+        if options.check {
+            outdated.push(kernel.name.as_str());
+        } else {
+            write(&kernel.wasm_path(), &new)?;
+        }
+    }
+    if outdated.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Check(format!(
+        "not what {} compiles their sources to: {}. If the sources are right, `cargo xtask kernels` rebuilds them; \
+         commit both",
+        process::quiet_output(process::program(CLANG).arg("--version"))
+            .and_then(|version| version.lines().next().map(str::to_owned))
+            .unwrap_or_else(|| CLANG.to_owned()),
+        outdated.join(", ")
+    )))
+}
+
+/// The compiler's own functions, for what the target has no instructions for: 128-bit arithmetic for one.
+fn runtime_library() -> Result<PathBuf, Failure> {
+    let resources = process::output(process::program(CLANG).arg("-print-resource-dir"))?;
+    Ok(Path::new(resources.trim()).join("lib/wasi/libclang_rt.builtins-wasm32.a"))
+}
+
+// ---- Native code
+
+fn build_native(kernels: &[Kernel], folder: &Path) -> Result<(), Failure> {
+    let programs: Vec<PathBuf> = kernels
+        .iter()
+        .map(|kernel| folder.join(&kernel.name))
+        .collect();
+    for (kernel, program) in kernels.iter().zip(&programs) {
+        let result = match kernel.result {
+            ResultType::I32 => "i32",
+            ResultType::I64 => "i64",
+            ResultType::F64 => "f64",
+        };
+        let mut clang = clang();
+        clang
+            .arg(format!("-DKERNEL={}", kernel.name))
+            .arg(format!("-DKERNEL_RESULT={result}"))
+            .args([&kernel_source(kernel), &source("native.c")])
+            .arg("-o")
+            .arg(program);
+        process::run(&mut clang)?;
+    }
+    println!(
+        "{:<12} {:>12} {:>12}  as kernels.toml says",
+        "kernel", "n for 1 ms", "measured"
+    );
+    for (kernel, program) in kernels.iter().zip(&programs) {
+        for check in &kernel.checks {
+            verify(kernel, program, check)?;
+        }
+        let calls = call(program, RUN, kernel.n_for_1_ms, MEASUREMENTS)?;
+        let fastest = calls.iter().map(|call| call.nanoseconds).min().unwrap_or(0);
+        println!(
+            "{:<12} {:>12} {:>9.3} ms  {} results",
+            kernel.name,
+            kernel.n_for_1_ms,
+            fastest as f64 / 1e6,
+            kernel.checks.len()
+        );
+    }
+    Ok(())
+}
+
+fn verify(kernel: &Kernel, program: &Path, check: &Check) -> Result<(), Failure> {
+    for call in call(program, &check.call, check.with, 1)? {
+        let result = number(&call.result, kernel.result_of(&check.call));
+        if result != Some(check.gives) {
+            return Err(Failure::Check(format!(
+                "{}: {}({}) returned {}, but kernels.toml says {}",
+                kernel.name, check.call, check.with, call.result, check.gives
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// One line that a kernel's program printed.
+struct Call {
+    result: String,
+    nanoseconds: u64,
+}
+
+fn call(program: &Path, function: &str, argument: i32, repeats: u32) -> Result<Vec<Call>, Failure> {
+    let mut command = process::program(&program.to_string_lossy());
+    command.args([function, &argument.to_string(), &repeats.to_string()]);
+    let printed = process::output(&mut command)?;
+    let calls: Option<Vec<Call>> = printed.lines().map(parse_call).collect();
+    calls.filter(|calls| !calls.is_empty()).ok_or_else(|| {
+        Failure::Check(format!(
+            "`{}` printed something else than results and times: {printed}",
+            process::describe(&command)
+        ))
+    })
+}
+
+fn parse_call(line: &str) -> Option<Call> {
+    let (result, nanoseconds) = line.split_once(' ')?;
+    Some(Call {
+        result: result.to_owned(),
+        nanoseconds: nanoseconds.parse().ok()?,
+    })
+}
+
+fn number(text: &str, result: Option<ResultType>) -> Option<Number> {
+    match result? {
+        ResultType::F64 => text.parse().ok().map(Number::Float),
+        ResultType::I32 | ResultType::I64 => text.parse().ok().map(Number::Integer),
+    }
+}
+
+// ---- Both
+
+fn clang() -> std::process::Command {
+    let mut clang = process::program(CLANG);
+    clang.args(COMMON_FLAGS);
+    clang
+}
+
+/// A source, relative to the root: so no path of this machine can get into a binary.
+fn source(name: impl AsRef<OsStr>) -> PathBuf {
+    Path::new("benches/kernels").join(name.as_ref())
+}
+
+fn kernel_source(kernel: &Kernel) -> PathBuf {
+    source(format!("{}.c", kernel.name))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|source| Failure::File {
+        action: "reading",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, content).map_err(|source| Failure::File {
+        action: "writing",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_names_all_kernels_are_meant() {
+        let options = parse(&["--check".to_owned()]).unwrap();
+        assert!(options.check && !options.native);
+        assert_eq!(options.kernels, upshift_kernels::all().unwrap());
+    }
+
+    #[test]
+    fn a_name_selects_one_kernel_and_an_unknown_one_is_a_user_error() {
+        let options = parse(&["fib".to_owned(), "--native".to_owned()]).unwrap();
+        assert!(options.native);
+        assert_eq!(options.kernels.len(), 1);
+        assert!(matches!(parse(&["fub".to_owned()]), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn a_printed_double_is_read_back_bit_for_bit() {
+        let call = parse_call("-0.16908760523460614 59999").unwrap();
+        assert_eq!(call.nanoseconds, 59999);
+        assert_eq!(
+            number(&call.result, Some(ResultType::F64)),
+            Some(Number::Float(-0.16908760523460614))
+        );
+        assert!(parse_call("usage: nbody").is_none());
+    }
+}

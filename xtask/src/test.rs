@@ -1,0 +1,52 @@
+//! `cargo xtask test`: unit and integration tests through nextest where it is installed, then the documentation's
+//! examples, which nextest leaves out.
+
+use crate::failure::Failure;
+use crate::{process, setup};
+
+pub const DETAILS: &str = "\
+Without ARGS: every test of the workspace, then every example in the documentation.
+With ARGS: what they select, for cargo-nextest if it is installed and otherwise for cargo test; no examples.
+  cargo xtask test traps                     tests whose name contains `traps`
+  cargo xtask test --package upshift-module  one package
+  cargo xtask test --doc [ARGS...]           the documentation's examples only
+With CI set in the environment, a failed test does not stop the others.";
+
+pub fn run(arguments: &[String]) -> Result<(), Failure> {
+    setup::provide_for("test")?;
+    let in_ci = std::env::var_os("CI").is_some();
+    match arguments.split_first() {
+        None => {
+            // Both parts run in any case: whoever reads the log of a failed run wants to know all of it.
+            let tests = run_tests(if in_ci { &["--no-fail-fast"] } else { &[] });
+            let examples = if in_ci || tests.is_ok() {
+                run_examples(&[])
+            } else {
+                Ok(())
+            };
+            tests.and(examples)
+        }
+        Some((first, rest)) if first == "--doc" => {
+            run_examples(&rest.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+        Some(_) => run_tests(&arguments.iter().map(String::as_str).collect::<Vec<_>>()),
+    }
+}
+
+fn run_tests(arguments: &[&str]) -> Result<(), Failure> {
+    let mut command = process::cargo();
+    if process::quiet_output(process::cargo().args(["nextest", "--version"])).is_some() {
+        command.args(["nextest", "run"]);
+    } else {
+        eprintln!(
+            "note: `cargo install --locked cargo-nextest` makes this faster and easier to read"
+        );
+        // Examples come later, in a run of their own.
+        command.args(["test", "--lib", "--bins", "--tests"]);
+    }
+    process::run(command.args(arguments))
+}
+
+fn run_examples(arguments: &[&str]) -> Result<(), Failure> {
+    process::run(process::cargo().args(["test", "--doc"]).args(arguments))
+}
