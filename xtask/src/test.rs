@@ -1,11 +1,11 @@
-//! `cargo xtask test`: unit and integration tests through nextest where it is installed, then the documentation's
-//! examples, which nextest leaves out.
+//! `cargo xtask test`: the documentation's examples, which nextest leaves out, then unit and integration tests, through
+//! nextest where it is installed.
 
 use crate::failure::Failure;
 use crate::{process, setup};
 
 pub const DETAILS: &str = "\
-Without ARGS: every test of the workspace, then every example in the documentation.
+Without ARGS: every example in the documentation, then every test of the workspace.
 With ARGS: what they select, for cargo-nextest if it is installed and otherwise for cargo test; no examples.
   cargo xtask test traps                     tests whose name contains `traps`
   cargo xtask test --package upshift-module  one package
@@ -18,13 +18,8 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     match arguments.split_first() {
         None => {
             // Both parts run in any case: whoever reads the log of a failed run wants to know all of it.
-            let tests = run_tests(if in_ci { &["--no-fail-fast"] } else { &[] });
-            let examples = if in_ci || tests.is_ok() {
-                run_examples(&[])
-            } else {
-                Ok(())
-            };
-            tests.and(examples)
+            let examples = run_examples(&[]);
+            run_tests(if in_ci { &["--no-fail-fast"] } else { &[] }).and(examples)
         }
         Some((first, rest)) if first == "--doc" => {
             run_examples(&rest.iter().map(String::as_str).collect::<Vec<_>>())
@@ -41,7 +36,7 @@ fn run_tests(arguments: &[&str]) -> Result<(), Failure> {
         eprintln!(
             "note: `cargo install --locked cargo-nextest` makes this faster and easier to read"
         );
-        // Examples come later, in a run of their own.
+        // Examples have a run of their own.
         command.args(["test", "--lib", "--bins", "--tests"]);
     }
     process::run(command.args(arguments))
