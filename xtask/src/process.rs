@@ -12,10 +12,8 @@ pub fn root() -> &'static Path {
 
 /// Cargo's target folder.
 pub fn target() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => PathBuf::from(folder),
-        None => root().join("target"),
-    }
+    // An absolute path replaces the root that it is joined to.
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// A program, to be run in the root of the workspace.
