@@ -1,4 +1,4 @@
-// The Sun and its four giant planets, moved in steps of a hundredth of a day: double-precision arithmetic, a division
+// The Sun and its four giant planets, moved in steps of a hundredth of a year: double-precision arithmetic, a division
 // and a square root for each of the ten pairs.
 //
 // Units are astronomical units, years and solar masses times 4 pi^2 (so that the constant of gravity is 1). The order of
