@@ -18,6 +18,10 @@ const LIMIT_MESSAGES: [&str; 7] = [
     "number of elements is out of bounds",
 ];
 
+/// What the specification counts as a mistake of the format (clause 5.5.16) and `wasmparser` finds only when
+/// it validates.
+const MALFORMED_MESSAGE: &str = "data count section required";
+
 /// Proposals that a message can name and that have no switch.
 const UNIMPLEMENTED: [(WasmFeatures, &str); 15] = [
     (WasmFeatures::COMPONENT_MODEL, "the component model"),
@@ -59,6 +63,7 @@ pub(crate) fn classify(
     } else {
         match decoded {
             None => ModuleErrorKind::Malformed,
+            Some(_) if message == MALFORMED_MESSAGE => ModuleErrorKind::Malformed,
             Some(Err(decoding)) if decoding.offset() == error.offset() => {
                 ModuleErrorKind::Malformed
             }
@@ -101,25 +106,25 @@ pub(crate) fn decode<'a, T: FromReader<'a>>(
 /// Finds out whether one switch would have avoided `error`, and says so if it would.
 ///
 /// `wasmparser` names the missing proposal for most operators and types, but calls a second memory just
-/// invalid. Reading again, with one switch after the other, tells.
+/// invalid. If the module is valid with everything on, reading it with one switch after the other tells.
 #[cold]
 pub(crate) fn suggest_switch(bytes: &[u8], features: &Features, error: ModuleError) -> ModuleError {
-    if !matches!(
+    let unexplained = matches!(
         error.kind(),
         ModuleErrorKind::Malformed | ModuleErrorKind::Invalid
-    ) {
+    );
+    if !unexplained
+        || *features == Features::all()
+        || Reader::new(bytes, &Features::all()).read().is_err()
+    {
         return error;
     }
-    let avoided_with = |features: &Features| match Reader::new(bytes, features).read() {
-        Ok(_) => true,
-        Err(other) => other.offset() != error.offset(),
-    };
-    if *features == Features::all() || !avoided_with(&Features::all()) {
-        return error;
-    }
-    let switch = features
-        .switched_off()
-        .find(|switch| avoided_with(&features.with(switch)));
+    let switch = features.switched_off().find(|switch| {
+        match Reader::new(bytes, &features.with(switch)).read() {
+            Ok(_) => true,
+            Err(other) => other.offset() != error.offset(),
+        }
+    });
     match switch {
         Some(switch) => error.lacking(switch.name),
         None => error,

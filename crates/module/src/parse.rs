@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnose;
+use crate::error::Place;
 use crate::read::Reader;
 use crate::{Features, Module, ModuleError, ModuleErrorKind, Names};
 
@@ -100,7 +101,7 @@ fn read(
                 bytes.len()
             ),
             Some(0),
-            Default::default(),
+            Place::default(),
         ));
     }
     Reader::new(bytes, features)
@@ -114,13 +115,23 @@ fn is_binary(bytes: &[u8]) -> bool {
 }
 
 fn encode_text(path: Option<&Path>, bytes: &[u8]) -> Result<Vec<u8>, ModuleError> {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        let file = path
-            .map(|path| format!(" ({})", path.display()))
+    // No text has a zero byte, and most binaries of any kind do.
+    let text = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains('\0'));
+    let Some(text) = text else {
+        let name = path
+            .map(|path| format!("{}: ", path.display()))
             .unwrap_or_default();
-        return Err(ModuleError::text(format!(
-            "neither WebAssembly binary, which begins with the bytes 00 61 73 6d, nor UTF-8 text{file}"
-        )));
+        return Err(ModuleError::new(
+            ModuleErrorKind::Malformed,
+            format!(
+                "{name}magic header not detected: a binary begins with the bytes 00 61 73 6d, \
+                 and this is not UTF-8 text either"
+            ),
+            Some(0),
+            Place::default(),
+        ));
     };
     wat::Parser::new()
         .parse_str(path, text)

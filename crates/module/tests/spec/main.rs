@@ -1,0 +1,6 @@
+//! What must hold for every module of the specification's test suite: the verdicts, and that no damage
+//! makes the reader panic.
+
+mod broken_input;
+mod suite;
+mod verdicts;
