@@ -4,6 +4,7 @@
 //! remaining arguments, and one row in `COMMANDS`.
 
 mod bench;
+mod compare;
 mod demo;
 mod deny;
 mod failure;
@@ -64,6 +65,13 @@ const COMMANDS: &[Command] = &[
         summary: "Run the criterion benches",
         details: bench::DETAILS,
         run: bench::run,
+    },
+    Command {
+        name: "compare",
+        arguments: "[OPTIONS] [MEASUREMENT...]",
+        summary: "Measure upshift beside other engines, in one run",
+        details: compare::DETAILS,
+        run: compare::run,
     },
     Command {
         name: "fuzz",
