@@ -18,6 +18,7 @@ mod limits;
 mod matching;
 mod memory;
 mod mmap;
+mod pool;
 mod signals;
 mod store;
 mod table;

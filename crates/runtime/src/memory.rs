@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use upshift_module::{MemoryType, WASM_MAX_PAGES, WASM_PAGE_SIZE};
 
 use crate::limits::{Account, GrowError, LimitError, Resource};
-use crate::mmap::Reservation;
+use crate::pool::PooledReservation;
 use crate::{TrapCode, VMMemory};
 
 /// Address space that a guest access to a 32-bit memory cannot leave: the index and the static offset
@@ -106,7 +106,7 @@ pub enum MemoryError {
 pub struct Memory {
     vm: VMMemory,
     ty: MemoryType,
-    reservation: Reservation,
+    reservation: PooledReservation,
     /// Bytes that can become accessible at most.
     capacity: u64,
 }
@@ -151,13 +151,14 @@ impl Memory {
             });
         }
         let reserve = usize::try_from(reserve).unwrap_or(usize::MAX);
-        let reservation = Reservation::new(reserve).map_err(|source| MemoryError::Reserve {
-            bytes: reserve as u64,
-            source,
-        })?;
+        let reservation =
+            PooledReservation::new(reserve).map_err(|source| MemoryError::Reserve {
+                bytes: reserve as u64,
+                source,
+            })?;
         let length = (pages * WASM_PAGE_SIZE) as usize;
         reservation
-            .make_accessible(0..length)
+            .set_accessible(length)
             .map_err(|source| MemoryError::System { pages, source })?;
         let base = reservation.base().as_ptr();
         Ok(Self {
@@ -242,7 +243,7 @@ impl Memory {
         let (old, new) = (self.byte_len(), (pages * WASM_PAGE_SIZE) as usize);
         let more = (new - old) as u64;
         account.charge(Resource::MemoryBytes, more)?;
-        if let Err(source) = self.reservation.make_accessible(old..new) {
+        if let Err(source) = self.reservation.set_accessible(new) {
             account.refund(Resource::MemoryBytes, more);
             return Err(GrowError::System {
                 unit: "pages",

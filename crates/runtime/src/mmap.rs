@@ -1,5 +1,6 @@
 //! Reserved address space: a thin safe wrapper over the system's mappings. Knows nothing of WebAssembly.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
@@ -10,6 +11,8 @@ use std::ptr::{self, NonNull};
 pub(crate) struct Reservation {
     base: NonNull<u8>,
     len: usize,
+    /// Bytes that are readable and writable, from the start on.
+    accessible: Cell<usize>,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread, and this value owns it alone.
@@ -26,28 +29,63 @@ impl Reservation {
         }
         let base =
             NonNull::new(base.cast()).ok_or_else(|| io::Error::other("mapped at address 0"))?;
-        Ok(Self { base, len })
+        Ok(Self {
+            base,
+            len,
+            accessible: Cell::new(0),
+        })
     }
 
     pub(crate) fn base(&self) -> NonNull<u8> {
         self.base
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    pub(crate) fn accessible(&self) -> usize {
+        self.accessible.get()
     }
 
     pub(crate) fn contains(&self, address: usize) -> bool {
         address.wrapping_sub(self.base.as_ptr() as usize) < self.len
     }
 
-    /// Makes these bytes readable and writable.
+    /// Makes exactly the first `len` bytes readable and writable. On failure nothing has changed.
     ///
     /// # Panics
-    /// When they are not within the reservation.
-    pub(crate) fn make_accessible(&self, bytes: Range<usize>) -> io::Result<()> {
-        self.protect(bytes, libc::PROT_READ | libc::PROT_WRITE)
+    /// When that is more than is reserved.
+    pub(crate) fn set_accessible(&self, len: usize) -> io::Result<()> {
+        let now = self.accessible.get();
+        if now < len {
+            self.protect(now..len, libc::PROT_READ | libc::PROT_WRITE)?;
+        } else if len < now {
+            self.protect(len..now, libc::PROT_NONE)?;
+        }
+        self.accessible.set(len);
+        Ok(())
+    }
+
+    /// Makes all accessible bytes zero, by giving their memory back to the system.
+    pub(crate) fn discard(&mut self) -> io::Result<()> {
+        if self.accessible() == 0 {
+            return Ok(());
+        }
+        // SAFETY: the range is within the mapping that we own. Private anonymous pages read as zero
+        // afterwards.
+        let result = unsafe {
+            libc::madvise(
+                self.base.as_ptr().cast(),
+                self.accessible(),
+                libc::MADV_DONTNEED,
+            )
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 
     fn protect(&self, bytes: Range<usize>, protection: libc::c_int) -> io::Result<()> {
@@ -55,9 +93,6 @@ impl Reservation {
             bytes.start <= bytes.end && bytes.end <= self.len,
             "outside of the reservation"
         );
-        if bytes.is_empty() {
-            return Ok(());
-        }
         // SAFETY: the range is within the mapping that we own.
         let result = unsafe {
             let start = self.base.as_ptr().add(bytes.start);
@@ -84,15 +119,17 @@ mod tests {
 
     #[test]
     fn accessible_bytes_are_zero_and_writable() {
-        let reservation = Reservation::new(1 << 33).unwrap();
-        reservation.make_accessible(0..8192).unwrap();
-        reservation.make_accessible(8192..16384).unwrap();
+        let mut reservation = Reservation::new(1 << 33).unwrap();
+        reservation.set_accessible(8192).unwrap();
+        reservation.set_accessible(16384).unwrap();
         let base = reservation.base().as_ptr();
         // SAFETY: these bytes have just been made accessible.
         unsafe {
             assert_eq!(base.add(16383).read(), 0);
             base.add(16383).write(7);
             assert_eq!(base.add(16383).read(), 7);
+            reservation.discard().unwrap();
+            assert_eq!(base.add(16383).read(), 0);
         }
         assert!(reservation.contains(base as usize));
         assert!(reservation.contains(base as usize + (1 << 33) - 1));

@@ -282,8 +282,8 @@ impl StoreCore {
 
     /// Keeps a host value for guests to refer to, until the store is dropped.
     ///
-    /// Each costs an entry of 16 bytes (twice that at most, after the list has grown) and its box; a
-    /// loop that makes a million small ones holds 40 to 60 MB until then.
+    /// Each costs an entry of 16 bytes (twice that at most, after the list has grown) and its box: a
+    /// loop that makes a million small ones holds some 46 MB until then.
     pub fn new_externref(&mut self, value: Box<dyn Any + Send + Sync>) -> ExternHandle {
         self.externrefs.insert(value)
     }

@@ -90,13 +90,16 @@ fn dropped_stores_leave_nothing_behind() {
         "{pages_before} pages, now {pages_now}"
     );
 
-    let thousand = populated(&types, &runtime, 1000);
-    assert!(mappings() >= mappings_before + 1000);
-    drop(thousand);
-    assert!(
-        mappings() <= mappings_before + 100,
-        "{mappings_before} mappings, now {}",
-        mappings()
-    );
+    // A process keeps up to 64 reservations, two mappings each, for its next memories.
+    for _ in 0..3 {
+        let thousand = populated(&types, &runtime, 1000);
+        assert!(mappings() >= mappings_before + 1000);
+        drop(thousand);
+        let now = mappings();
+        assert!(
+            now <= mappings_before + 150,
+            "{mappings_before} mappings, now {now}"
+        );
+    }
     assert_eq!(Arc::strong_count(&runtime), 1);
 }
