@@ -1,0 +1,169 @@
+//! What an engine is told before it starts: proposals, limits, and how it compiles.
+
+use upshift_module::Features;
+
+/// Options of an [`Engine`](crate::Engine).
+///
+/// All proposals that Upshift implements are on by default: those of WebAssembly 2.0, multiple memories
+/// and extended constant expressions.
+///
+/// ```
+/// use upshift::{Config, Engine, Module};
+///
+/// # fn main() -> upshift::Result<()> {
+/// let mut config = Config::new();
+/// config.wasm_simd(false).max_wasm_stack(1 << 20);
+/// let engine = Engine::new(&config)?;
+///
+/// let text = "(module (func (result v128) (v128.const i64x2 0 0)))";
+/// let error = Module::new(&engine, text).unwrap_err();
+/// assert!(error.to_string().contains("simd"));
+/// assert!(Module::new(&Engine::default(), text).is_ok());
+///
+/// // Exactly what the specification 2.0 has, and nothing more.
+/// let strict = Engine::new(Config::new().wasm_2_0())?;
+/// assert!(Module::new(&strict, text).is_ok());
+/// assert!(Module::new(&strict, "(module (memory 1) (memory 1))").is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) features: Features,
+    /// Compile everything in `Module::new`.
+    pub(crate) eager: bool,
+    /// Bytes of stack for WebAssembly below its host caller.
+    pub(crate) max_wasm_stack: usize,
+    /// Bytes of address space for each memory; `None` for what leaves out all bounds checks.
+    pub(crate) memory_reservation: Option<u64>,
+    /// Compare each address with the memory's length.
+    pub(crate) bounds_checks: bool,
+    /// Generated code counts its work.
+    pub(crate) count_work: bool,
+    /// Ask for an OSR entry at every loop header.
+    pub(crate) force_osr: bool,
+    /// The signal that stops a running guest.
+    pub(crate) interrupt_signal: i32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+macro_rules! proposals {
+    ($($(#[$doc:meta])* $name:ident $field:ident;)*) => {
+        impl Config {$(
+            $(#[$doc])*
+            pub fn $name(&mut self, enable: bool) -> &mut Self {
+                self.features.$field = enable;
+                self
+            }
+        )*}
+    };
+}
+
+proposals! {
+    /// Import and export of globals that can be assigned. On by default.
+    wasm_mutable_globals mutable_globals;
+    /// Conversions from floats to integers that saturate instead of trapping. On by default.
+    wasm_saturating_float_to_int saturating_float_to_int;
+    /// Operators that sign-extend part of an integer. On by default.
+    wasm_sign_extension sign_extension;
+    /// Functions and blocks of several results. On by default.
+    wasm_multi_value multi_value;
+    /// Copying and filling memories and tables, passive segments. On by default.
+    wasm_bulk_memory bulk_memory;
+    /// `externref`, and functions as values. On by default.
+    wasm_reference_types reference_types;
+    /// Vectors of 128 bits. On by default.
+    wasm_simd simd;
+    /// More than one memory in a module. On by default, and not part of WebAssembly 2.0.
+    wasm_multi_memory multi_memory;
+    /// Arithmetic in constant expressions. On by default, and not part of WebAssembly 2.0.
+    wasm_extended_const extended_const;
+}
+
+impl Config {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            features: Features::all(),
+            eager: false,
+            max_wasm_stack: upshift_runtime::DEFAULT_MAX_WASM_STACK,
+            memory_reservation: None,
+            bounds_checks: false,
+            count_work: true,
+            force_osr: false,
+            interrupt_signal: libc::SIGURG,
+        }
+    }
+
+    /// Switches exactly the proposals of WebAssembly 2.0 on and all others off.
+    pub fn wasm_2_0(&mut self) -> &mut Self {
+        self.features = Features::wasm_2_0();
+        self
+    }
+
+    /// Whether [`Module::new`](crate::Module::new) compiles every function, on all processors.
+    ///
+    /// By default a function is compiled when it is called first, so that a program starts at once
+    /// however large it is.
+    pub fn eager(&mut self, enable: bool) -> &mut Self {
+        self.eager = enable;
+        self
+    }
+
+    /// The most stack that WebAssembly may use below its host caller, in bytes; 4 MiB by default.
+    ///
+    /// A guest that needs more traps with [`TrapCode::StackOverflow`](crate::TrapCode::StackOverflow).
+    /// On a thread with less stack than this, it traps before the thread's stack ends.
+    pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
+        self.max_wasm_stack = bytes;
+        self
+    }
+
+    /// How much address space is set aside for each memory, in bytes; a memory never grows beyond it.
+    ///
+    /// By default it is as much as any 32-bit address can reach (8 GiB), which costs address space, not
+    /// memory. Less is for hosts that limit address space (`ulimit -v`, tens of thousands of memories in
+    /// one process), and means that generated code compares each address, as with
+    /// [`bounds_checks`](Self::bounds_checks).
+    pub fn memory_reservation(&mut self, bytes: u64) -> &mut Self {
+        self.memory_reservation = Some(bytes);
+        self
+    }
+
+    /// Whether generated code compares each address with the memory's length, instead of letting the
+    /// processor find what is out of bounds. Off by default, because it is slower.
+    pub fn bounds_checks(&mut self, enable: bool) -> &mut Self {
+        self.bounds_checks = enable;
+        self
+    }
+
+    /// Whether generated code counts the work that it does, which is how tiering finds hot code.
+    /// On by default.
+    pub fn count_work(&mut self, enable: bool) -> &mut Self {
+        self.count_work = enable;
+        self
+    }
+
+    /// For tests of the engine: asks for an on-stack replacement at every loop header.
+    #[doc(hidden)]
+    pub fn force_osr(&mut self, enable: bool) -> &mut Self {
+        self.force_osr = enable;
+        self
+    }
+
+    /// The signal that [`InterruptHandle`](crate::InterruptHandle) sends to a thread that is running
+    /// WebAssembly; `SIGURG` by default, which nobody minds.
+    ///
+    /// All engines of a process may use different ones. A handler that the program installed for it
+    /// before goes on working.
+    pub fn interrupt_signal(&mut self, number: i32) -> &mut Self {
+        self.interrupt_signal = number;
+        self
+    }
+}

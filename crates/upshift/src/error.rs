@@ -1,0 +1,658 @@
+//! The one error type of the API, one pointer wide, and what it can be made of. Traps and backtraces are
+//! in `trap`.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::PathBuf;
+
+use upshift_runtime::{GrowError, InstantiateError, LimitError, MemoryError, TableError};
+
+use crate::{Backtrace, ExternType, FuncType, Trap, TrapCode};
+
+/// What operations of this crate return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type BoxedError = Box<dyn StdError + Send + Sync + 'static>;
+
+/// Anything that can go wrong, one pointer wide.
+///
+/// What happened is told by [`kind`](Self::kind), or by the accessors of the two kinds that embedders ask
+/// for most: [`as_trap`](Self::as_trap), and [`downcast_ref`](Self::downcast_ref) for an error that a host
+/// function returned, which comes back to the caller as it was.
+///
+/// `Display` says everything in one text, the WebAssembly backtrace included, if there is one.
+///
+/// ```
+/// use upshift::{Engine, Instance, Module, Store, TrapCode};
+///
+/// # fn main() -> upshift::Result<()> {
+/// let engine = Engine::default();
+/// let module = Module::new(
+///     &engine,
+///     r#"(module (func $quotient (export "div") (param i32 i32) (result i32)
+///          (i32.div_s (local.get 0) (local.get 1))))"#,
+/// )?;
+/// let mut store = Store::new(&engine, ());
+/// let instance = Instance::new(&mut store, &module, &[])?;
+/// let div = instance.get_typed_func::<(i32, i32), i32>(&mut store, "div")?;
+///
+/// let error = div.call(&mut store, (1, 0)).unwrap_err();
+/// let trap = error.as_trap().unwrap();
+/// assert_eq!(trap.code(), TrapCode::IntegerDivideByZero);
+/// assert_eq!(trap.backtrace().frames()[0].func_name().as_deref(), Some("quotient"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    /// Where in WebAssembly a host function was called from that failed.
+    backtrace: Option<Backtrace>,
+}
+
+/// What an [`Error`] is about.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A file can't be read.
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The bytes are not a module, or one that uses proposals which this engine was not told to allow.
+    #[error(transparent)]
+    Module(upshift_module::ModuleError),
+    /// The options of a `Config` can't be had.
+    #[error("cannot make an engine: {0}")]
+    Config(String),
+    /// Imports that nobody defines, or that are defined with other types; or a name defined twice.
+    #[error(transparent)]
+    Link(LinkError),
+    /// A call, or an access to a global or a table, with values of other types than declared.
+    #[error("{0}")]
+    Type(String),
+    /// There is no such export.
+    #[error("the instance has no export named `{name}`{}", known(exports))]
+    UnknownExport {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        exports: Vec<String>,
+    },
+    /// The export is something else.
+    #[error("the export `{name}` is a {given}, not a {wanted}")]
+    WrongExport {
+        /// Its name.
+        name: String,
+        /// What it is.
+        given: ExternType,
+        /// What was asked for.
+        wanted: &'static str,
+    },
+    /// A typed function was asked for with other types than it has.
+    #[error("the types don't fit: wanted function {wanted}, but it is function {given}")]
+    Signature {
+        /// The type that the Rust types stand for.
+        wanted: FuncType,
+        /// The type of the function.
+        given: FuncType,
+    },
+    /// A read or write outside of a memory or table.
+    #[error("{what} of {length} {unit} at {start} is outside of the {object}, which has {size}")]
+    OutOfBounds {
+        /// What was tried.
+        what: &'static str,
+        /// What of.
+        object: &'static str,
+        /// What lengths are counted in.
+        unit: &'static str,
+        /// The first byte or element.
+        start: u64,
+        /// How many.
+        length: u64,
+        /// How many there are.
+        size: u64,
+    },
+    /// A memory, table or instance can't be made or can't grow: a limit of its type or of the store, or
+    /// the system has no more.
+    #[error(transparent)]
+    Resource(ResourceError),
+    /// An object was used with another store than its own.
+    #[error(
+        "this {object} belongs to store {owner}, but was used with store {store}; \
+         an object works with the store that it was made in"
+    )]
+    WrongStore {
+        /// What it is.
+        object: &'static str,
+        /// The number of the store that it belongs to.
+        owner: u64,
+        /// The number of the store that it was used with.
+        store: u64,
+    },
+    /// An object was used with another engine than its own.
+    #[error(
+        "this {object} belongs to engine {owner}, but was used with engine {engine}; \
+         make one `Engine` and share its clones"
+    )]
+    WrongEngine {
+        /// What it is.
+        object: &'static str,
+        /// The number of the engine that it belongs to.
+        owner: u64,
+        /// The number of the engine that it was used with.
+        engine: u64,
+    },
+    /// WebAssembly was stopped.
+    #[error(transparent)]
+    Trap(Trap),
+    /// A function can't be compiled.
+    #[error("{0}")]
+    Compile(BoxedError),
+    /// A host function's error, as it was returned.
+    #[error(transparent)]
+    Host(HostError),
+}
+
+fn known(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    if names.is_empty() {
+        return "; it exports nothing".to_owned();
+    }
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    format!(
+        "; it exports {}{more}",
+        names[..names.len().min(SHOWN)].join(", ")
+    )
+}
+
+/// An error that a host function returned, or that was made with [`Error::new`] or [`Error::msg`].
+#[derive(thiserror::Error)]
+#[error(transparent)]
+pub struct HostError(HostPayload);
+
+#[derive(Debug, thiserror::Error)]
+enum HostPayload {
+    #[error(transparent)]
+    Boxed(BoxedError),
+    // Not turned into a box: `anyhow` finds errors below a context, and keeps its own backtrace.
+    #[error(transparent)]
+    Anyhow(anyhow::Error),
+}
+
+impl HostError {
+    /// The error, if it is an `E`.
+    #[must_use]
+    pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
+        match &self.0 {
+            HostPayload::Boxed(error) => error.downcast_ref(),
+            HostPayload::Anyhow(error) => error.downcast_ref(),
+        }
+    }
+}
+
+impl fmt::Debug for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            HostPayload::Boxed(error) => error.fmt(f),
+            HostPayload::Anyhow(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What could not be had, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ResourceError {
+    message: String,
+    limit: Option<LimitError>,
+}
+
+impl ResourceError {
+    /// The limit of the store that was reached, if that is why.
+    #[must_use]
+    pub fn limit(&self) -> Option<&LimitError> {
+        self.limit.as_ref()
+    }
+}
+
+/// Why a module could not be linked: every problem that was found, not the first alone.
+#[derive(Debug)]
+pub struct LinkError {
+    problems: Vec<LinkProblem>,
+}
+
+/// One import that can't be satisfied, or one definition that can't be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkProblem {
+    /// Nobody defines the import.
+    #[error(
+        "unknown import `{module}::{name}`: wanted {wanted}, but nothing of that name is defined"
+    )]
+    Unknown {
+        /// The first name.
+        module: String,
+        /// The second name.
+        name: String,
+        /// The type of the import.
+        wanted: ExternType,
+    },
+    /// The import is defined with a type that does not match.
+    #[error("incompatible import type for `{module}::{name}`: wanted {wanted}, given {given}")]
+    Incompatible {
+        /// The first name.
+        module: String,
+        /// The second name.
+        name: String,
+        /// The type of the import.
+        wanted: ExternType,
+        /// The type of the definition.
+        given: ExternType,
+    },
+    /// A list of imports has the wrong length.
+    #[error("wrong number of imports: the module wants {wanted}, given {given}")]
+    Count {
+        /// How many the module has.
+        wanted: usize,
+        /// How many were given.
+        given: usize,
+    },
+    /// The name is taken, and shadowing is not allowed.
+    #[error(
+        "`{module}::{name}` is defined already; `Linker::allow_shadowing` lets a later definition win"
+    )]
+    Duplicate {
+        /// The first name.
+        module: String,
+        /// The second name.
+        name: String,
+    },
+    /// There is no such definition.
+    #[error("nothing named `{module}::{name}` is defined")]
+    Undefined {
+        /// The first name.
+        module: String,
+        /// The second name.
+        name: String,
+    },
+}
+
+impl LinkError {
+    /// What does not fit, in the module's order.
+    #[must_use]
+    pub fn problems(&self) -> &[LinkProblem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = &self.problems[..] {
+            return only.fmt(f);
+        }
+        write!(f, "{} imports do not fit:", self.problems.len())?;
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl StdError for LinkError {}
+
+impl Error {
+    #[cold]
+    pub(crate) fn from_kind(kind: ErrorKind) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            backtrace: None,
+        }))
+    }
+
+    /// Wraps an error of the embedder, so that a host function can return it.
+    ///
+    /// Whoever called into WebAssembly gets it back with [`downcast_ref`](Self::downcast_ref) or
+    /// [`downcast`](Self::downcast). An `Error` is not wrapped again.
+    ///
+    /// ```
+    /// use upshift::Error;
+    ///
+    /// let error = Error::new(std::io::Error::from(std::io::ErrorKind::NotFound));
+    /// assert!(error.is::<std::io::Error>());
+    /// let io = error.downcast::<std::io::Error>().unwrap();
+    /// assert_eq!(io.kind(), std::io::ErrorKind::NotFound);
+    /// ```
+    #[cold]
+    pub fn new<E: StdError + Send + Sync + 'static>(error: E) -> Self {
+        Self::from_host(error)
+    }
+
+    /// An error that is a message and nothing more.
+    ///
+    /// ```
+    /// assert_eq!(upshift::Error::msg("no more coins").to_string(), "no more coins");
+    /// ```
+    #[cold]
+    pub fn msg(message: impl fmt::Display) -> Self {
+        Self::from(BoxedError::from(message.to_string()))
+    }
+
+    /// Whatever host functions may return as their error.
+    #[cold]
+    pub(crate) fn from_host<E: Into<BoxedError> + 'static>(error: E) -> Self {
+        // Two types keep more when they are not boxed first; a cast through `Any` finds them.
+        let mut error = Some(error);
+        let any: &mut dyn Any = &mut error;
+        if let Some(Some(own)) = any.downcast_mut::<Option<Self>>().map(Option::take) {
+            return own;
+        }
+        if let Some(Some(anyhow)) = any
+            .downcast_mut::<Option<anyhow::Error>>()
+            .map(Option::take)
+        {
+            return Self::from(anyhow);
+        }
+        let error = error.expect("taken above only when it is returned");
+        Self::from(Into::<BoxedError>::into(error))
+    }
+
+    #[cold]
+    pub(crate) fn link(problems: Vec<LinkProblem>) -> Self {
+        Self::from_kind(ErrorKind::Link(LinkError { problems }))
+    }
+
+    #[cold]
+    pub(crate) fn value_type(message: String) -> Self {
+        Self::from_kind(ErrorKind::Type(message))
+    }
+
+    #[cold]
+    pub(crate) fn invalid_type(message: String) -> Self {
+        Self::from_kind(ErrorKind::Type(message))
+    }
+
+    #[cold]
+    pub(crate) fn resource(message: impl fmt::Display) -> Self {
+        Self::limited(message, None)
+    }
+
+    #[cold]
+    fn limited(message: impl fmt::Display, limit: Option<LimitError>) -> Self {
+        let message = message.to_string();
+        Self::from_kind(ErrorKind::Resource(ResourceError { message, limit }))
+    }
+
+    #[cold]
+    pub(crate) fn memory(error: MemoryError) -> Self {
+        let limit = limit_of_memory(&error);
+        Self::limited(error, limit)
+    }
+
+    #[cold]
+    pub(crate) fn table(error: TableError) -> Self {
+        let limit = limit_of_table(&error);
+        Self::limited(error, limit)
+    }
+
+    #[cold]
+    pub(crate) fn grow(error: GrowError) -> Self {
+        let limit = match error {
+            GrowError::Limit(limit) => Some(limit),
+            _ => None,
+        };
+        Self::limited(error, limit)
+    }
+
+    /// Of everything but imports, which `Instance` words itself.
+    #[cold]
+    pub(crate) fn instantiate(error: InstantiateError) -> Self {
+        let limit = match &error {
+            InstantiateError::Limit(limit) => Some(*limit),
+            InstantiateError::Memory { source, .. } => limit_of_memory(source),
+            InstantiateError::Table { source, .. } => limit_of_table(source),
+            _ => None,
+        };
+        Self::limited(error, limit)
+    }
+
+    /// Where the host function was called from; an error keeps its first, which is the innermost.
+    #[cold]
+    pub(crate) fn with_backtrace(mut self, backtrace: impl FnOnce() -> Backtrace) -> Self {
+        if self.wasm_backtrace().is_none() {
+            self.0.backtrace = Some(backtrace()).filter(|backtrace| !backtrace.frames().is_empty());
+        }
+        self
+    }
+
+    /// What this error is about.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The trap, if WebAssembly trapped; also below an error that a host function wrapped it in.
+    #[must_use]
+    pub fn as_trap(&self) -> Option<&Trap> {
+        match &self.0.kind {
+            ErrorKind::Trap(trap) => Some(trap),
+            ErrorKind::Host(host) => host
+                .downcast_ref::<Trap>()
+                .or_else(|| host.downcast_ref::<Error>()?.as_trap()),
+            _ => None,
+        }
+    }
+
+    /// The link error, if this is one.
+    #[must_use]
+    pub fn as_link(&self) -> Option<&LinkError> {
+        match &self.0.kind {
+            ErrorKind::Link(link) => Some(link),
+            _ => None,
+        }
+    }
+
+    /// The WebAssembly calls that led here: of a trap, or of the host function that failed.
+    #[must_use]
+    pub fn wasm_backtrace(&self) -> Option<&Backtrace> {
+        match &self.0.kind {
+            ErrorKind::Trap(trap) => Some(trap.backtrace()),
+            _ => self.0.backtrace.as_ref(),
+        }
+    }
+
+    /// Whether this is an `E` that a host function returned, or a [`Trap`].
+    #[must_use]
+    pub fn is<E: StdError + Send + Sync + 'static>(&self) -> bool {
+        self.downcast_ref::<E>().is_some()
+    }
+
+    /// The error that a host function returned, if it is an `E`; or the [`Trap`].
+    #[must_use]
+    pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
+        match &self.0.kind {
+            ErrorKind::Host(host) => host.downcast_ref(),
+            ErrorKind::Trap(trap) => (trap as &dyn Any).downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Takes out the error that a host function returned, if it is an `E`; or the [`Trap`].
+    ///
+    /// # Errors
+    /// This error itself, when it is something else.
+    pub fn downcast<E: StdError + Send + Sync + 'static>(mut self) -> Result<E, Self> {
+        let kind = match self.0.kind {
+            ErrorKind::Host(HostError(HostPayload::Boxed(error))) => match error.downcast() {
+                Ok(error) => return Ok(*error),
+                Err(error) => ErrorKind::Host(HostError(HostPayload::Boxed(error))),
+            },
+            ErrorKind::Host(HostError(HostPayload::Anyhow(error))) => match error.downcast() {
+                Ok(error) => return Ok(error),
+                Err(error) => ErrorKind::Host(HostError(HostPayload::Anyhow(error))),
+            },
+            ErrorKind::Trap(trap) => {
+                let mut trap = Some(trap);
+                let any: &mut dyn Any = &mut trap;
+                match any.downcast_mut::<Option<E>>().and_then(Option::take) {
+                    Some(error) => return Ok(error),
+                    None => ErrorKind::Trap(trap.expect("taken above only when it is returned")),
+                }
+            }
+            other => other,
+        };
+        self.0.kind = kind;
+        Err(self)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.kind.fmt(f)?;
+        match &self.0.backtrace {
+            Some(backtrace) => write!(f, "\n{backtrace}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// For `fn main() -> upshift::Result<()>`: the text of `Display`, and what caused it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, "\ncaused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.kind.source()
+    }
+}
+
+impl From<BoxedError> for Error {
+    fn from(error: BoxedError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(error) => Self::from_kind(ErrorKind::Host(HostError(HostPayload::Boxed(error)))),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        // Below a context it stays where it is, else the context would be lost.
+        let own = if (*error).is::<Self>() {
+            error.downcast::<Self>()
+        } else {
+            Err(error)
+        };
+        own.unwrap_or_else(|error| {
+            Self::from_kind(ErrorKind::Host(HostError(HostPayload::Anyhow(error))))
+        })
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<Trap> for Error {
+    fn from(trap: Trap) -> Self {
+        Self::from_kind(ErrorKind::Trap(trap))
+    }
+}
+
+/// A host function that returns this traps as if WebAssembly had.
+impl From<TrapCode> for Error {
+    fn from(code: TrapCode) -> Self {
+        Trap::from(code).into()
+    }
+}
+
+impl From<upshift_module::ModuleError> for Error {
+    fn from(error: upshift_module::ModuleError) -> Self {
+        Self::from_kind(ErrorKind::Module(error))
+    }
+}
+
+fn limit_of_memory(error: &MemoryError) -> Option<LimitError> {
+    match error {
+        MemoryError::Limit { source, .. } => Some(*source),
+        _ => None,
+    }
+}
+
+fn limit_of_table(error: &TableError) -> Option<LimitError> {
+    match error {
+        TableError::Limit { source, .. } => Some(*source),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_pointer_wide() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn an_error_is_not_wrapped_twice() {
+        let error = Error::new(Error::from(TrapCode::Unreachable));
+        assert!(matches!(error.kind(), ErrorKind::Trap(_)));
+        let error = Error::from(BoxedError::from(error));
+        assert!(matches!(error.kind(), ErrorKind::Trap(_)));
+        let error = Error::from_host(anyhow::Error::from(error));
+        assert!(matches!(error.kind(), ErrorKind::Trap(_)));
+    }
+
+    #[test]
+    fn a_trap_is_found_below_an_anyhow_context() {
+        let error =
+            anyhow::Error::from(Error::from(TrapCode::Unreachable)).context("in the plugin");
+        let error = Error::from_host(error);
+        assert_eq!(error.as_trap().unwrap().code(), TrapCode::Unreachable);
+        assert_eq!(error.to_string(), "in the plugin");
+    }
+
+    #[test]
+    fn downcast_gives_the_error_back_when_it_is_something_else() {
+        let error = Error::msg("text").downcast::<std::io::Error>().unwrap_err();
+        assert_eq!(error.to_string(), "text");
+        let trap = Error::from(TrapCode::Unreachable)
+            .downcast::<Trap>()
+            .unwrap();
+        assert_eq!(trap.code(), TrapCode::Unreachable);
+    }
+
+    #[test]
+    fn all_unknown_imports_are_listed() {
+        let unknown = |name: &str| LinkProblem::Unknown {
+            module: "env".into(),
+            name: name.into(),
+            wanted: ExternType::Memory(crate::MemoryType::new(1, None)),
+        };
+        let text = Error::link(vec![unknown("a"), unknown("b")]).to_string();
+        assert_eq!(
+            text,
+            "2 imports do not fit:\n  \
+             unknown import `env::a`: wanted (memory 1), but nothing of that name is defined\n  \
+             unknown import `env::b`: wanted (memory 1), but nothing of that name is defined"
+        );
+    }
+}

@@ -1,0 +1,292 @@
+//! Modules: validated, and compiled function by function when called.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use upshift_module::Entity;
+use upshift_runtime::ModuleRuntime;
+use upshift_tiering::{ModuleTiering, TierStats};
+
+use crate::error::ErrorKind;
+use crate::{Engine, Error, ExportType, ExternType, FuncType, ImportType, Result};
+
+/// A validated module, ready to be instantiated.
+///
+/// Cloning it is cheap. Threads share it, and with it the code of functions that have been called.
+///
+/// ```
+/// use upshift::{Engine, ExternType, Module};
+///
+/// # fn main() -> upshift::Result<()> {
+/// let engine = Engine::default();
+/// let module = Module::new(
+///     &engine,
+///     r#"(module $shop
+///          (import "env" "log" (func (param i32)))
+///          (memory (export "memory") 1)
+///          (func (export "price") (param i32) (result i64) (i64.const 3)))"#,
+/// )?;
+/// assert_eq!(module.name(), Some("shop"));
+///
+/// let import = module.imports().next().unwrap();
+/// assert_eq!((import.module(), import.name()), ("env", "log"));
+/// let exports: Vec<_> = module.exports().map(|export| export.name()).collect();
+/// assert_eq!(exports, ["memory", "price"]);
+/// let Some(ExternType::Func(price)) = module.get_export("price") else { panic!() };
+/// assert_eq!(price.to_string(), "(i32) -> (i64)");
+///
+/// // Errors say where.
+/// let error = Module::validate(&engine, b"\0asm\x01\0\0\0\x03\x02\x01\x09").unwrap_err();
+/// assert!(error.to_string().contains("offset"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Module(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    runtime: Arc<ModuleRuntime>,
+    tiering: Arc<ModuleTiering>,
+}
+
+impl Module {
+    /// Validates a module, in the binary or the text format. Compiles nothing, unless
+    /// [`Config::eager`](crate::Config::eager) says so.
+    ///
+    /// # Errors
+    /// When the bytes are not a module that the engine allows; says where, down to the byte.
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
+        let module = upshift_module::Module::parse(bytes.as_ref(), &engine.config().features)?;
+        Self::from_parsed(engine, module)
+    }
+
+    /// The same from a file.
+    ///
+    /// # Errors
+    /// When the file can't be read, or as for [`new`](Self::new).
+    pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| {
+            Error::from_kind(ErrorKind::File {
+                path: path.to_owned(),
+                source,
+            })
+        })?;
+        let features = &engine.config().features;
+        let module = upshift_module::Module::parse_named(path, &bytes, features)?;
+        Self::from_parsed(engine, module)
+    }
+
+    /// The same of a binary that is known to be one: text is refused.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn from_binary(engine: &Engine, binary: &[u8]) -> Result<Self> {
+        let module = upshift_module::Module::parse_binary(binary, &engine.config().features)?;
+        Self::from_parsed(engine, module)
+    }
+
+    /// Tells whether [`new`](Self::new) would accept these bytes, and if not, why.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn validate(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<()> {
+        Ok(upshift_module::Module::validate(
+            bytes.as_ref(),
+            &engine.config().features,
+        )?)
+    }
+
+    fn from_parsed(engine: &Engine, module: upshift_module::Module) -> Result<Self> {
+        let module = Arc::new(module);
+        let tiering = engine
+            .tiering()
+            .module(Arc::clone(&module), engine.codegen_settings())
+            .map_err(|error| Error::resource(format_args!("no memory for code: {error}")))?;
+        let code = Arc::clone(&tiering.unit().code);
+        let runtime =
+            ModuleRuntime::new(module, code, engine.types(), Arc::clone(&tiering) as Arc<_>);
+        let inner = Inner {
+            engine: engine.clone(),
+            runtime: Arc::new(runtime),
+            tiering,
+        };
+        let module = Self(Arc::new(inner));
+        if engine.config().eager {
+            module.compile_all()?;
+        }
+        Ok(module)
+    }
+
+    /// Compiles, on all processors, every function that has not been called yet.
+    ///
+    /// # Errors
+    /// When a function can't be compiled; says which.
+    pub fn compile_all(&self) -> Result<()> {
+        self.0
+            .tiering
+            .compile_all()
+            .map_err(|error| Error::from_kind(ErrorKind::Compile(error.into())))
+    }
+
+    /// The engine that it was made with.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The name that its name section gives it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.parsed().names.module()
+    }
+
+    /// What it wants, in its order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
+        self.parsed().imports.iter().map(|import| {
+            ImportType::new(
+                &import.module,
+                &import.name,
+                self.entity_type(import.entity),
+            )
+        })
+    }
+
+    /// What it gives, in its order.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
+        self.parsed()
+            .exports
+            .iter()
+            .map(|export| ExportType::new(&export.name, self.entity_type(export.entity)))
+    }
+
+    /// The type of the export of this name.
+    #[must_use]
+    pub fn get_export(&self, name: &str) -> Option<ExternType> {
+        Some(self.entity_type(self.parsed().export(name)?.entity))
+    }
+
+    /// The contents of all custom sections of this name.
+    ///
+    /// ```
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = upshift::Engine::default();
+    /// let module = upshift::Module::new(&engine, r#"(module (@custom "note" "hello"))"#)?;
+    /// assert!(module.custom_sections("note").eq([b"hello"]));
+    /// assert_eq!(module.custom_section_names().collect::<Vec<_>>(), ["note"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn custom_sections<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.parsed().custom_sections_named(name)
+    }
+
+    /// The names of all custom sections, in the module's order.
+    pub fn custom_section_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.parsed()
+            .custom_sections
+            .iter()
+            .map(|section| section.name.as_ref())
+    }
+
+    /// The functions that the module defines, imports not included.
+    ///
+    /// ```
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = upshift::Engine::default();
+    /// let module = upshift::Module::new(
+    ///     &engine,
+    ///     r#"(module (import "" "" (func)) (func $f (param i32)))"#,
+    /// )?;
+    /// let f = module.functions().next().unwrap();
+    /// assert_eq!((f.index(), f.name()), (1, Some("f")));
+    /// assert_eq!(f.code_size(), 2); // no locals; `end`
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn functions(&self) -> impl ExactSizeIterator<Item = FunctionInfo<'_>> {
+        let module = self.parsed();
+        (0..module.bodies.len() as u32).map(|defined| FunctionInfo {
+            module,
+            index: module.imported.functions + defined,
+            code_size: module.code_size(defined),
+        })
+    }
+
+    /// The module's binary; for a module in the text format, what it was translated to.
+    #[must_use]
+    pub fn binary(&self) -> &[u8] {
+        &self.parsed().bytes
+    }
+
+    /// What has been compiled until now, and how long that took.
+    #[must_use]
+    pub fn stats(&self) -> TierStats {
+        self.0.tiering.stats()
+    }
+
+    fn entity_type(&self, entity: Entity) -> ExternType {
+        ExternType::from_raw(self.parsed().entity_type(entity))
+    }
+
+    pub(crate) fn parsed(&self) -> &Arc<upshift_module::Module> {
+        &self.0.runtime.module
+    }
+
+    pub(crate) fn runtime(&self) -> &Arc<ModuleRuntime> {
+        &self.0.runtime
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A function that a module defines.
+#[derive(Clone, Copy)]
+pub struct FunctionInfo<'module> {
+    module: &'module upshift_module::Module,
+    index: u32,
+    code_size: usize,
+}
+
+impl<'module> FunctionInfo<'module> {
+    /// Its index, imports first.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The name that the name section gives it, or, failing that, an export's.
+    #[must_use]
+    pub fn name(&self) -> Option<&'module str> {
+        self.module.function_name(self.index)
+    }
+
+    /// Its type.
+    #[must_use]
+    pub fn ty(&self) -> FuncType {
+        FuncType(self.module.func_type(self.index).clone())
+    }
+
+    /// Bytes of its body in the binary: locals and code.
+    #[must_use]
+    pub fn code_size(&self) -> usize {
+        self.code_size
+    }
+}
+
+impl std::fmt::Debug for FunctionInfo<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FunctionInfo")
+            .field("index", &self.index)
+            .field("name", &self.name())
+            .field("code_size", &self.code_size)
+            .finish()
+    }
+}

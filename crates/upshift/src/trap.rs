@@ -1,0 +1,277 @@
+//! Traps and backtraces as embedders see them: names demangled, and a text for people.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use upshift_runtime::RawBacktrace;
+pub use upshift_runtime::TrapCode;
+
+/// WebAssembly was stopped: why, and the calls that led there.
+///
+/// ```
+/// use upshift::{Engine, Instance, Module, Store};
+///
+/// # fn main() -> upshift::Result<()> {
+/// let engine = Engine::default();
+/// let module = Module::new(
+///     &engine,
+///     r#"(module $app
+///          (func $outer (export "run") call $_ZN4core5panic17h0123456789abcdefE)
+///          (func $_ZN4core5panic17h0123456789abcdefE unreachable))"#,
+/// )?;
+/// let mut store = Store::new(&engine, ());
+/// let run = Instance::new(&mut store, &module, &[])?
+///     .get_typed_func::<(), ()>(&mut store, "run")?;
+/// let error = run.call(&mut store, ()).unwrap_err();
+///
+/// let frames = error.as_trap().unwrap().backtrace().frames();
+/// assert_eq!(frames.len(), 2);
+/// // Rust's and C++'s mangling is undone.
+/// assert_eq!(frames[0].func_name().as_deref(), Some("core::panic"));
+/// assert_eq!(frames[1].func_index(), 0);
+/// assert_eq!(frames[1].module_name(), Some("app"));
+/// let text = error.to_string();
+/// assert!(text.starts_with("unreachable\nwasm backtrace:\n  0: core::panic (function 1 of app) at 0x"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Trap {
+    code: TrapCode,
+    backtrace: Backtrace,
+}
+
+impl Trap {
+    pub(crate) fn new(code: TrapCode, backtrace: Backtrace) -> Self {
+        Self { code, backtrace }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn code(&self) -> TrapCode {
+        self.code
+    }
+
+    /// Where, innermost call first.
+    #[must_use]
+    pub fn backtrace(&self) -> &Backtrace {
+        &self.backtrace
+    }
+}
+
+/// A trap that a host function raises; it has no frames of its own.
+impl From<TrapCode> for Trap {
+    fn from(code: TrapCode) -> Self {
+        Self {
+            code,
+            backtrace: Backtrace {
+                frames: Vec::new(),
+                omitted: 0,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code.fmt(f)?;
+        if !self.backtrace.frames.is_empty() {
+            write!(f, "\n{}", self.backtrace)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Trap {}
+
+/// The WebAssembly calls that were running at some moment. Frames of the host are not in it.
+#[derive(Clone, Debug)]
+pub struct Backtrace {
+    frames: Vec<Frame>,
+    omitted: usize,
+}
+
+impl Backtrace {
+    pub(crate) fn from_raw(raw: RawBacktrace) -> Self {
+        let frames = raw.frames.into_iter().map(|frame| Frame {
+            module: frame.module,
+            function: frame.function,
+            offset: frame.offset,
+        });
+        Self {
+            frames: frames.collect(),
+            omitted: raw.omitted,
+        }
+    }
+
+    /// The frames, innermost first. Of a very deep stack, only the innermost ones.
+    #[must_use]
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// How many outer frames there were that [`frames`](Self::frames) lacks.
+    #[must_use]
+    pub fn omitted(&self) -> usize {
+        self.omitted
+    }
+}
+
+/// One line a frame; a long run of the same few frames is shown once.
+impl fmt::Display for Backtrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const INNER: usize = 20;
+        const OUTER: usize = 5;
+        f.write_str("wasm backtrace:")?;
+        let hidden = self.frames.len().saturating_sub(INNER + OUTER);
+        for (i, frame) in self.frames.iter().enumerate() {
+            if hidden > 1 && i == INNER {
+                write!(f, "\n  … {hidden} more …")?;
+            }
+            if hidden <= 1 || i < INNER || i >= INNER + hidden {
+                write!(f, "\n{i:>3}: {frame}")?;
+            }
+        }
+        match self.omitted {
+            0 => Ok(()),
+            omitted => write!(f, "\n  … and {omitted} outer frames"),
+        }
+    }
+}
+
+/// One WebAssembly call of a [`Backtrace`].
+#[derive(Clone)]
+pub struct Frame {
+    module: Arc<upshift_module::Module>,
+    function: u32,
+    offset: Option<u32>,
+}
+
+impl Frame {
+    /// The function's index, imports first.
+    #[must_use]
+    pub fn func_index(&self) -> u32 {
+        self.function
+    }
+
+    /// The function's name as the name section has it, or, failing that, an export's name. Names that
+    /// Rust or C++ mangled are readable again.
+    #[must_use]
+    pub fn func_name(&self) -> Option<Cow<'_, str>> {
+        self.raw_func_name().map(demangle)
+    }
+
+    /// The function's name as it is in the module.
+    #[must_use]
+    pub fn raw_func_name(&self) -> Option<&str> {
+        self.module.names.function(self.function).or_else(|| {
+            let entity = upshift_module::Entity::Func(self.function);
+            let export = self
+                .module
+                .exports
+                .iter()
+                .find(|export| export.entity == entity)?;
+            Some(&export.name)
+        })
+    }
+
+    /// The module's name, if its name section has one.
+    #[must_use]
+    pub fn module_name(&self) -> Option<&str> {
+        self.module.names.module()
+    }
+
+    /// Where the call is in the module's binary, in bytes from its start.
+    #[must_use]
+    pub fn module_offset(&self) -> Option<usize> {
+        self.offset.map(|offset| offset as usize)
+    }
+
+    /// Where the call is in its function's body, in bytes from the body's start (its locals).
+    #[must_use]
+    pub fn func_offset(&self) -> Option<usize> {
+        let defined = self.module.defined_function(self.function)?;
+        let body = self.module.bodies.get(defined as usize)?;
+        self.module_offset()?.checked_sub(body.range.start)
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.func_name().as_deref().unwrap_or("<unnamed>"))?;
+        write!(f, " (function {}", self.function)?;
+        if let Some(name) = self.module_name() {
+            write!(f, " of {name}")?;
+        }
+        f.write_str(")")?;
+        match self.offset {
+            Some(offset) => write!(f, " at {offset:#x}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("function", &self.function)
+            .field("name", &self.func_name())
+            .field("module", &self.module_name())
+            .field("offset", &self.offset)
+            .finish()
+    }
+}
+
+/// A readable form of a name that a compiler mangled; other names as they are.
+fn demangle(name: &str) -> Cow<'_, str> {
+    if let Ok(rust) = rustc_demangle::try_demangle(name) {
+        // The alternate form leaves out the hash.
+        return Cow::Owned(format!("{rust:#}"));
+    }
+    // Anything may look like an Itanium type name (`i` is `int`); only functions start with this.
+    if name.starts_with("_Z")
+        && let Ok(symbol) = cpp_demangle::Symbol::new(name)
+        && let Ok(text) = symbol.demangle()
+    {
+        return Cow::Owned(text);
+    }
+    Cow::Borrowed(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_rust_and_cpp_are_demangled_and_others_kept() {
+        assert_eq!(demangle("_ZN3foo3bar17h05af221e174051e9E"), "foo::bar");
+        assert_eq!(demangle("_ZN5stack4pushEi"), "stack::push(int)");
+        assert_eq!(demangle("main"), "main");
+        assert_eq!(demangle("i"), "i");
+        assert_eq!(demangle("_Z"), "_Z");
+    }
+
+    #[test]
+    fn a_deep_backtrace_is_shown_by_its_ends() {
+        let module = upshift_module::Module::parse(
+            b"(module $m (func $f))",
+            &upshift_module::Features::default(),
+        );
+        let frame = Frame {
+            module: module.unwrap().into(),
+            function: 0,
+            offset: Some(0x20),
+        };
+        let text = Backtrace {
+            frames: vec![frame; 1000],
+            omitted: 7,
+        }
+        .to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[1], "  0: f (function 0 of m) at 0x20");
+        assert_eq!(lines[21], "  … 975 more …");
+        assert_eq!(lines[26], "999: f (function 0 of m) at 0x20");
+        assert_eq!(lines[27], "  … and 7 outer frames");
+    }
+}
