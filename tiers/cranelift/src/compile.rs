@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::TrapCode as ClifTrap;
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
-use cranelift_codegen::{CompiledCode, Context};
+use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_runtime::{InstalledCode, TrapCode};
 use upshift_translate::{
     CompileError, CompileRequest, EntryPoint, FunctionShape, Mode, ModuleCompiler, ModuleUnit,
@@ -160,7 +160,7 @@ impl BaselineCompiler {
         } = workspace;
         match context.compile(&*self.isa, control) {
             Ok(code) => Ok(code),
-            Err(error) => Err(self.codegen_error(request, error.inner.to_string())),
+            Err(error) => Err(self.codegen_error(request, describe(&error.inner))),
         }
     }
 
@@ -244,6 +244,14 @@ impl ModuleCompiler for BaselineCompiler {
     }
 }
 
+/// What Cranelift says; of the verifier's complaints, the first.
+fn describe(error: &CodegenError) -> String {
+    match error {
+        CodegenError::Verifier(errors) if !errors.0.is_empty() => errors.0[0].to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// Which trap of WebAssembly a code of Cranelift's stands for.
 fn wasm_trap(code: ClifTrap) -> Option<TrapCode> {
     Some(match code {
@@ -257,25 +265,36 @@ fn wasm_trap(code: ClifTrap) -> Option<TrapCode> {
 }
 
 /// From which code offset on instructions belong to which offset in the module. What has no location of
-/// its own, such as the prologue, goes with what is around it.
+/// its own, such as the prologue and its trap at the end, goes with the function's first operator.
 fn offsets(code: &CompiledCode) -> Box<[(u32, u32)]> {
+    let located = || {
+        code.buffer
+            .get_srclocs_sorted()
+            .iter()
+            .filter(|l| !l.loc.is_default())
+    };
+    let Some(first) = located().map(|location| location.loc.bits()).min() else {
+        return Box::default();
+    };
     let mut offsets: Vec<(u32, u32)> = Vec::new();
-    for location in code.buffer.get_srclocs_sorted() {
-        if location.loc.is_default() {
-            continue;
-        }
-        let module_offset = location.loc.bits();
+    let mut add = |start: u32, module_offset: u32| {
         if offsets
             .last()
             .is_none_or(|&(_, last)| last != module_offset)
         {
-            let start = if offsets.is_empty() {
-                0
-            } else {
-                location.start
-            };
             offsets.push((start, module_offset));
         }
+    };
+    let mut end = 0;
+    for location in located() {
+        if location.start > end {
+            add(end, first);
+        }
+        add(location.start, location.loc.bits());
+        end = location.end;
+    }
+    if end < code.buffer.total_size() {
+        add(end, first);
     }
     offsets.into()
 }

@@ -93,10 +93,8 @@ pub(super) struct AccessFlags {
     pub own: MemFlags,
     /// Fields of our own that never change once code runs.
     pub fixed: MemFlags,
-    /// Linear memory: may trap, any alignment.
+    /// Linear memory: may trap, any alignment. And bits of one type read as another.
     pub heap: MemFlags,
-    /// Bits of one type read as another.
-    pub bits: MemFlags,
 }
 
 impl AccessFlags {
@@ -108,7 +106,6 @@ impl AccessFlags {
             own: enter(own),
             fixed: enter(own.with_readonly().with_can_move()),
             heap: enter(little.with_trap_code(Some(TrapCode::HEAP_OUT_OF_BOUNDS))),
-            bits: enter(little.with_notrap()),
         }
     }
 }
@@ -421,7 +418,7 @@ impl<'f> BaselineEmitter<'f> {
             return value;
         }
         let ins = self.cursor.ins();
-        let (inst, dfg) = ins.LoadNoOffset(Opcode::Bitcast, ty, self.flags.bits, value);
+        let (inst, dfg) = ins.LoadNoOffset(Opcode::Bitcast, ty, self.flags.heap, value);
         dfg.first_result(inst)
     }
 

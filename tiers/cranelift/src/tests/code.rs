@@ -1,0 +1,134 @@
+//! What is known about code: its traps, its offsets, its intermediate forms; and that it can be compiled
+//! from several threads.
+
+use upshift_runtime::TrapCode;
+use upshift_translate::{CompileRequest, EntryPoint, ModuleCompiler};
+
+use super::lab::{GUARDED, compile, compiler};
+
+const ENTRY: CompileRequest = CompileRequest {
+    function: 0,
+    entry: EntryPoint::Function,
+};
+
+#[test]
+fn each_instruction_that_may_trap_is_in_the_table() {
+    let code = compile(
+        r#"(module (memory 1) (func (param i32) (result i32)
+          (if (i32.eqz (local.get 0)) (then (unreachable)))
+          (i32.div_s (i32.load (local.get 0)) (i32.trunc_f32_s (f32.const 7)))))"#,
+    );
+    let has = |code: &upshift_runtime::InstalledCode, wanted| {
+        code.traps.iter().any(|&(_, trap)| trap == wanted)
+    };
+    for wanted in [
+        TrapCode::StackOverflow,
+        TrapCode::Unreachable,
+        TrapCode::MemoryOutOfBounds,
+        TrapCode::IntegerDivideByZero,
+        TrapCode::IntegerOverflow,
+        TrapCode::InvalidConversionToInteger,
+    ] {
+        assert!(has(&code, wanted), "{wanted:?} in {:?}", code.traps);
+    }
+    assert!(code.traps.is_sorted_by(|a, b| a.0 < b.0));
+    assert!(
+        code.traps
+            .iter()
+            .all(|&(offset, _)| (offset as usize) < code.len)
+    );
+}
+
+#[test]
+fn each_trap_leads_back_to_its_operator() {
+    let (compiler, module, _) = compiler(
+        r#"(module (func (param i32) (result i32)
+          (if (local.get 0) (then (nop) (unreachable)))
+          (i32.const 1)))"#,
+        GUARDED,
+    );
+    let code = compiler.compile(ENTRY).unwrap();
+    assert!(code.offsets.is_sorted_by(|a, b| a.0 < b.0));
+    let body = module.bodies[0].range.clone();
+    for &(_, offset) in &code.offsets {
+        assert!(body.contains(&(offset as usize)));
+    }
+    let trap_of = |wanted| {
+        let &(offset, _) = code
+            .traps
+            .iter()
+            .find(|&&(_, trap)| trap == wanted)
+            .unwrap();
+        code.module_offset_at(code.address + offset as usize)
+            .unwrap() as usize
+    };
+    // The operator's byte in the binary.
+    assert_eq!(module.bytes[trap_of(TrapCode::Unreachable)], 0x00);
+    // The prologue's check belongs to the function's first operator.
+    assert_eq!(module.bytes[trap_of(TrapCode::StackOverflow)], 0x20);
+}
+
+#[test]
+fn intermediate_forms_can_be_looked_at() {
+    let (compiler, _, _) = compiler(
+        r#"(module (func (param i32) (result i32) (i32.mul (local.get 0) (i32.const 77))))"#,
+        GUARDED,
+    );
+    let clif = compiler.emit_clif(ENTRY).unwrap();
+    assert!(
+        clif.contains("imul") && clif.contains("iconst.i32 77"),
+        "{clif}"
+    );
+    let assembly = compiler.emit_assembly(ENTRY).unwrap();
+    assert!(assembly.contains("imul"), "{assembly}");
+    // Neither leaves anything behind that the next compilation trips over.
+    compiler.compile(ENTRY).unwrap();
+}
+
+#[test]
+fn nothing_is_looked_up_by_name() {
+    // These would be calls of library functions on a lesser processor.
+    let code = compile(
+        r#"(module (memory 1) (func (param f64 v128) (result f64 v128)
+          (f64.add (f64.floor (local.get 0)) (f64.nearest (f64.ceil (f64.trunc (local.get 0)))))
+          (f32x4.nearest (i8x16.swizzle (local.get 1) (f64x2.ceil (local.get 1))))
+          (memory.fill (i32.const 0) (i32.const 1) (i32.const 2))))"#,
+    );
+    assert!(code.len > 0);
+}
+
+#[test]
+fn threads_compile_at_the_same_time() {
+    let functions: String = (0..64)
+        .map(|i| {
+            format!(
+                "(func (param i32) (result i32) (local i64)
+                   (loop $l (br_if $l (i32.eqz (local.get 0))))
+                   (i32.add (local.get 0) (i32.const {i})))"
+            )
+        })
+        .collect();
+    let (compiler, _, code) = compiler(&format!("(module {functions})"), GUARDED);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let compiler = &compiler;
+            scope.spawn(move || {
+                for function in (thread..64).step_by(4) {
+                    let request = CompileRequest {
+                        function,
+                        entry: EntryPoint::Function,
+                    };
+                    assert_eq!(compiler.compile(request).unwrap().function, function);
+                }
+            });
+        }
+    });
+    let mut ranges: Vec<_> = code
+        .all()
+        .iter()
+        .map(|code| (code.address, code.len))
+        .collect();
+    ranges.sort_unstable();
+    assert_eq!(ranges.len(), 64);
+    assert!(ranges.is_sorted_by(|a, b| a.0 + a.1 <= b.0));
+}

@@ -1,0 +1,10 @@
+//! Small modules, compiled and run. What the specification says of each operator is tested by its own
+//! suite, elsewhere; here is what this tier decides for itself.
+
+mod calls;
+mod code;
+mod lab;
+mod loops;
+mod memory;
+mod operators;
+mod vectors;
