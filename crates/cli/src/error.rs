@@ -1,0 +1,154 @@
+//! What can go wrong in a command, and the exit status of each.
+
+use std::io;
+use std::path::PathBuf;
+
+use upshift::{FuncType, ValType};
+
+use crate::{Status, wast};
+
+/// What commands return.
+pub type Result<T, E = CliError> = std::result::Result<T, E>;
+
+/// Why a command failed. `Display` is the message for the user.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// A file can't be read.
+    #[error("cannot read {}: {error}", file.display())]
+    Read {
+        /// Which.
+        file: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Output can't be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    /// The engine can't be had with these options.
+    #[error("{0}")]
+    Engine(upshift::Error),
+    /// The file is no module, or no valid one.
+    #[error("{} is not a module that can be run: {error}", file.display())]
+    Module {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        error: upshift::Error,
+    },
+    /// The same, where no engine is involved.
+    #[error("{} is not a valid module: {error}", file.display())]
+    Parse {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        error: upshift_module::ModuleError,
+    },
+    /// The module wants something that the command does not provide.
+    #[error(
+        "{} needs imports, and this command provides none yet:\n{}\n\
+         A Rust program can define them with `upshift::Linker`.",
+        file.display(), indented(imports)
+    )]
+    Imports {
+        /// Which module.
+        file: PathBuf,
+        /// Its imports with their types, one text each.
+        imports: Vec<String>,
+    },
+    /// The module does not say where it starts.
+    #[error("{} has no function `_start`, so say which one to call with --invoke{exports}", file.display())]
+    NoStart {
+        /// Which module.
+        file: PathBuf,
+        /// What it exports, as text to go on with.
+        exports: String,
+    },
+    /// There is no such export.
+    #[error("{} has no export named `{name}`{exports}", file.display())]
+    UnknownExport {
+        /// Which module.
+        file: PathBuf,
+        /// The name that was asked for.
+        name: String,
+        /// What it exports, as text to go on with.
+        exports: String,
+    },
+    /// The export can't be called.
+    #[error("the export `{name}` is no function but a {kind}{exports}")]
+    NotAFunction {
+        /// Its name.
+        name: String,
+        /// What it is.
+        kind: String,
+        /// What else the module exports, as text to go on with.
+        exports: String,
+    },
+    /// Too few or too many arguments.
+    #[error("`{name}` takes {}, but {given} {} given\n  its type: {name} {ty}",
+        arguments(ty.params().len()), if *given == 1 { "is" } else { "are" })]
+    ArgumentCount {
+        /// The function.
+        name: String,
+        /// Its type.
+        ty: FuncType,
+        /// How many there were.
+        given: usize,
+    },
+    /// An argument that is no value of its parameter's type.
+    #[error(
+        "argument {number} of `{name}`, `{text}`, is no {param}: {why}\n  its type: {name} {ty}"
+    )]
+    Argument {
+        /// Which, counted from 1.
+        number: usize,
+        /// The function.
+        name: String,
+        /// The function's type.
+        ty: FuncType,
+        /// The type of the parameter.
+        param: ValType,
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A script can't be run.
+    #[error("{}: {error}", file.display())]
+    Script {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        error: wast::ScriptError,
+    },
+    /// The program failed while it ran.
+    #[error("{0}")]
+    Program(upshift::Error),
+}
+
+impl CliError {
+    /// How a command ends that fails with this.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Program(error) if error.as_trap().is_some() => Status::Trapped,
+            _ => Status::Failed,
+        }
+    }
+}
+
+fn indented(lines: &[String]) -> String {
+    lines
+        .iter()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn arguments(count: usize) -> String {
+    match count {
+        0 => "no arguments".to_owned(),
+        1 => "1 argument".to_owned(),
+        count => format!("{count} arguments"),
+    }
+}

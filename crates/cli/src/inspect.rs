@@ -1,0 +1,161 @@
+//! `upshift inspect`: tells what is in a module. Nothing is compiled or run.
+
+use std::cmp::Reverse;
+use std::io::{self, Write};
+
+use upshift_module::{Entity, Features, Module, SegmentMode};
+
+use crate::error::{CliError, Result};
+use crate::exports::printable;
+use crate::options::{Inspect, Proposals};
+use crate::run::read;
+
+pub(crate) fn inspect(options: &Inspect, stdout: &mut dyn Write) -> Result<()> {
+    let features = match options.module.features {
+        Proposals::Version2 => Features::wasm_2_0(),
+        Proposals::All => Features::all(),
+    };
+    let bytes = read(&options.file)?;
+    let module = Module::parse(&bytes, &features).map_err(|error| CliError::Parse {
+        file: options.file.clone(),
+        error,
+    })?;
+    Ok(write_all(&module, options.largest, stdout)?)
+}
+
+fn write_all(module: &Module, largest: usize, out: &mut dyn Write) -> io::Result<()> {
+    let name = module
+        .names
+        .module()
+        .map(|name| format!(" {}", printable(name)))
+        .unwrap_or_default();
+    writeln!(out, "module{name}: {}", bytes(module.bytes.len()))?;
+    write_imports(module, out)?;
+    write_exports(module, out)?;
+    write_memories_and_tables(module, out)?;
+    write_functions(module, largest, out)?;
+    write_sections(module, out)
+}
+
+fn write_imports(module: &Module, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nimports: {}", module.imports.len())?;
+    for import in &module.imports {
+        let (first, second) = (printable(&import.module), printable(&import.name));
+        writeln!(out, "  {first}::{second}: {}", module.import_type(import))?;
+    }
+    Ok(())
+}
+
+fn write_exports(module: &Module, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nexports: {}", module.exports.len())?;
+    for export in &module.exports {
+        writeln!(
+            out,
+            "  {}: {}",
+            printable(&export.name),
+            module.export_type(export)
+        )?;
+    }
+    if let Some(start) = module.start {
+        writeln!(out, "\nstart function: {}", function(module, start))?;
+    }
+    Ok(())
+}
+
+fn write_memories_and_tables(module: &Module, out: &mut dyn Write) -> io::Result<()> {
+    let is_imported = |entity| {
+        let imported = module.imports.iter().any(|import| import.entity == entity);
+        if imported { ", imported" } else { "" }
+    };
+    writeln!(out, "\nmemories: {}", module.memories.len())?;
+    for (index, memory) in (0..).zip(&module.memories) {
+        let imported = is_imported(Entity::Memory(index));
+        writeln!(out, "  {index}: {memory}, in pages of 64 KiB{imported}")?;
+    }
+    let passive = module
+        .data
+        .iter()
+        .filter(|segment| segment.mode == SegmentMode::Passive);
+    let size = module.data.iter().map(|segment| segment.range.len()).sum();
+    let (segments, passive) = (module.data.len(), passive.count());
+    writeln!(
+        out,
+        "  data segments: {segments}, of these passive {passive}: {}",
+        bytes(size)
+    )?;
+
+    writeln!(out, "\ntables: {}", module.tables.len())?;
+    for (index, table) in (0..).zip(&module.tables) {
+        writeln!(
+            out,
+            "  {index}: {table}{}",
+            is_imported(Entity::Table(index))
+        )?;
+    }
+    let elements: usize = module
+        .elements
+        .iter()
+        .map(|segment| segment.items.len())
+        .sum();
+    writeln!(
+        out,
+        "  element segments: {}, {elements} elements",
+        module.elements.len()
+    )?;
+    writeln!(out, "\nglobals: {}", module.globals.len())
+}
+
+fn write_functions(module: &Module, largest: usize, out: &mut dyn Write) -> io::Result<()> {
+    let size = bytes(module.total_code_size());
+    let imported = module.imported.functions;
+    writeln!(
+        out,
+        "\nfunctions: {imported} imported, {} defined: {size}",
+        module.bodies.len()
+    )?;
+    let mut by_size: Vec<_> = (0..).zip(&module.bodies).collect();
+    by_size.sort_by_key(|(_, body)| Reverse(body.range.len()));
+    by_size.truncate(largest);
+    if !by_size.is_empty() {
+        writeln!(out, "  the largest:")?;
+    }
+    for (defined, body) in by_size {
+        let (size, index): (_, u32) = (body.range.len(), imported + defined);
+        let ty = module.func_type(index);
+        writeln!(out, "  {size:>9} bytes  {}: {ty}", function(module, index))?;
+    }
+    Ok(())
+}
+
+fn write_sections(module: &Module, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nsections: {}", module.sections.len())?;
+    let mut custom = module.custom_sections.iter();
+    for section in &module.sections {
+        let size = section.range.len();
+        write!(out, "  {size:>9} bytes  {}", section.name)?;
+        // Both lists are in the binary's order.
+        if section.name == "custom"
+            && let Some(custom) = custom.next()
+        {
+            write!(out, " `{}`", printable(&custom.name))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// A function for people: its index, and its name if it has one.
+fn function(module: &Module, index: u32) -> String {
+    match module.function_name(index) {
+        Some(name) => format!("function {index} {}", printable(name)),
+        None => format!("function {index}"),
+    }
+}
+
+fn bytes(count: usize) -> String {
+    match count {
+        0..1024 => format!("{count} bytes"),
+        1024..0x10_0000 => format!("{count} bytes ({:.1} KiB)", count as f64 / 1024.0),
+        _ => format!("{count} bytes ({:.1} MiB)", count as f64 / 1_048_576.0),
+    }
+}

@@ -1,0 +1,75 @@
+//! The `upshift` command as a library: its options, what each subcommand does, and the runner of spec
+//! scripts ([`wast`]), which tests use as well.
+//!
+//! ```
+//! use clap::Parser;
+//! use upshift_cli::{Cli, Status, execute};
+//!
+//! let cli = Cli::try_parse_from(["upshift", "run", "no-such-file.wasm"]).unwrap();
+//! let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+//! assert_eq!(execute(&cli, &mut stdout, &mut stderr), Status::Failed);
+//! assert!(String::from_utf8(stderr).unwrap().starts_with("error: cannot read no-such-file.wasm"));
+//! ```
+
+mod error;
+mod exports;
+mod inspect;
+mod options;
+mod run;
+mod scripts;
+mod values;
+pub mod wast;
+
+use std::io::{self, Write};
+
+pub use error::{CliError, Result};
+pub use options::{Cli, Command, Inspect, ModuleOptions, Proposals, Run, Scripts};
+
+/// How the command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All went well.
+    Success,
+    /// A mistake of the user, a module that can't be run, or an assertion that does not hold.
+    Failed,
+    /// The program trapped.
+    Trapped,
+}
+
+impl Status {
+    /// The exit status of the process. A trap has the one that shells show for `SIGABRT`.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failed => 1,
+            Self::Trapped => 134,
+        }
+    }
+}
+
+/// Does what the command line says. Results go to `stdout`; errors are told on `stderr`.
+///
+/// Output that nobody reads any more (a closed pipe) ends the command early, without a message.
+pub fn execute(cli: &Cli, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Status {
+    let done = match &cli.command {
+        Command::Run(options) => run::run(options, stdout).map(|()| Status::Success),
+        Command::Inspect(options) => inspect::inspect(options, stdout).map(|()| Status::Success),
+        Command::Wast(options) => scripts::run(options, stdout),
+    };
+    let done = done.and_then(|status| {
+        stdout.flush()?;
+        Ok(status)
+    });
+    match done {
+        Ok(status) => status,
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Status::Success
+        }
+        Err(error) => {
+            // There is nowhere left to tell that stderr is closed.
+            let _ = writeln!(stderr, "error: {error}").and_then(|()| stderr.flush());
+            error.status()
+        }
+    }
+}

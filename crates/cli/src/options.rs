@@ -1,0 +1,203 @@
+//! The command line: subcommands, options, and the help that teaches them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use upshift::Config;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "upshift",
+    version,
+    about = "Runs WebAssembly",
+    long_about = "Runs WebAssembly: modules in the binary format (.wasm) or as text (.wat).\n\n\
+        Functions are compiled when they are called first, so that a program starts at once however \
+        large it is.",
+    after_help = TOP_EXAMPLES,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  upshift run program.wasm                      call the function that programs start with, `_start`
+  upshift run fib.wasm --invoke fib 40          call the export `fib` with the argument 40
+  upshift inspect fib.wasm                      what a module imports and exports, and how large it is
+  upshift wast tests/*.wast                     run scripts of the specification's test suite
+
+Exit status: 0 when all went well; 1 for a mistake in the command, a module that cannot be run, or a
+script that fails; 134 when the program trapped, with its backtrace on the standard error.
+
+`upshift help COMMAND` says more on each command.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a module, or one function of it.
+    Run(Run),
+    /// Show what is in a module, without running it.
+    Inspect(Inspect),
+    /// Run scripts of the specification's test suite.
+    Wast(Scripts),
+}
+
+/// Options of `upshift run`.
+#[derive(Args, Debug)]
+#[command(
+    long_about = "Runs a module: its export `_start`, or the one that --invoke names.\n\n\
+        Results are printed one a line. If the program traps, its backtrace is printed on the standard \
+        error, and the exit status is 134.",
+    after_help = RUN_EXAMPLES
+)]
+pub struct Run {
+    /// The module, as binary (.wasm) or text (.wat).
+    pub file: PathBuf,
+
+    /// The exported function to call, instead of `_start`.
+    #[arg(long, value_name = "NAME")]
+    pub invoke: Option<String>,
+
+    /// Compile all functions before the start, on all processors, instead of each at its first call.
+    #[arg(long)]
+    pub eager: bool,
+
+    /// How modules are read.
+    #[command(flatten)]
+    pub module: ModuleOptions,
+
+    /// Arguments for the function, as its parameter types want them. All that follows the first one
+    /// belongs to the function.
+    #[arg(
+        value_name = "ARGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub args: Vec<String>,
+}
+
+const RUN_EXAMPLES: &str = "\
+How arguments are written:
+  i32, i64     40   -7   0xff   4294967295 (the same i32 as -1)   1_000_000
+  f32, f64     1   0.5   -1e-3   0x1.8p4   inf   -inf   nan   nan:0x200000
+  v128         0x000102030405060708090a0b0c0d0e0f (an integer; lane 0 has the last digits)
+               'i32x4 1 2 3 4' (a shape and its lanes; quoted, for it is one argument)
+  externref    null
+  funcref      null
+
+Examples:
+  upshift run program.wasm
+  upshift run fib.wasm --invoke fib 40
+  upshift run nbody.wasm --eager --invoke nbody 5000000
+  upshift run shapes.wat --invoke area -- -1.5 2";
+
+/// Options of `upshift inspect`.
+#[derive(Args, Debug)]
+#[command(
+    long_about = "Shows what is in a module, without running it: imports and exports with their types, \
+        memories, tables, how many functions there are, the largest of them, and custom sections.",
+    after_help = "Examples:\n  upshift inspect program.wasm\n  upshift inspect program.wasm --largest 50"
+)]
+pub struct Inspect {
+    /// The module, as binary (.wasm) or text (.wat).
+    pub file: PathBuf,
+
+    /// How many of the largest functions to list.
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub largest: usize,
+
+    /// How modules are read.
+    #[command(flatten)]
+    pub module: ModuleOptions,
+}
+
+/// Options of `upshift wast`.
+#[derive(Args, Debug)]
+#[command(
+    long_about = "Runs scripts of the specification's test suite: modules, calls, and assertions on what \
+        comes out. Prints a line for each file, what failed, and a summary. The exit status is 1 if any \
+        assertion fails.",
+    after_help = "Examples:\n  upshift wast i32.wast\n  upshift wast --features 2.0 spec/test/core/*.wast"
+)]
+pub struct Scripts {
+    /// The scripts.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Compile all functions of a module at once, instead of each at its first call.
+    #[arg(long)]
+    pub eager: bool,
+
+    /// How modules are read.
+    #[command(flatten)]
+    pub module: ModuleOptions,
+}
+
+/// How modules are read, whatever is done with them.
+#[derive(Args, Debug)]
+pub struct ModuleOptions {
+    /// Which features of WebAssembly modules may use.
+    #[arg(long, value_name = "SET", value_enum, default_value_t = Proposals::All)]
+    pub features: Proposals,
+}
+
+/// A set of WebAssembly's features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Proposals {
+    /// Exactly what version 2.0 of the specification has.
+    #[value(name = "2.0")]
+    Version2,
+    /// All that is implemented: 2.0, several memories, and arithmetic in constant expressions.
+    All,
+}
+
+impl ModuleOptions {
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::new();
+        if self.features == Proposals::Version2 {
+            config.wasm_2_0();
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    fn run(line: &[&str]) -> Run {
+        let line = ["upshift", "run"].iter().chain(line);
+        match Cli::try_parse_from(line).unwrap().command {
+            Command::Run(run) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn negative_arguments_need_no_escape() {
+        for number in ["-5", "-1e3", "-inf", "-nan", "-0x1"] {
+            let run = run(&["f.wasm", "--invoke", "f", number, "7"]);
+            assert_eq!(run.invoke.as_deref(), Some("f"));
+            assert_eq!(run.args, [number, "7"]);
+        }
+    }
+
+    #[test]
+    fn what_follows_the_first_argument_is_the_guests() {
+        let run = run(&["f.wasm", "--eager", "x", "--invoke", "y"]);
+        assert!(run.eager);
+        assert_eq!(run.invoke, None);
+        assert_eq!(run.args, ["x", "--invoke", "y"]);
+    }
+}

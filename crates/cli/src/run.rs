@@ -1,0 +1,121 @@
+//! `upshift run`: calls one function of a module and prints its results.
+
+use std::io::Write;
+use std::path::Path;
+
+use upshift::{Engine, Extern, ExternType, FuncType, Instance, Module, Store, Val};
+
+use crate::error::{CliError, Result};
+use crate::options::Run;
+use crate::{exports, values};
+
+/// What programs start with.
+const START: &str = "_start";
+
+pub(crate) fn run(options: &Run, stdout: &mut dyn Write) -> Result<()> {
+    let mut config = options.module.config();
+    config.eager(options.eager);
+    let engine = Engine::new(&config).map_err(CliError::Engine)?;
+    let module = load(&engine, &options.file)?;
+
+    // All mistakes of the user are found before anything of the module runs.
+    let (name, ty) = function_to_call(options, &module)?;
+    let arguments = arguments(name, &ty, &options.args)?;
+    check_imports(&options.file, &module)?;
+
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).map_err(CliError::Program)?;
+    let Some(Extern::Func(function)) = instance.get_export(&mut store, name) else {
+        unreachable!("`function_to_call` found this function in the module");
+    };
+    let mut results = vec![Val::I32(0); ty.results().len()];
+    function
+        .call(&mut store, &arguments, &mut results)
+        .map_err(CliError::Program)?;
+    for result in &results {
+        writeln!(stdout, "{}", values::format(result))?;
+    }
+    Ok(())
+}
+
+fn load(engine: &Engine, file: &Path) -> Result<Module> {
+    let bytes = read(file)?;
+    Module::new(engine, bytes).map_err(|error| CliError::Module {
+        file: file.to_owned(),
+        error,
+    })
+}
+
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).map_err(|error| CliError::Read {
+        file: file.to_owned(),
+        error,
+    })
+}
+
+/// The name and type of the export that the command line asks for.
+fn function_to_call<'a>(options: &'a Run, module: &Module) -> Result<(&'a str, FuncType)> {
+    let name = options.invoke.as_deref().unwrap_or(START);
+    let file = || options.file.clone();
+    match module.get_export(name) {
+        Some(ExternType::Func(ty)) => Ok((name, ty)),
+        Some(other) => Err(CliError::NotAFunction {
+            name: name.to_owned(),
+            kind: other.to_string(),
+            exports: exports::describe(module, None),
+        }),
+        None if options.invoke.is_none() => Err(CliError::NoStart {
+            file: file(),
+            exports: exports::describe(module, None),
+        }),
+        None => Err(CliError::UnknownExport {
+            file: file(),
+            name: name.to_owned(),
+            exports: exports::describe(module, Some(name)),
+        }),
+    }
+}
+
+fn arguments(name: &str, ty: &FuncType, texts: &[String]) -> Result<Vec<Val>> {
+    if texts.len() != ty.params().len() {
+        return Err(CliError::ArgumentCount {
+            name: name.to_owned(),
+            ty: ty.clone(),
+            given: texts.len(),
+        });
+    }
+    let parse = |(index, (text, param)): (usize, (&String, _))| {
+        values::parse(text, param).map_err(|why| CliError::Argument {
+            number: index + 1,
+            name: name.to_owned(),
+            ty: ty.clone(),
+            param,
+            text: text.clone(),
+            why: why.to_string(),
+        })
+    };
+    texts
+        .iter()
+        .zip(ty.params())
+        .enumerate()
+        .map(parse)
+        .collect()
+}
+
+fn check_imports(file: &Path, module: &Module) -> Result<()> {
+    let describe = |import: upshift::ImportType<'_>| {
+        let (first, second) = (
+            exports::printable(import.module()),
+            exports::printable(import.name()),
+        );
+        format!("{first}::{second}: {}", import.ty())
+    };
+    let imports: Vec<_> = module.imports().map(describe).collect();
+    if imports.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Imports {
+        file: file.to_owned(),
+        imports,
+    })
+}
