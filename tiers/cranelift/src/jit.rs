@@ -26,6 +26,15 @@ struct State {
     executable: Arc<AtomicUsize>,
 }
 
+impl From<ModuleError> for PlacementError {
+    fn from(error: ModuleError) -> Self {
+        match error {
+            ModuleError::Allocation { err } => Self::Memory(err),
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
 /// Why code could not be put into memory.
 pub(crate) enum PlacementError {
     /// The system gives no memory.
@@ -48,12 +57,7 @@ impl Jit {
     pub(crate) fn place(&self, bytes: &[u8], align: u32) -> Result<usize, PlacementError> {
         let mut state = self.state.lock();
         let state = state.get_or_insert_with(|| self.new_state());
-        state
-            .place(bytes, align, self.call_conv)
-            .map_err(|error| match error {
-                ModuleError::Allocation { err } => PlacementError::Memory(err),
-                other => PlacementError::Refused(other.to_string()),
-            })
+        state.place(bytes, align, self.call_conv)
     }
 
     fn new_state(&self) -> State {
@@ -75,7 +79,12 @@ impl Jit {
 }
 
 impl State {
-    fn place(&mut self, bytes: &[u8], align: u32, call_conv: CallConv) -> ModuleResult<usize> {
+    fn place(
+        &mut self,
+        bytes: &[u8],
+        align: u32,
+        call_conv: CallConv,
+    ) -> Result<usize, PlacementError> {
         // The signature only matters to functions that call this one by name: there are none.
         let id = self
             .module

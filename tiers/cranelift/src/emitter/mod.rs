@@ -1,6 +1,7 @@
 //! The emitter: what the walk asks for, as Cranelift instructions. The trait's methods and blocks are
 //! here; what each group of operators becomes is in the file named after it.
 
+mod build;
 mod call;
 mod memory;
 mod poll;

@@ -67,7 +67,7 @@ impl BaselineEmitter<'_> {
     }
 
     /// A scalar as WebAssembly has it, as a lane.
-    fn to_lane(&mut self, shape: Shape, scalar: Value) -> Value {
+    fn as_lane(&mut self, shape: Shape, scalar: Value) -> Value {
         match shape {
             Shape::I8x16 | Shape::I16x8 => self.cursor.ins().ireduce(lane_type(shape), scalar),
             _ => scalar,
@@ -75,7 +75,7 @@ impl BaselineEmitter<'_> {
     }
 
     pub(super) fn splat_lanes(&mut self, shape: Shape, a: Value) -> Value {
-        let lane = self.to_lane(shape, a);
+        let lane = self.as_lane(shape, a);
         self.cursor.ins().splat(vector_type(shape), lane)
     }
 
@@ -91,7 +91,7 @@ impl BaselineEmitter<'_> {
 
     pub(super) fn replace(&mut self, shape: Shape, lane: u8, a: Value, b: Value) -> Value {
         let a = self.as_type(vector_type(shape), a);
-        let b = self.to_lane(shape, b);
+        let b = self.as_lane(shape, b);
         self.cursor.ins().insertlane(a, b, lane)
     }
 

@@ -106,7 +106,6 @@ pub struct Lab {
     instance: NonNull<Instance>,
     pub module: Arc<Module>,
     pub hooks: Arc<LabHooks>,
-    pub code: Arc<ModuleCode>,
     // Last: dropped after everything that points into it.
     store: Box<StoreCore>,
 }
@@ -160,7 +159,6 @@ impl Lab {
             instance: instantiated.instance,
             module,
             hooks,
-            code,
             store,
         }
     }
