@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::measure::{self, Samples};
-use crate::{Peer, Report, Settings};
+use crate::{Peer, Report, Settings, processors};
 
 /// Measures one engine once and prints the raw samples, in nanoseconds, as one line of JSON.
 #[derive(Debug, Parser)]
@@ -14,7 +14,7 @@ struct Arguments {
     /// The engine; a wrong name lists those this binary has.
     engine: String,
 
-    /// Threads that may compile; the engine's default if absent.
+    /// Threads that may compile, and processors to run on; the engine's default, and all, if absent.
     #[arg(long, global = true)]
     threads: Option<usize>,
 
@@ -84,6 +84,9 @@ pub fn main<P: Peer>() -> Result<()> {
             arguments.engine,
             P::ENGINES.join(", ")
         );
+    }
+    if let Some(threads) = arguments.threads {
+        processors::restrict_to(threads)?;
     }
     let report = run::<P>(&arguments)?;
     println!("{}", serde_json::to_string(&report)?);

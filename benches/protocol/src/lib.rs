@@ -13,6 +13,8 @@ mod command;
 mod measure;
 #[cfg(feature = "runner")]
 mod peer;
+#[cfg(feature = "runner")]
+mod processors;
 
 #[cfg(feature = "runner")]
 pub use command::main;

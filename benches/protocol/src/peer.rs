@@ -20,7 +20,7 @@ pub fn host_function(argument: i32) -> i32 {
 /// How an engine is to be set up for a measurement.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Threads that compile; the engine's own default if absent.
+    /// Threads that compile; the engine's own default if absent. The process has as many processors then.
     pub threads: Option<usize>,
     /// Whether a lazy engine shall compile the whole module at once, because compiling is what is measured.
     pub eager: bool,
