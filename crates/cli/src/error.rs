@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use upshift::{FuncType, ValType};
 
-use crate::{Status, wast};
+use crate::Status;
 
 /// What commands return.
 pub type Result<T, E = CliError> = std::result::Result<T, E>;
@@ -57,10 +57,13 @@ pub enum CliError {
         imports: Vec<String>,
     },
     /// The module does not say where it starts.
-    #[error("{} has no function `_start`, so say which one to call with --invoke{exports}", file.display())]
+    #[error("{} has no function `_start`, so say which one to call with --invoke{exports}{}", file.display(),
+        if *late_option { "\nOptions go before the arguments: upshift run FILE --invoke NAME ARGS" } else { "" })]
     NoStart {
         /// Which module.
         file: PathBuf,
+        /// Whether the option is among the arguments, where it belongs to the program.
+        late_option: bool,
         /// What it exports, as text to go on with.
         exports: String,
     },
@@ -113,16 +116,8 @@ pub enum CliError {
         /// What is wrong with it.
         why: String,
     },
-    /// A script can't be run.
-    #[error("{}: {error}", file.display())]
-    Script {
-        /// Which.
-        file: PathBuf,
-        /// Why.
-        error: wast::ScriptError,
-    },
     /// The program failed while it ran.
-    #[error("{0}")]
+    #[error("{trapped}{0}", trapped = if .0.as_trap().is_some() { "the program trapped: " } else { "" })]
     Program(upshift::Error),
 }
 

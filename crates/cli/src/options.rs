@@ -27,7 +27,7 @@ const TOP_EXAMPLES: &str = "\
 Examples:
   upshift run program.wasm                      call the function that programs start with, `_start`
   upshift run fib.wasm --invoke fib 40          call the export `fib` with the argument 40
-  upshift inspect fib.wasm                      what a module imports and exports, and how large it is
+  upshift inspect fib.wasm                      imports, exports and the size of a module
   upshift wast tests/*.wast                     run scripts of the specification's test suite
 
 Exit status: 0 when all went well; 1 for a mistake in the command, a module that cannot be run, or a
@@ -39,21 +39,30 @@ script that fails; 134 when the program trapped, with its backtrace on the stand
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a module, or one function of it.
+    #[command(
+        long_about = "Runs a module: its export `_start`, or the one that --invoke names.\n\n\
+        Results are printed one a line. If the program traps, its backtrace is printed on the standard \
+        error, and the exit status is 134."
+    )]
     Run(Run),
     /// Show what is in a module, without running it.
+    #[command(
+        long_about = "Shows what is in a module, without running it: imports and exports with their types, \
+        memories, tables, how many functions there are, the largest of them, and custom sections."
+    )]
     Inspect(Inspect),
     /// Run scripts of the specification's test suite.
+    #[command(
+        long_about = "Runs scripts of the specification's test suite: modules, calls, and assertions on what \
+        comes out. Prints a line for each file, what failed, and a summary. The exit status is 1 if any \
+        assertion fails."
+    )]
     Wast(Scripts),
 }
 
 /// Options of `upshift run`.
 #[derive(Args, Debug)]
-#[command(
-    long_about = "Runs a module: its export `_start`, or the one that --invoke names.\n\n\
-        Results are printed one a line. If the program traps, its backtrace is printed on the standard \
-        error, and the exit status is 134.",
-    after_help = RUN_EXAMPLES
-)]
+#[command(after_help = RUN_EXAMPLES)]
 pub struct Run {
     /// The module, as binary (.wasm) or text (.wat).
     pub file: PathBuf,
@@ -93,13 +102,11 @@ Examples:
   upshift run program.wasm
   upshift run fib.wasm --invoke fib 40
   upshift run nbody.wasm --eager --invoke nbody 5000000
-  upshift run shapes.wat --invoke area -- -1.5 2";
+  upshift run shapes.wat --invoke area -1.5 2";
 
 /// Options of `upshift inspect`.
 #[derive(Args, Debug)]
 #[command(
-    long_about = "Shows what is in a module, without running it: imports and exports with their types, \
-        memories, tables, how many functions there are, the largest of them, and custom sections.",
     after_help = "Examples:\n  upshift inspect program.wasm\n  upshift inspect program.wasm --largest 50"
 )]
 pub struct Inspect {
@@ -118,9 +125,6 @@ pub struct Inspect {
 /// Options of `upshift wast`.
 #[derive(Args, Debug)]
 #[command(
-    long_about = "Runs scripts of the specification's test suite: modules, calls, and assertions on what \
-        comes out. Prints a line for each file, what failed, and a summary. The exit status is 1 if any \
-        assertion fails.",
     after_help = "Examples:\n  upshift wast i32.wast\n  upshift wast --features 2.0 spec/test/core/*.wast"
 )]
 pub struct Scripts {

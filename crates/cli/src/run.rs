@@ -66,6 +66,10 @@ fn function_to_call<'a>(options: &'a Run, module: &Module) -> Result<(&'a str, F
         }),
         None if options.invoke.is_none() => Err(CliError::NoStart {
             file: file(),
+            late_option: options
+                .args
+                .iter()
+                .any(|argument| argument.starts_with("--invoke")),
             exports: exports::describe(module, None),
         }),
         None => Err(CliError::UnknownExport {

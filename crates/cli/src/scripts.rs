@@ -1,29 +1,37 @@
 //! `upshift wast`: runs spec scripts and prints how each went.
 
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use upshift::Config;
 
 use crate::Status;
-use crate::error::{CliError, Result};
+use crate::error::Result;
 use crate::options::Scripts;
-use crate::wast::{self, Report};
+use crate::wast::{self, Report, ScriptError};
 
 pub(crate) fn run(options: &Scripts, stdout: &mut dyn Write) -> Result<Status> {
     let mut config = options.module.config();
     config.eager(options.eager);
     let (mut passed, mut failed, mut failed_files) = (0, 0, 0);
     for file in &options.files {
-        let script = std::fs::read_to_string(file).map_err(|error| CliError::Read {
-            file: file.clone(),
-            error,
-        })?;
-        let report = wast::run(&script, &config).map_err(|error| CliError::Script {
-            file: file.clone(),
-            error,
-        })?;
-        passed += report.passed;
-        failed += report.failed;
-        failed_files += usize::from(!report.is_success());
-        print(&file.display().to_string(), &report, stdout)?;
+        let name = file.display();
+        // A file that can't be run does not keep the others from being run.
+        match run_file(file, &config) {
+            Ok(report) => {
+                passed += report.passed;
+                failed += report.failed;
+                failed_files += usize::from(!report.is_success());
+                print(&name.to_string(), &report, stdout)?;
+            }
+            Err(error) => {
+                failed_files += 1;
+                writeln!(stdout, "FAILED {name}: {error}")?;
+            }
+        }
+        // A long run shows its progress, also through a pipe.
+        stdout.flush()?;
     }
     let files = options.files.len();
     writeln!(
@@ -37,7 +45,11 @@ pub(crate) fn run(options: &Scripts, stdout: &mut dyn Write) -> Result<Status> {
     Ok(Status::Failed)
 }
 
-fn print(file: &str, report: &Report, stdout: &mut dyn Write) -> Result<()> {
+fn run_file(file: &Path, config: &Config) -> Result<Report, ScriptError> {
+    wast::run(&fs::read_to_string(file)?, config)
+}
+
+fn print(file: &str, report: &Report, stdout: &mut dyn Write) -> io::Result<()> {
     let word = if report.is_success() { "ok" } else { "FAILED" };
     writeln!(
         stdout,
@@ -50,6 +62,5 @@ fn print(file: &str, report: &Report, stdout: &mut dyn Write) -> Result<()> {
     if let Some(more @ 1..) = report.failed.checked_sub(report.failures.len()) {
         writeln!(stdout, "  … and {more} more")?;
     }
-    // A long run shows its progress, also through a pipe.
-    Ok(stdout.flush()?)
+    Ok(())
 }

@@ -128,6 +128,11 @@ fn run_starts_at_start_unless_told_otherwise() {
         (0, "", "")
     );
 
+    let ended = math(&["20", "--invoke", "fib"]);
+    check_failure(
+        &ended,
+        &["Options go before the arguments: upshift run FILE --invoke NAME"],
+    );
     check_failure(
         &math(&[]),
         &["no function `_start`", "--invoke", "fib (i32) -> (i32)"],
@@ -140,7 +145,10 @@ fn a_trap_ends_with_134_and_its_backtrace() {
     assert_eq!(ended.status, 134);
     assert_eq!(ended.stdout, "");
     let lines: Vec<_> = ended.stderr.lines().collect();
-    assert_eq!(lines[0], "error: integer divide by zero");
+    assert_eq!(
+        lines[0],
+        "error: the program trapped: integer divide by zero"
+    );
     assert!(
         lines[2].contains("quotient (function 2 of math) at 0x"),
         "{}",
@@ -161,7 +169,9 @@ fn a_trap_ends_with_134_and_its_backtrace() {
     let ended = run(upshift().arg("run").arg(file).args(["--invoke", "f"]));
     assert_eq!(ended.status, 134);
     assert!(
-        ended.stderr.starts_with("error: unreachable\n"),
+        ended
+            .stderr
+            .starts_with("error: the program trapped: unreachable\n"),
         "{}",
         ended.stderr
     );
@@ -174,7 +184,9 @@ fn endless_recursion_ends_with_134() {
     let ended = run(upshift().arg("run").arg(file).args(["--invoke", "f"]));
     assert_eq!(ended.status, 134);
     assert!(
-        ended.stderr.starts_with("error: call stack exhausted\n"),
+        ended
+            .stderr
+            .starts_with("error: the program trapped: call stack exhausted\n"),
         "{}",
         ended.stderr
     );
@@ -230,7 +242,7 @@ fn imports_are_listed() {
 fn files_that_are_no_modules_are_named_with_the_reason() {
     let files = Files::new();
     let missing = files.0.path().join("missing.wasm");
-    for command in ["run", "inspect", "wast"] {
+    for command in ["run", "inspect"] {
         let ended = run(upshift().arg(command).arg(&missing));
         check_failure(&ended, &["cannot read", "missing.wasm", "No such file"]);
     }
@@ -371,10 +383,31 @@ fn wast_tells_what_failed_and_ends_with_1() {
             ended.stdout
         );
     }
-    let ended = run(upshift()
-        .arg("wast")
-        .arg(files.write("broken.wast", "(module")));
-    check_failure(&ended, &["broken.wast", "not a spec script"]);
+}
+
+#[test]
+fn a_script_that_cannot_be_run_does_not_stop_the_others() {
+    let files = Files::new();
+    let missing = files.0.path().join("missing.wast");
+    let broken = files.write("broken.wast", "(module");
+    let good = files.write(
+        "good.wast",
+        "(assert_invalid (module (func (result i32))) \"\")",
+    );
+    let ended = run(upshift().arg("wast").args([missing, broken, good]));
+    assert_eq!((ended.status, ended.stderr.as_str()), (1, ""));
+    for part in [
+        "missing.wast: cannot read it: No such file",
+        "broken.wast: not a spec script: ",
+        "good.wast: 1 passed, 0 failed\n",
+        "3 files: 1 assertions passed, 0 failed\nFAILED: 2 of 3 files\n",
+    ] {
+        assert!(
+            ended.stdout.contains(part),
+            "`{part}` is missing:\n{}",
+            ended.stdout
+        );
+    }
 }
 
 #[test]

@@ -3,9 +3,11 @@
 
 mod runner;
 mod spectest;
+#[cfg(test)]
+mod tests;
 mod values;
 
-use std::fmt;
+use std::{fmt, io};
 
 use upshift::Config;
 use wast::Wast;
@@ -22,8 +24,20 @@ pub struct Report {
     pub passed: usize,
     /// Assertions that don't hold, and other directives that could not be carried out.
     pub failed: usize,
+    /// What tiering did for the script's modules.
+    pub tiering: Tiering,
     /// The first failures, in the script's order; at most [`Report::FAILURES_KEPT`].
     pub failures: Vec<Failure>,
+}
+
+/// What tiering did for the modules of a script, summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tiering {
+    /// Functions that the baseline compiled.
+    pub compiled_functions: usize,
+    /// OSR entries that were compiled.
+    pub osr_entries: usize,
 }
 
 impl Report {
@@ -121,6 +135,9 @@ impl From<upshift::Error> for Reason {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScriptError {
+    /// The file can't be read.
+    #[error("cannot read it: {0}")]
+    Read(#[from] io::Error),
     /// The text is not a script. The message names line and column.
     #[error("not a spec script: {0}")]
     Parse(#[from] wast::Error),
@@ -182,6 +199,7 @@ pub fn run(script: &str, config: &Config) -> Result<Report, ScriptError> {
             }
         }
     }
+    report.tiering = runner.tiering();
     Ok(report)
 }
 

@@ -10,7 +10,7 @@ use wast::token::Id;
 use wast::{QuoteWat, QuoteWatTest, WastDirective, WastExecute, WastInvoke, WastRet};
 
 use super::values::{argument, matches, show, show_pattern, unsupported};
-use super::{Reason, spectest};
+use super::{Reason, Tiering, spectest};
 
 /// What a directive was that did what it should.
 pub(super) enum Done {
@@ -24,6 +24,8 @@ pub(super) struct Runner<'script> {
     store: Store<()>,
     /// What modules import from: `spectest`, and all that was registered.
     linker: Linker<()>,
+    /// Everything that was compiled, for `tiering`.
+    modules: Vec<Module>,
     /// Modules that are not instantiated yet, by name; the last one has no name too.
     definitions: HashMap<Option<&'script str>, Module>,
     /// Instances by name; the last one has no name too.
@@ -42,6 +44,7 @@ impl<'script> Runner<'script> {
             engine,
             store,
             linker,
+            modules: Vec::new(),
             definitions: HashMap::new(),
             instances: HashMap::new(),
         })
@@ -129,7 +132,17 @@ impl<'script> Runner<'script> {
         Ok(Module::new(&self.engine, bytes))
     }
 
+    /// What tiering did so far.
+    pub(super) fn tiering(&self) -> Tiering {
+        let stats = self.modules.iter().map(Module::stats);
+        stats.fold(Tiering::default(), |sum, stats| Tiering {
+            compiled_functions: sum.compiled_functions + stats.compiled_functions,
+            osr_entries: sum.osr_entries + stats.osr_entries,
+        })
+    }
+
     fn instantiate(&mut self, module: &Module) -> Result<Instance> {
+        self.modules.push(module.clone());
         self.linker.instantiate(&mut self.store, module)
     }
 
