@@ -111,7 +111,7 @@ impl<'a> Body<'a> {
             function: Function::new(groups),
             random,
             functions,
-            called: index % CALLED_EVERY == 0,
+            called: index.is_multiple_of(CALLED_EVERY),
             operators: 0,
             size,
             counters: [counters[0], counters[1], counters[2]],

@@ -121,7 +121,7 @@ pub fn large_module(functions: u32, seed: u64) -> Vec<u8> {
 fn next_in_chain(index: u32, functions: u32) -> Option<u32> {
     let next = index + CALLED_EVERY;
     let last = (index / CALLED_EVERY) % CHAIN == CHAIN - 1;
-    (index % CALLED_EVERY == 0 && !last && next < functions).then_some(next)
+    (index.is_multiple_of(CALLED_EVERY) && !last && next < functions).then_some(next)
 }
 
 /// Calls the first function of each chain and mixes the results.

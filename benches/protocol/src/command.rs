@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::measure::{self, Samples};
-use crate::{Peer, Report, Settings, processors};
+use crate::{Peer, Report, Settings, restrict_to_processors};
 
 /// Measures one engine once and prints the raw samples, in nanoseconds, as one line of JSON.
 #[derive(Debug, Parser)]
@@ -86,7 +86,7 @@ pub fn main<P: Peer>() -> Result<()> {
         );
     }
     if let Some(threads) = arguments.threads {
-        processors::restrict_to(threads)?;
+        restrict_to_processors(threads)?;
     }
     let report = run::<P>(&arguments)?;
     println!("{}", serde_json::to_string(&report)?);

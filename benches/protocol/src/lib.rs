@@ -20,6 +20,8 @@ mod processors;
 pub use command::main;
 #[cfg(feature = "runner")]
 pub use peer::{HOST_FUNCTION, HOST_MODULE, Kernel, Peer, Settings, Value, host_function};
+#[cfg(feature = "runner")]
+pub use processors::restrict_to_processors;
 
 /// Names of the sample series in [`Report::samples`].
 pub mod series {

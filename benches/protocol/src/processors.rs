@@ -6,7 +6,10 @@ use anyhow::{Context, Result, ensure};
 
 /// Restricts this thread, and those it will start, to the last `count` of the processors it may run on now.
 /// (The first one often has the interrupts.) What sizes its thread pool by the processors sees the smaller number.
-pub(crate) fn restrict_to(count: usize) -> Result<()> {
+///
+/// # Errors
+/// If there are not so many processors, or the system refuses.
+pub fn restrict_to_processors(count: usize) -> Result<()> {
     let allowed = allowed().context("asking for the processors of this process")?;
     let last = allowed
         .len()
@@ -55,9 +58,9 @@ mod tests {
     fn a_restricted_thread_sees_as_many_processors_as_it_may_use() {
         // The restriction is the thread's own: other tests keep their processors.
         std::thread::spawn(|| {
-            assert!(restrict_to(allowed().unwrap().len() + 1).is_err());
-            assert!(restrict_to(0).is_err());
-            restrict_to(1).unwrap();
+            assert!(restrict_to_processors(allowed().unwrap().len() + 1).is_err());
+            assert!(restrict_to_processors(0).is_err());
+            restrict_to_processors(1).unwrap();
             assert_eq!(allowed().unwrap().len(), 1);
             assert_eq!(std::thread::available_parallelism().unwrap().get(), 1);
         })

@@ -46,6 +46,11 @@ pub const ENGINES: &[Engine] = &[
         "upshift's baseline tier, lazy, counting work",
     ),
     engine(
+        Program::Upshift,
+        "upshift-baseline-uncounted",
+        "the same without counting, to see what counting costs",
+    ),
+    engine(
         Program::Wasmtime,
         "wasmtime-cranelift",
         "wasmtime as it comes",
