@@ -19,6 +19,9 @@ const COMPILE_STACK: usize = 512 << 10;
 /// The stack of that other thread.
 const COMPILE_THREAD_STACK: usize = 16 << 20;
 
+/// OSR entries by function and loop; `None` for a loop that could not be compiled.
+type OsrEntries = HashMap<(u32, u32), Option<Arc<InstalledCode>>>;
+
 /// How the functions of one module are compiled, and what is known about each.
 pub struct ModuleTiering {
     /// What tiers need to know of the module.
@@ -27,8 +30,8 @@ pub struct ModuleTiering {
     baseline: Box<dyn ModuleCompiler>,
     /// One per defined function.
     functions: Box<[FunctionState]>,
-    /// OSR entries by function and loop; `None` for a loop that could not be compiled.
-    osr_entries: Mutex<HashMap<(u32, u32), Option<Arc<InstalledCode>>>>,
+    /// OSR entries that were asked for.
+    osr_entries: Mutex<OsrEntries>,
     /// The rules.
     options: TieringOptions,
     /// Functions compiled.
