@@ -1,0 +1,88 @@
+//! Runs every example as a user would, from the root of the repository, and checks what it prints.
+
+use std::path::Path;
+use std::process::Command;
+
+/// What an example prints when it succeeds.
+fn output(program: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = Command::new(program).current_dir(root).output().unwrap();
+    let (stdout, stderr) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    stdout
+}
+
+#[test]
+fn hello_prints_the_energy() {
+    let kernels = upshift_kernels::all().unwrap();
+    let nbody = kernels
+        .iter()
+        .find(|kernel| kernel.name == "nbody")
+        .unwrap();
+    let check = nbody
+        .checks
+        .iter()
+        .find(|check| check.with == 5_000_000)
+        .unwrap();
+    let energy = check.gives.to_string();
+    assert_eq!(output(env!("CARGO_BIN_EXE_hello")).trim(), energy);
+}
+
+#[test]
+fn the_readme_shows_hello() {
+    let source = include_str!("../src/bin/hello.rs");
+    let (header, program) = source.split_once("\n\n").unwrap();
+    assert!(header.lines().all(|line| line.starts_with("//!")));
+    assert!(include_str!("../../README.md").contains(&format!("```rust\n{program}```\n")));
+}
+
+#[test]
+fn host_function_adds_up_and_refuses() {
+    let output = output(env!("CARGO_BIN_EXE_host_function"));
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(
+        lines[..4],
+        [
+            "customer 3: 250",
+            "customer 2: 250",
+            "customer 1: 250",
+            "total: 750"
+        ]
+    );
+    assert!(
+        lines[4].starts_with("refused: there is no customer -1"),
+        "{output}"
+    );
+    assert_eq!(lines.last(), Some(&r#"sold by: Some("serve")"#));
+}
+
+#[test]
+fn memory_carries_a_text_there_and_back() {
+    assert_eq!(
+        output(env!("CARGO_BIN_EXE_memory")),
+        "UPSHIFT, UP TWO GEARS!\n16 letters changed\n"
+    );
+}
+
+#[test]
+fn the_demo_finds_every_result_right() {
+    let output = output(env!("CARGO_BIN_EXE_demo"));
+    for kernel in upshift_kernels::all().unwrap() {
+        assert!(output.contains(&kernel.description), "{output}");
+        let own = kernel
+            .checks
+            .iter()
+            .filter(|check| check.call == kernel.name);
+        let largest = own.max_by_key(|check| check.with).unwrap();
+        let line = output
+            .lines()
+            .find(|line| line.contains(&format!("{}({})", kernel.name, largest.with)))
+            .unwrap_or_else(|| panic!("{} is missing:\n{output}", kernel.name));
+        assert!(line.contains(&largest.gives.to_string()), "{line}");
+        assert!(line.ends_with("yes"), "{line}");
+    }
+    assert!(!output.contains("NO:"), "{output}");
+}
