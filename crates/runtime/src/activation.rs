@@ -147,14 +147,18 @@ pub unsafe fn call(
         if sp <= (*vm).stack_limit {
             return Err(stack_overflow(core));
         }
+        // One by one: they were stored one by one just now, and a load of both at once, which the
+        // compiler would make of it, waits until those stores have left the store buffer.
+        let previous_exit_pc = (&raw const (*vm).exit_pc).read_volatile();
+        let previous_exit_fp = (&raw const (*vm).exit_fp).read_volatile();
         let mut record = EntryRecord {
             saved_sp: 0,
             fp: 0,
             store: vm,
             previous_on_thread: thread::innermost(),
             previous_in_store,
-            previous_exit_pc: (*vm).exit_pc,
-            previous_exit_fp: (*vm).exit_fp,
+            previous_exit_pc,
+            previous_exit_fp,
         };
         (*vm).entry = &mut record;
         (*vm).caller = ptr::null_mut();

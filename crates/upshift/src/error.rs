@@ -523,13 +523,18 @@ impl fmt::Display for Error {
 /// For `fn main() -> upshift::Result<()>`: the text of `Display`, and what caused it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)?;
+        let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            write!(f, "\ncaused by: {error}")?;
+            let because = error.to_string();
+            // Some messages say already what caused them.
+            if !text.contains(&because) {
+                text.push_str("\ncaused by: ");
+                text.push_str(&because);
+            }
             cause = error.source();
         }
-        Ok(())
+        f.write_str(&text)
     }
 }
 
@@ -609,6 +614,19 @@ mod tests {
     fn an_error_is_one_pointer_wide() {
         assert_eq!(size_of::<Error>(), size_of::<usize>());
         assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn debug_adds_what_display_does_not_say() {
+        let error = anyhow::anyhow!("inner").context("outer");
+        assert_eq!(
+            format!("{:?}", Error::from(error)),
+            "outer\ncaused by: inner"
+        );
+        let path = PathBuf::from("x.wasm");
+        let source = std::io::Error::other("no disk");
+        let error = Error::from_kind(ErrorKind::File { path, source });
+        assert_eq!(format!("{error:?}"), "cannot read x.wasm: no disk");
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub use externref::ExternRef;
 pub use func::{Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use global::Global;
 pub use instance::Instance;
-pub use linker::Linker;
+pub use linker::{InstancePre, Linker};
 pub use memory::Memory;
 pub use module::{FunctionInfo, Module};
 pub use store::{InterruptHandle, Store};
@@ -82,3 +82,31 @@ pub use upshift_module::{ModuleError, ModuleErrorKind};
 pub use upshift_runtime::{LimitError, Resource, ResourceLimits};
 pub use upshift_tiering::TierStats;
 pub use val::{Ref, V128, Val};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What may be shared by threads, and what may only move between them.
+    #[test]
+    fn threads_may_do_with_objects_what_the_docs_say() {
+        fn shared<T: Send + Sync>() {}
+        fn moved<T: Send>() {}
+        struct NotSync(std::cell::Cell<u8>);
+        shared::<(Engine, Module, Config, Error, InterruptHandle, Trap)>();
+        shared::<(Linker<NotSync>, InstancePre<NotSync>)>();
+        shared::<(
+            Func,
+            TypedFunc<i32, i32>,
+            Memory,
+            Table,
+            Global,
+            Instance,
+            ExternRef,
+            Extern,
+            Val,
+        )>();
+        moved::<Store<NotSync>>();
+        assert_eq!(NotSync(1.into()).0.get(), 1);
+    }
+}

@@ -300,6 +300,56 @@ impl<T: 'static> Linker<T> {
         Instance::new(store, module, &imports)
     }
 
+    /// Finds a module's imports once, for many instantiations in any store.
+    ///
+    /// ```
+    /// use upshift::{Engine, Linker, Module, Store};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = Engine::default();
+    /// let mut linker = Linker::new(&engine);
+    /// linker.func_wrap("env", "id", || 7)?;
+    /// let module = Module::new(
+    ///     &engine,
+    ///     r#"(module (import "env" "id" (func (result i32))) (export "id" (func 0)))"#,
+    /// )?;
+    /// let ready = linker.instantiate_pre(&module)?;
+    /// for _request in 0..3 {
+    ///     let mut store = Store::new(&engine, ());
+    ///     let instance = ready.instantiate(&mut store)?;
+    ///     let id = instance.get_typed_func::<(), i32>(&mut store, "id")?;
+    ///     assert_eq!(id.call(&mut store, ())?, 7);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When imports are not defined: all of them are listed. Types are compared when there is a store.
+    pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
+        module.engine().check("module", &self.engine)?;
+        let (mut imports, mut problems) = (Vec::new(), Vec::new());
+        for import in module.imports() {
+            let (module, name) = (import.module(), import.name());
+            match self.find(module, name) {
+                Some(definition) => imports.push(definition.clone()),
+                None => problems.push(LinkProblem::Unknown {
+                    module: module.to_owned(),
+                    name: name.to_owned(),
+                    wanted: import.ty(),
+                }),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Error::link(problems));
+        }
+        Ok(InstancePre {
+            module: module.clone(),
+            imports: imports.into(),
+            data: PhantomData,
+        })
+    }
+
     fn find(&self, module: &str, name: &str) -> Option<&Definition> {
         self.definitions.get(module)?.get(name)
     }
@@ -350,6 +400,59 @@ impl<T: 'static> Linker<T> {
             }
         }
         Error::link(problems)
+    }
+}
+
+/// A module whose imports a [`Linker`] has found: see [`Linker::instantiate_pre`].
+pub struct InstancePre<T: 'static> {
+    module: Module,
+    /// In the module's order.
+    imports: Arc<[Definition]>,
+    /// Host functions among them take callers of `T`.
+    data: PhantomData<fn(T)>,
+}
+
+impl<T: 'static> InstancePre<T> {
+    /// Instantiates the module.
+    ///
+    /// # Errors
+    /// As for [`Instance::new`].
+    pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
+        let store = store.as_context_mut();
+        self.module
+            .engine()
+            .check("module", &store.0.opaque.engine)?;
+        let imports: Vec<_> = self
+            .imports
+            .iter()
+            .map(|item| item.get(&mut store.0.opaque))
+            .collect();
+        Instance::new(store, &self.module, &imports)
+    }
+
+    /// The module.
+    #[must_use]
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+}
+
+impl<T: 'static> Clone for InstancePre<T> {
+    fn clone(&self) -> Self {
+        let (module, imports) = (self.module.clone(), Arc::clone(&self.imports));
+        Self {
+            module,
+            imports,
+            data: PhantomData,
+        }
+    }
+}
+
+impl<T: 'static> std::fmt::Debug for InstancePre<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InstancePre")
+            .field("module", &self.module)
+            .finish_non_exhaustive()
     }
 }
 

@@ -142,31 +142,36 @@ fn nan_payloads_survive_calls() {
 #[test]
 fn every_arity_up_to_sixteen_is_typed() {
     macro_rules! arities {
-        ($($count:literal ($($value:literal)*) ($($ty:ty)*);)*) => {$(
+        ($($count:literal ($($value:literal $i:tt)*) ($($ty:ty)*);)*) => {$(
             let params = "i64 ".repeat($count);
             let gets: String = (0..$count).map(|i| format!("(local.get {i})")).collect();
             let (mut store, instance) = crate::instance(&format!(
                 "(module (func (export \"f\") (param {params}) (result {params}) {gets}))"
             ));
-            let f = instance.get_typed_func::<($($ty,)*), ($($ty,)*)>(&mut store, "f").unwrap();
-            assert_eq!(format!("{:?}", f.call(&mut store, ($($value,)*)).unwrap()), format!("{:?}", ($($value as i64,)*)));
+            type Values = ($($ty,)*);
+            let f = instance.get_typed_func::<Values, Values>(&mut store, "f").unwrap();
+            let _results = f.call(&mut store, ($($value,)*)).unwrap();
+            $(assert_eq!(_results.$i, $value, "of {}", $count);)*
         )*};
     }
-    // `Debug` of tuples ends at twelve.
     arities! {
         0 () ();
-        1 (1) (i64);
-        2 (1 2) (i64 i64);
-        3 (1 2 3) (i64 i64 i64);
-        4 (1 2 3 4) (i64 i64 i64 i64);
-        5 (1 2 3 4 5) (i64 i64 i64 i64 i64);
-        6 (1 2 3 4 5 6) (i64 i64 i64 i64 i64 i64);
-        7 (1 2 3 4 5 6 7) (i64 i64 i64 i64 i64 i64 i64);
-        8 (1 2 3 4 5 6 7 8) (i64 i64 i64 i64 i64 i64 i64 i64);
-        9 (1 2 3 4 5 6 7 8 9) (i64 i64 i64 i64 i64 i64 i64 i64 i64);
-        10 (1 2 3 4 5 6 7 8 9 10) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
-        11 (1 2 3 4 5 6 7 8 9 10 11) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
-        12 (1 2 3 4 5 6 7 8 9 10 11 12) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
+        1 (1 0) (i64);
+        2 (1 0 2 1) (i64 i64);
+        3 (1 0 2 1 3 2) (i64 i64 i64);
+        4 (1 0 2 1 3 2 4 3) (i64 i64 i64 i64);
+        5 (1 0 2 1 3 2 4 3 5 4) (i64 i64 i64 i64 i64);
+        6 (1 0 2 1 3 2 4 3 5 4 6 5) (i64 i64 i64 i64 i64 i64);
+        7 (1 0 2 1 3 2 4 3 5 4 6 5 7 6) (i64 i64 i64 i64 i64 i64 i64);
+        8 (1 0 2 1 3 2 4 3 5 4 6 5 7 6 8 7) (i64 i64 i64 i64 i64 i64 i64 i64);
+        9 (1 0 2 1 3 2 4 3 5 4 6 5 7 6 8 7 9 8) (i64 i64 i64 i64 i64 i64 i64 i64 i64);
+        10 (1 0 2 1 3 2 4 3 5 4 6 5 7 6 8 7 9 8 10 9) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
+        11 (1 0 2 1 3 2 4 3 5 4 6 5 7 6 8 7 9 8 10 9 11 10) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
+        12 (1 0 2 1 3 2 4 3 5 4 6 5 7 6 8 7 9 8 10 9 11 10 12 11) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
+        13 (1 0 2 1 3 2 4 3 5 4 6 5 7 6 8 7 9 8 10 9 11 10 12 11 13 12) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
+        14 (1 0 2 1 3 2 4 3 5 4 6 5 7 6 8 7 9 8 10 9 11 10 12 11 13 12 14 13) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
+        15 (1 0 2 1 3 2 4 3 5 4 6 5 7 6 8 7 9 8 10 9 11 10 12 11 13 12 14 13 15 14) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
+        16 (1 0 2 1 3 2 4 3 5 4 6 5 7 6 8 7 9 8 10 9 11 10 12 11 13 12 14 13 15 14 16 15) (i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64);
     }
 }
 

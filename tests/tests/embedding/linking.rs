@@ -285,6 +285,50 @@ fn a_host_function_is_made_once_a_store() {
 }
 
 #[test]
+fn imports_can_be_found_ahead_of_many_instantiations() {
+    let engine = Engine::default();
+    let module = Module::new(
+        &engine,
+        r#"(module (import "" "f" (func (result i32))) (import "" "g" (func (result i32)))
+             (func (export "run") (result i32) (i32.add (call 0) (call 1))))"#,
+    )
+    .unwrap();
+    let mut linker = Linker::<()>::new(&engine);
+    linker.func_wrap("", "f", || 1).unwrap();
+    let error = linker.instantiate_pre(&module).unwrap_err();
+    assert!(
+        error.to_string().starts_with("unknown import `::g`"),
+        "{error}"
+    );
+    linker.func_wrap("", "g", || 2).unwrap();
+    let ready = linker.instantiate_pre(&module).unwrap();
+    // What the linker is told later does not matter.
+    linker
+        .allow_shadowing(true)
+        .func_wrap("", "g", || 7_i64)
+        .unwrap();
+    for _ in 0..3 {
+        let mut store = Store::new(ready.module().engine(), ());
+        let instance = ready.instantiate(&mut store).unwrap();
+        let run = instance
+            .get_typed_func::<(), i32>(&mut store, "run")
+            .unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), 3);
+    }
+    let wrong = linker.instantiate_pre(&module).unwrap();
+    let mut store = Store::new(&engine, ());
+    let error = wrong.instantiate(&mut store).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("wanted function () -> (i32), given function () -> (i64)")
+    );
+    let mut foreign = Store::new(&Engine::default(), ());
+    let error = ready.instantiate(&mut foreign).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::WrongEngine { .. }));
+}
+
+#[test]
 fn start_functions_run_and_may_fail() {
     let engine = Engine::default();
     let mut store = Store::new(&engine, 0);

@@ -13,6 +13,8 @@ mod recursion;
 mod scale;
 mod traps;
 
+use std::process::Command;
+
 use upshift::{Engine, Instance, Module, Store};
 
 /// A store without data, and in it an instance of a module without imports.
@@ -22,4 +24,25 @@ fn instance(text: &str) -> (Store<()>, Instance) {
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
     (store, instance)
+}
+
+const ALONE: &str = "UPSHIFT_TEST_ALONE";
+
+/// Runs a test again, alone in a process and on its main thread. True in that process.
+fn in_own_process(name: &str) -> bool {
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
 }

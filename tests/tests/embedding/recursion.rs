@@ -62,6 +62,14 @@ fn on_a_thread_of_the_test_harness() {
 }
 
 #[test]
+fn on_the_main_thread() {
+    if crate::in_own_process("recursion::on_the_main_thread") {
+        assert_eq!(thread::current().name(), Some("main"));
+        recurse(&Engine::default());
+    }
+}
+
+#[test]
 fn on_a_thread_with_256_kib() {
     let engine = Engine::default();
     let thread = thread::Builder::new()

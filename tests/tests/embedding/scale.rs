@@ -1,10 +1,11 @@
 //! Many threads, many instances, many stores.
 
-use std::process::Command;
 use std::sync::Barrier;
 use std::thread;
 
 use upshift::{Engine, Instance, Linker, Module, Store};
+
+use crate::in_own_process;
 
 const WORK: &str = r#"(module
   (import "host" "add" (func $add (param i32 i32) (result i32)))
@@ -145,27 +146,6 @@ fn footprint() -> (usize, usize) {
         .lines()
         .count();
     (resident, mappings)
-}
-
-const ALONE: &str = "UPSHIFT_TEST_ALONE";
-
-/// Runs a test again in a process of its own, where nothing else allocates. True in that process.
-fn in_own_process(name: &str) -> bool {
-    if std::env::var_os(ALONE).is_some() {
-        return true;
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"),
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    false
 }
 
 #[test]

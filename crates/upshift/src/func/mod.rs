@@ -154,8 +154,10 @@ impl Func {
         results: &mut [Val],
     ) -> Result<()> {
         let id = store.opaque.core.id;
-        let mut stack: SmallVec<[u64; 16]> = SmallVec::from_elem(0, 2 * params.len() + 2);
-        let mut cells: SmallVec<[u128; 8]> = SmallVec::from_elem(0, results.len());
+        let mut stack = SmallVec::<[u64; 16]>::new();
+        stack.resize(2 * params.len() + 2, 0);
+        let mut cells = SmallVec::<[u128; 8]>::new();
+        cells.resize(results.len(), 0);
         let mut frame = MaybeUninit::<CallFrame>::uninit();
         let frame = frame.as_mut_ptr();
         let mut cursor = ArgCursor::new();
@@ -181,18 +183,16 @@ impl Func {
             (&raw mut (*frame).vectors).write(cursor.vectors());
             invoke(store, self.raw, frame)?;
         }
-        let values = ty.results().iter().enumerate().map(|(i, &ty)| {
+        for (i, (result, &ty)) in results.iter_mut().zip(ty.results()).enumerate() {
             // SAFETY: the call has returned, so there are results of these types, of this store.
-            unsafe {
-                let bits = match results.len() {
+            *result = unsafe {
+                let bits = match cells.len() {
                     1 => abi::get_result(frame, ty),
                     _ => abi::get_cell(&cells[i], ty),
                 };
                 Val::from_bits(bits, ty, id)
-            }
-        });
-        let values: SmallVec<[Val; 8]> = values.collect();
-        results.copy_from_slice(&values);
+            };
+        }
         Ok(())
     }
 
