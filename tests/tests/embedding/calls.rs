@@ -142,7 +142,7 @@ fn nan_payloads_survive_calls() {
 #[test]
 fn every_arity_up_to_sixteen_is_typed() {
     macro_rules! arities {
-        ($($count:literal ($($value:literal $i:tt)*) ($($ty:ty)*);)*) => {$(
+        ($($count:literal ($($value:literal $i:tt)*) ($($ty:ty)*);)*) => {$({
             let params = "i64 ".repeat($count);
             let gets: String = (0..$count).map(|i| format!("(local.get {i})")).collect();
             let (mut store, instance) = crate::instance(&format!(
@@ -152,7 +152,7 @@ fn every_arity_up_to_sixteen_is_typed() {
             let f = instance.get_typed_func::<Values, Values>(&mut store, "f").unwrap();
             let _results = f.call(&mut store, ($($value,)*)).unwrap();
             $(assert_eq!(_results.$i, $value, "of {}", $count);)*
-        )*};
+        })*};
     }
     arities! {
         0 () ();

@@ -134,7 +134,7 @@ fn memories_work_the_same_without_guards_and_in_little_address_space() {
         assert_eq!(grow.call(&mut store, most - 2).unwrap(), -1);
         let memory = instance.get_memory(&mut store, "memory").unwrap();
         assert_eq!(memory.size(&store), 3);
-        assert_eq!(memory.grow(&mut store, (most - 2).into()).is_err(), true);
+        assert!(memory.grow(&mut store, (most - 2).into()).is_err());
     }
 }
 

@@ -28,13 +28,13 @@ fn instance(text: &str) -> (Store<()>, Instance) {
 
 const ALONE: &str = "UPSHIFT_TEST_ALONE";
 
-/// Runs a test again, alone in a process and on its main thread. True in that process.
+/// Runs a test again in a process of its own, where nothing else allocates. True in that process.
 fn in_own_process(name: &str) -> bool {
     if std::env::var_os(ALONE).is_some() {
         return true;
     }
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .args(["--exact", name, "--nocapture"])
         .env(ALONE, "1")
         .output()
         .unwrap();

@@ -1,4 +1,5 @@
-//! Stacks that run out: a trap, on any thread, whatever recurses.
+//! Stacks that run out: a trap, on any thread, whatever recurses. The process's main thread, on which no
+//! test of this binary runs, is in `main_thread`.
 
 use std::thread;
 
@@ -59,14 +60,6 @@ fn recurse(engine: &Engine) {
 #[test]
 fn on_a_thread_of_the_test_harness() {
     recurse(&Engine::default());
-}
-
-#[test]
-fn on_the_main_thread() {
-    if crate::in_own_process("recursion::on_the_main_thread") {
-        assert_eq!(thread::current().name(), Some("main"));
-        recurse(&Engine::default());
-    }
 }
 
 #[test]
