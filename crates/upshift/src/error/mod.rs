@@ -1,14 +1,18 @@
-//! The one error type of the API, one pointer wide, and what it can be made of. Traps and backtraces are
-//! in `trap`.
+//! The one error type of the API, one pointer wide: how it is made and asked. What it can be about is in
+//! `kind`; traps and backtraces are in `trap`.
+
+mod kind;
 
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
-use std::path::PathBuf;
 
 use upshift_runtime::{GrowError, InstantiateError, LimitError, MemoryError, TableError};
 
-use crate::{Backtrace, ExternType, FuncType, Trap, TrapCode};
+use kind::HostPayload;
+pub use kind::{ErrorKind, HostError, LinkError, LinkProblem, ResourceError};
+
+use crate::{Backtrace, Trap, TrapCode};
 
 /// What operations of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -51,259 +55,6 @@ struct Inner {
     /// Where in WebAssembly a host function was called from that failed.
     backtrace: Option<Backtrace>,
 }
-
-/// What an [`Error`] is about.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// A file can't be read.
-    #[error("cannot read {}: {source}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The bytes are not a module, or one that uses proposals which this engine was not told to allow.
-    #[error(transparent)]
-    Module(upshift_module::ModuleError),
-    /// The options of a `Config` can't be had.
-    #[error("cannot make an engine: {0}")]
-    Config(String),
-    /// Imports that nobody defines, or that are defined with other types; or a name defined twice.
-    #[error(transparent)]
-    Link(LinkError),
-    /// A call, or an access to a global or a table, with values of other types than declared.
-    #[error("{0}")]
-    Type(String),
-    /// There is no such export.
-    #[error("the instance has no export named `{name}`{}", known(exports))]
-    UnknownExport {
-        /// The name that was asked for.
-        name: String,
-        /// The names that there are.
-        exports: Vec<String>,
-    },
-    /// The export is something else.
-    #[error("the export `{name}` is a {given}, not a {wanted}")]
-    WrongExport {
-        /// Its name.
-        name: String,
-        /// What it is.
-        given: ExternType,
-        /// What was asked for.
-        wanted: &'static str,
-    },
-    /// A typed function was asked for with other types than it has.
-    #[error("the types don't fit: wanted function {wanted}, but it is function {given}")]
-    Signature {
-        /// The type that the Rust types stand for.
-        wanted: FuncType,
-        /// The type of the function.
-        given: FuncType,
-    },
-    /// A read or write outside of a memory or table.
-    #[error("{what} of {length} {unit} at {start} is outside of the {object}, which has {size}")]
-    OutOfBounds {
-        /// What was tried.
-        what: &'static str,
-        /// What of.
-        object: &'static str,
-        /// What lengths are counted in.
-        unit: &'static str,
-        /// The first byte or element.
-        start: u64,
-        /// How many.
-        length: u64,
-        /// How many there are.
-        size: u64,
-    },
-    /// A memory, table or instance can't be made or can't grow: a limit of its type or of the store, or
-    /// the system has no more.
-    #[error(transparent)]
-    Resource(ResourceError),
-    /// An object was used with another store than its own.
-    #[error(
-        "this {object} belongs to store {owner}, but was used with store {store}; \
-         an object works with the store that it was made in"
-    )]
-    WrongStore {
-        /// What it is.
-        object: &'static str,
-        /// The number of the store that it belongs to.
-        owner: u64,
-        /// The number of the store that it was used with.
-        store: u64,
-    },
-    /// An object was used with another engine than its own.
-    #[error(
-        "this {object} belongs to engine {owner}, but was used with engine {engine}; \
-         make one `Engine` and share its clones"
-    )]
-    WrongEngine {
-        /// What it is.
-        object: &'static str,
-        /// The number of the engine that it belongs to.
-        owner: u64,
-        /// The number of the engine that it was used with.
-        engine: u64,
-    },
-    /// WebAssembly was stopped.
-    #[error(transparent)]
-    Trap(Trap),
-    /// A function can't be compiled.
-    #[error("{0}")]
-    Compile(BoxedError),
-    /// A host function's error, as it was returned.
-    #[error(transparent)]
-    Host(HostError),
-}
-
-fn known(names: &[String]) -> String {
-    const SHOWN: usize = 20;
-    if names.is_empty() {
-        return "; it exports nothing".to_owned();
-    }
-    let more = if names.len() > SHOWN { ", …" } else { "" };
-    format!(
-        "; it exports {}{more}",
-        names[..names.len().min(SHOWN)].join(", ")
-    )
-}
-
-/// An error that a host function returned, or that was made with [`Error::new`] or [`Error::msg`].
-#[derive(thiserror::Error)]
-#[error(transparent)]
-pub struct HostError(HostPayload);
-
-#[derive(Debug, thiserror::Error)]
-enum HostPayload {
-    #[error(transparent)]
-    Boxed(BoxedError),
-    // Not turned into a box: `anyhow` finds errors below a context, and keeps its own backtrace.
-    #[error(transparent)]
-    Anyhow(anyhow::Error),
-}
-
-impl HostError {
-    /// The error, if it is an `E`.
-    #[must_use]
-    pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
-        match &self.0 {
-            HostPayload::Boxed(error) => error.downcast_ref(),
-            HostPayload::Anyhow(error) => error.downcast_ref(),
-        }
-    }
-}
-
-impl fmt::Debug for HostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            HostPayload::Boxed(error) => error.fmt(f),
-            HostPayload::Anyhow(error) => error.fmt(f),
-        }
-    }
-}
-
-/// What could not be had, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct ResourceError {
-    message: String,
-    limit: Option<LimitError>,
-}
-
-impl ResourceError {
-    /// The limit of the store that was reached, if that is why.
-    #[must_use]
-    pub fn limit(&self) -> Option<&LimitError> {
-        self.limit.as_ref()
-    }
-}
-
-/// Why a module could not be linked: every problem that was found, not the first alone.
-#[derive(Debug)]
-pub struct LinkError {
-    problems: Vec<LinkProblem>,
-}
-
-/// One import that can't be satisfied, or one definition that can't be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LinkProblem {
-    /// Nobody defines the import.
-    #[error(
-        "unknown import `{module}::{name}`: wanted {wanted}, but nothing of that name is defined"
-    )]
-    Unknown {
-        /// The first name.
-        module: String,
-        /// The second name.
-        name: String,
-        /// The type of the import.
-        wanted: ExternType,
-    },
-    /// The import is defined with a type that does not match.
-    #[error("incompatible import type for `{module}::{name}`: wanted {wanted}, given {given}")]
-    Incompatible {
-        /// The first name.
-        module: String,
-        /// The second name.
-        name: String,
-        /// The type of the import.
-        wanted: ExternType,
-        /// The type of the definition.
-        given: ExternType,
-    },
-    /// A list of imports has the wrong length.
-    #[error("wrong number of imports: the module wants {wanted}, given {given}")]
-    Count {
-        /// How many the module has.
-        wanted: usize,
-        /// How many were given.
-        given: usize,
-    },
-    /// The name is taken, and shadowing is not allowed.
-    #[error(
-        "`{module}::{name}` is defined already; `Linker::allow_shadowing` lets a later definition win"
-    )]
-    Duplicate {
-        /// The first name.
-        module: String,
-        /// The second name.
-        name: String,
-    },
-    /// There is no such definition.
-    #[error("nothing named `{module}::{name}` is defined")]
-    Undefined {
-        /// The first name.
-        module: String,
-        /// The second name.
-        name: String,
-    },
-}
-
-impl LinkError {
-    /// What does not fit, in the module's order.
-    #[must_use]
-    pub fn problems(&self) -> &[LinkProblem] {
-        &self.problems
-    }
-}
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [only] = &self.problems[..] {
-            return only.fmt(f);
-        }
-        write!(f, "{} imports do not fit:", self.problems.len())?;
-        self.problems
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
-    }
-}
-
-impl StdError for LinkError {}
 
 impl Error {
     #[cold]
@@ -608,7 +359,10 @@ fn limit_of_table(error: &TableError) -> Option<LimitError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::ExternType;
 
     #[test]
     fn an_error_is_one_pointer_wide() {
