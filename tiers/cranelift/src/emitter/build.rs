@@ -82,7 +82,8 @@ impl BaselineEmitter<'_> {
 
     /// A field of the context that never changes.
     pub(super) fn fixed_field(&mut self, offset: i32) -> Value {
-        self.load_at(I64, self.flags.fixed, self.vmctx, offset)
+        let context = self.context();
+        self.load_at(I64, self.flags.fixed, context, offset)
     }
 
     pub(super) fn iconst(&mut self, ty: Type, value: i64) -> Value {

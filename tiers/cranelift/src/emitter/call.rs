@@ -5,6 +5,7 @@ use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use upshift_runtime::{Builtin, TrapCode, offsets};
 
+use super::homes::Resident;
 use super::state::{BaselineEmitter, clif_type, result_offset};
 use super::user_trap;
 
@@ -24,7 +25,7 @@ impl BaselineEmitter<'_> {
                 let slots = self.fixed_field(offsets::VMCONTEXT_SLOTS);
                 // A slot changes when better code is there: its load is an ordinary one.
                 let code = self.load_at(I64, self.flags.own, slots, SLOT_SIZE * defined as i32);
-                (code, self.vmctx)
+                (code, self.context())
             }
             None => {
                 self.announce_caller();
@@ -74,7 +75,8 @@ impl BaselineEmitter<'_> {
     /// Tells a callee that may be a host function who calls.
     fn announce_caller(&mut self) {
         let store = self.fixed_field(offsets::VMCONTEXT_STORE);
-        self.store_at(self.flags.own, self.vmctx, store, offsets::VMSTORE_CALLER);
+        let context = self.context();
+        self.store_at(self.flags.own, context, store, offsets::VMSTORE_CALLER);
     }
 
     fn call_code(
@@ -98,7 +100,7 @@ impl BaselineEmitter<'_> {
         values.extend(cells);
         let call = self.cursor.ins().call_indirect(signature, code, &values);
         self.scratch.values = values;
-        self.forget_locals();
+        self.forget_values();
         match cells {
             None => results.extend_from_slice(self.cursor.func.dfg.inst_results(call)),
             Some(_) => {
@@ -118,27 +120,28 @@ impl BaselineEmitter<'_> {
         let code = self.load_at(I64, self.flags.fixed, builtins, builtin.offset());
         let mut values = std::mem::take(&mut self.scratch.values);
         values.clear();
-        values.push(self.vmctx);
+        values.push(self.context());
         values.extend_from_slice(args);
         let call = self.cursor.ins().call_indirect(signature, code, &values);
         self.scratch.values = values;
-        self.forget_locals();
+        self.forget_values();
         self.cursor.func.dfg.inst_results(call).first().copied()
     }
 
     pub(super) fn return_from_function(&mut self, values: &[Value]) {
-        match (self.results, values) {
-            (Some(cells), _) => {
+        match values {
+            _ if self.entry_results.is_some() => {
+                let cells = self.resident(Resident::Results);
                 for (i, &value) in values.iter().enumerate() {
                     self.store_at(self.flags.own, value, cells, result_offset(i));
                 }
                 self.cursor.ins().return_(&[]);
             }
-            (None, &[value]) => {
+            &[value] => {
                 let value = self.canonical(value);
                 self.cursor.ins().return_(&[value]);
             }
-            (None, _) => {
+            _ => {
                 self.cursor.ins().return_(&[]);
             }
         }

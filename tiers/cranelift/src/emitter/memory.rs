@@ -6,6 +6,7 @@ use cranelift_codegen::ir::{InstBuilder, Opcode, TrapCode, Value};
 use upshift_runtime::{GlobalLocation, TrapCode as WasmTrap, offsets};
 use upshift_translate::{LoadOp, MemoryAccess, MemoryStyle, Shape, StoreOp};
 
+use super::homes::Resident;
 use super::scalar::{float_type, int_type};
 use super::state::{BaselineEmitter, clif_type};
 use super::user_trap;
@@ -32,7 +33,7 @@ impl BaselineEmitter<'_> {
         if self.unit.settings.memory == MemoryStyle::Checked {
             self.check_bounds(access, size, address);
         }
-        let base = self.memory_base(access.memory);
+        let base = self.resident(Resident::Memory(access.memory));
         // Index and offset are 32 bits each, so no sum leaves the reservation, or wraps.
         let (sum, rest) = match self.constant_behind(address) {
             Some(constant) => (base, constant + u64::from(access.offset)),
@@ -66,29 +67,6 @@ impl BaselineEmitter<'_> {
         self.cursor
             .ins()
             .trapnz(outside, TrapCode::HEAP_OUT_OF_BOUNDS);
-    }
-
-    /// The base address of a memory. It never changes, so that it is loaded once, in the prologue: a value
-    /// from another block costs one load where it is used, its way through the context two.
-    fn memory_base(&mut self, memory: u32) -> Value {
-        let known = self
-            .scratch
-            .memory_bases
-            .iter()
-            .find(|&&(index, _)| index == memory);
-        if let Some(&(_, base)) = known {
-            return base;
-        }
-        let base = self.in_prologue(|this| {
-            if memory == 0 {
-                this.fixed_field(offsets::VMCONTEXT_MEMORY0_BASE)
-            } else {
-                let record = this.fixed_field(this.unit.offsets.memory(memory));
-                this.load_at(I64, this.flags.fixed, record, offsets::VMMEMORY_BASE)
-            }
-        });
-        self.scratch.memory_bases.push((memory, base));
-        base
     }
 
     pub(super) fn read_memory(
@@ -190,7 +168,7 @@ impl BaselineEmitter<'_> {
 
     fn global_place(&mut self, global: u32) -> (Value, i32) {
         match self.unit.offsets.global(global) {
-            GlobalLocation::Inline(offset) => (self.vmctx, offset),
+            GlobalLocation::Inline(offset) => (self.context(), offset),
             GlobalLocation::Pointer(offset) => (self.fixed_field(offset), 0),
         }
     }

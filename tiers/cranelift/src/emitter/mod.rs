@@ -3,6 +3,7 @@
 
 mod build;
 mod call;
+mod homes;
 mod memory;
 mod poll;
 mod scalar;

@@ -9,6 +9,7 @@ use upshift_module::ValType;
 use upshift_runtime::Builtin;
 use upshift_translate::WorkSite;
 
+use super::homes::Resident;
 use super::state::{BaselineEmitter, clif_type, result_offset};
 
 /// What a poll returns where no work is counted.
@@ -19,13 +20,15 @@ impl BaselineEmitter<'_> {
     fn take_work(&mut self) -> (Value, WorkSite) {
         let budget = self.unit.offsets.budget(self.function);
         let flags = self.flags.own;
-        let before = self.load_at(I32, flags, self.vmctx, budget);
+        let context = self.context();
+        let before = self.load_at(I32, flags, context, budget);
         let work = self.iconst(I32, 0);
         let constant = self.cursor.func.dfg.value_def(work).unwrap_inst();
         let site = WorkSite(self.scratch.work_sites.len() as u32);
         self.scratch.work_sites.push(constant);
-        let left = self.cursor.ins().isub(before, work);
-        self.store_at(flags, left, self.vmctx, budget);
+        // Adding need not destroy its operand.
+        let left = self.cursor.ins().iadd(before, work);
+        self.store_at(flags, left, context, budget);
         let zero = self.iconst(I32, 0);
         (
             self.cursor.ins().icmp(IntCC::SignedLessThan, left, zero),
@@ -92,11 +95,12 @@ impl BaselineEmitter<'_> {
             return;
         };
         // A body has fewer operators than 2^31, and more than a budget holds need not be counted.
-        let imm = Imm64::new(i64::from(operators.min(i32::MAX as u32)));
-        if let InstructionData::UnaryImm { imm: work, .. } =
+        let work = operators.min(i32::MAX as u32).cast_signed();
+        let imm = Imm64::new(i64::from((-work).cast_unsigned()));
+        if let InstructionData::UnaryImm { imm: constant, .. } =
             &mut self.cursor.func.dfg.insts[constant]
         {
-            *work = imm;
+            *constant = imm;
         }
     }
 
@@ -119,16 +123,17 @@ impl BaselineEmitter<'_> {
         self.cursor.func.layout.set_cold(block);
         let entry = self.cursor.func.dfg.block_params(block)[0];
         let signature = self.signature_of_osr();
+        let context = self.context();
         let cells = self.frame_address();
         let types = self.ty.results();
-        let results = match self.results {
-            Some(results) => results,
+        let results = match self.entry_results {
+            Some(_) => self.resident(Resident::Results),
             None => self.result_cells(types.len()),
         };
         self.cursor
             .ins()
-            .call_indirect(signature, entry, &[self.vmctx, cells, results]);
-        match (self.results, types) {
+            .call_indirect(signature, entry, &[context, cells, results]);
+        match (self.entry_results, types) {
             (None, &[ty]) => {
                 let results = self.result_cells(1);
                 let flags = self.flags.own;

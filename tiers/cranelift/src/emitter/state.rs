@@ -15,6 +15,7 @@ use upshift_runtime::{Builtin, offsets};
 use upshift_translate::{EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
 
 use super::build::{osr_signature, signature};
+use super::homes::{Home, Resident};
 
 /// Bytes of a result cell.
 const RESULT_CELL: u32 = 16;
@@ -29,13 +30,14 @@ pub(crate) struct BaselineEmitter<'f> {
     pub(super) ty: &'f FuncType,
     pub(super) flags: AccessFlags,
     pub(super) scratch: &'f mut Scratch,
-    pub(super) vmctx: Value,
-    /// Address of the frame's cells, for loads and stores only: as an operand of those it costs nothing.
+    /// The context, in the first block only; elsewhere [`Self::context`].
+    pub(super) entry_context: Value,
+    /// Where results are returned through memory, if they are; in the first block only.
+    pub(super) entry_results: Option<Value>,
+    /// Address of the frame's cells, for stores only: as their operand it costs nothing.
     frame: Value,
     frame_slot: StackSlot,
     pub(super) layout: FrameLayout,
-    /// Where results are returned through memory, if they are.
-    pub(super) results: Option<Value>,
     /// In an OSR entry: the cells of the frame that is taken over.
     taken_over: Option<Value>,
     /// Whether work is counted.
@@ -60,8 +62,8 @@ pub(crate) struct Scratch {
     known: Vec<Option<Value>>,
     /// Which entries of `known` are filled.
     filled: Vec<u32>,
-    /// Base addresses of memories used so far, loaded in the prologue.
-    pub(super) memory_bases: Vec<(u32, Value)>,
+    /// The homes made so far.
+    pub(super) homes: Vec<Home>,
     /// Signatures imported so far, by type index.
     pub(super) signatures: Vec<(u32, SigRef)>,
     /// Signatures of builtins, by discriminant.
@@ -80,7 +82,7 @@ impl Scratch {
         self.known.clear();
         self.known.resize(shape.locals.len(), None);
         self.filled.clear();
-        self.memory_bases.clear();
+        self.homes.clear();
         self.signatures.clear();
         self.builtins = [None; Builtin::ALL.len()];
         self.osr_signature = None;
@@ -161,7 +163,7 @@ impl<'f> BaselineEmitter<'f> {
         cursor.insert_block(block);
         let frame = cursor.ins().stack_addr(I64, frame_slot, 0);
         let prologue_end = cursor.func.dfg.value_def(frame).unwrap_inst();
-        let vmctx = cursor.func.dfg.block_params(block)[0];
+        let entry_context = cursor.func.dfg.block_params(block)[0];
         let mut emitter = Self {
             cursor,
             unit,
@@ -170,11 +172,11 @@ impl<'f> BaselineEmitter<'f> {
             ty: shape.ty,
             flags,
             scratch,
-            vmctx,
+            entry_context,
+            entry_results: None,
             frame,
             frame_slot,
             layout,
-            results: None,
             taken_over: None,
             counts: unit.settings.count_work && entry == EntryPoint::Function,
             osr_exit: None,
@@ -183,6 +185,7 @@ impl<'f> BaselineEmitter<'f> {
             prologue_end,
             first_location: SourceLoc::default(),
         };
+        emitter.move_in(Resident::Context, entry_context);
         match entry {
             EntryPoint::Function => emitter.store_params(block),
             EntryPoint::Loop(_) => emitter.take_over_locals(block),
@@ -204,7 +207,9 @@ impl<'f> BaselineEmitter<'f> {
             self.write_local(local as u32, value);
         }
         if self.ty.results().len() > 1 {
-            self.results = self.cursor.func.dfg.block_params(entry).last().copied();
+            let results = self.cursor.func.dfg.block_params(entry)[1 + params];
+            self.entry_results = Some(results);
+            self.move_in(Resident::Results, results);
         }
         if params < self.scratch.locals.len() {
             self.zero_cells(
@@ -233,7 +238,8 @@ impl<'f> BaselineEmitter<'f> {
         let params = self.cursor.func.dfg.block_params(entry);
         let (cells, results) = (params[1], params[2]);
         self.taken_over = Some(cells);
-        self.results = Some(results);
+        self.entry_results = Some(results);
+        self.move_in(Resident::Results, results);
         for offset in (0..self.layout.operands_offset()).step_by(16) {
             let value = self.load_at(I8X16, self.flags.own, cells, offset as i32);
             self.store_cell(offset, value);
@@ -243,7 +249,7 @@ impl<'f> BaselineEmitter<'f> {
     /// Reads an operand of the frame that is taken over.
     pub(super) fn read_taken_over(&mut self, offset: u32, ty: ValType) -> Value {
         // Only an OSR entry has operands to read, so the cells are there.
-        let cells = self.taken_over.unwrap_or(self.vmctx);
+        let cells = self.taken_over.unwrap_or(self.entry_context);
         self.load_at(clif_type(ty), self.flags.own, cells, offset as i32)
     }
 
@@ -255,7 +261,10 @@ impl<'f> BaselineEmitter<'f> {
         }
         let ty = clif_type(self.scratch.locals[local as usize]);
         let offset = self.layout.local_offset(local) as i32;
-        let value = self.load_at(ty, self.flags.own, self.frame, offset);
+        // A load can become an operand of the instruction that uses it, and its address is then
+        // computed apart: here, not in the prologue, which would keep it in a spill slot.
+        let address = self.cursor.ins().stack_addr(I64, self.frame_slot, offset);
+        let value = self.load_at(ty, self.flags.own, address, 0);
         self.learn(local, value);
         value
     }
@@ -271,9 +280,10 @@ impl<'f> BaselineEmitter<'f> {
         }
     }
 
-    /// Forgets what values locals have. At the start of a block; and at a call, across which a value
-    /// would be stored and loaded again: it is in its cell already.
-    pub(super) fn forget_locals(&mut self) {
+    /// Forgets what values locals and residents have. At the start of a block; and at a call, across which a value
+    /// would be stored and loaded again: it is in memory already.
+    pub(super) fn forget_values(&mut self) {
+        self.forget_residents();
         for local in self.scratch.filled.drain(..) {
             self.scratch.known[local as usize] = None;
         }
@@ -306,7 +316,7 @@ impl<'f> BaselineEmitter<'f> {
     pub(super) fn start_block(&mut self, block: ir::Block) {
         self.cursor.func.layout.append_block(block);
         self.cursor.goto_bottom(block);
-        self.forget_locals();
+        self.forget_values();
     }
 
     /// Emits with `emit` behind the prologue, whatever the current block is.
