@@ -175,6 +175,8 @@ impl Programs {
         let output = command
             .arg(engine.name)
             .args(arguments)
+            // What an engine says when it fails goes into one line of the table.
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
             .output();
         let output = output.map_err(|source| Failure::Start {

@@ -95,8 +95,7 @@ impl Plan {
         functions: u32,
         quick: bool,
     ) -> Result<Plan, Failure> {
-        let large_module =
-            std::env::temp_dir().join(format!("upshift-large-module-{functions}.wasm"));
+        let large_module = process::target().join(format!("large-module-{functions}.wasm"));
         let modules = process::root().join("benches/modules");
         let mut known = kernels(kernel_milliseconds, quick)?;
         let kernel_names: Vec<String> = known.iter().map(|kernel| kernel.name.clone()).collect();

@@ -96,7 +96,7 @@ pub fn print(rows: &[Row], rounds: usize) {
             |[median, lowest, highest]| format!("{median:8.3} x  [{lowest:.3} .. {highest:.3}]"),
         );
         println!(
-            "  {:36} {:>12}  [{:>10} .. {:>10}]  {ratio}",
+            "  {:42} {:>12}  [{:>10} .. {:>10}]  {ratio}",
             format!("{} {}", row.engine, row.version),
             show(row.median, row.unit),
             show(row.lowest, row.unit),
