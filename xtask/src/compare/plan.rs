@@ -174,7 +174,7 @@ fn kernels(milliseconds: u32, quick: bool) -> Result<Vec<Measurement>, Failure> 
                     skipped: 1,
                 },
                 Quantity {
-                    title: "compiling",
+                    title: "bytes to module (lazy engines compile later)",
                     unit: Unit::Nanoseconds,
                     series: series::COMPILE,
                     skipped: 0,
