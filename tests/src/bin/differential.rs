@@ -1,0 +1,134 @@
+//! `cargo xtask fuzz`: generated modules on Upshift and on wasmi, compared.
+
+use std::error::Error;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use upshift_tests::differential::campaign::{self, Campaign};
+use upshift_tests::differential::{Comparison, Counts, Difference, Event, MODES, with_large_stack};
+
+/// Generates WebAssembly modules, runs each on wasmi and on Upshift in all of its modes, and compares results, traps,
+/// globals, memories and tables.
+///
+/// Goes on where it was stopped: the state, and modules on which engines differ, are in target/differential. Ends with
+/// status 1 at the first difference, crash, or module that does not end.
+#[derive(Parser)]
+#[command(name = "cargo xtask fuzz --")]
+struct Arguments {
+    /// How many seeds to run in all, those of earlier runs included.
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    count: u64,
+    /// Run one seed only, print every step, and write its module as .wasm.
+    #[arg(long, value_name = "N", conflicts_with_all = ["count", "restart", "jobs"])]
+    seed: Option<u64>,
+    /// Run a module of yours instead, in the binary or text format; `--seed` chooses the arguments of its functions.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["count", "restart", "jobs"])]
+    file: Option<PathBuf>,
+    /// Processes at a time; by default as many as there are processors.
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Begin with the first seed, whatever was run before.
+    #[arg(long)]
+    restart: bool,
+    /// What one of the processes runs.
+    #[arg(long, hide = true, value_parser = parse_range)]
+    worker: Option<Range<u64>>,
+}
+
+fn parse_range(text: &str) -> Result<Range<u64>, String> {
+    let parse = || {
+        let (start, end) = text.split_once("..")?;
+        Some(start.parse().ok()?..end.parse().ok()?)
+    };
+    parse().ok_or_else(|| format!("`{text}` is not a range like 0..100"))
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = if let Some(seeds) = arguments.worker {
+        with_large_stack(|| campaign::run_worker(seeds)).unwrap_or_else(|error| Err(error.into()))
+    } else if let Some(path) = arguments.file {
+        let seed = arguments.seed.unwrap_or(0);
+        with_large_stack(|| show_file(&path, seed)).unwrap_or_else(|error| Err(error.into()))
+    } else if let Some(seed) = arguments.seed {
+        with_large_stack(|| show(seed)).unwrap_or_else(|error| Err(error.into()))
+    } else {
+        run(&arguments)
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all seeds agreed.
+fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let campaign = Campaign {
+        count: arguments.count,
+        jobs: arguments.jobs.unwrap_or_else(processors),
+        restart: arguments.restart,
+        folder: campaign::default_folder(),
+    };
+    let (counts, time) = campaign.run()?;
+    print!("{counts}");
+    let modes: Vec<&str> = MODES.iter().map(|mode| mode.name).collect();
+    println!(
+        "no difference between wasmi and the modes {}; {:.0} seconds",
+        modes.join(", "),
+        time.as_secs_f64()
+    );
+    counts.check()?;
+    Ok(true)
+}
+
+/// Runs one seed and prints everything. Whether all engines agreed.
+fn show(seed: u64) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    let comparison = Comparison::new(MODES)?;
+    let mut written = Ok(());
+    let result = comparison.seed(seed, &mut |event| {
+        if let Event::Generated(module) = event {
+            let path = campaign::write_module(&campaign::default_folder(), seed, &module.wasm);
+            written = path.map(|path| println!("the module is {}", path.display()));
+        }
+        print_event(&event);
+    });
+    written?;
+    Ok(print_result(result))
+}
+
+/// Runs a module from a file and prints everything. Whether all engines agreed.
+fn show_file(path: &Path, seed: u64) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    let wasm = wat::parse_file(path)?;
+    let comparison = Comparison::new(MODES)?;
+    let result = comparison.module(seed, &wasm, &mut |event| print_event(&event));
+    Ok(print_result(result))
+}
+
+fn print_event(event: &Event<'_>) {
+    match event {
+        Event::Generated(module) => println!(
+            "{} bytes of wasm from {} random bytes; avoids traps: {}; may import: {}; fuel: {}",
+            module.wasm.len(),
+            module.dna_bytes,
+            module.avoids_traps,
+            module.may_import,
+            module.fuel
+        ),
+        Event::Agreed(place, outcomes) => println!("{place}\n  {}", outcomes[0]),
+    }
+}
+
+fn print_result(result: Result<Counts, Box<Difference>>) -> bool {
+    match &result {
+        Ok(counts) => print!("{counts}"),
+        Err(difference) => println!("{difference}"),
+    }
+    result.is_ok()
+}

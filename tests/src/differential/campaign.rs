@@ -1,0 +1,390 @@
+//! A run over many seeds. Batches of seeds run in processes of their own, so that a crash or a module that does not
+//! end is a finding with a seed, and not the end of the story.
+
+use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::generate::VERSION;
+use super::progress::{Progress, ProgressError};
+use super::{Comparison, Counts, MODES, generate, with_large_stack};
+
+/// Seeds that one process runs.
+const BATCH: u64 = 100;
+/// A module takes milliseconds; a thousand times that is a module that does not end.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often to say how far it has come.
+const REPORT_EVERY: Duration = Duration::from_secs(15);
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// Seeds 0 to this one, exclusive.
+    pub count: u64,
+    /// Processes at a time.
+    pub jobs: usize,
+    /// Forget what was done before.
+    pub restart: bool,
+    /// Where the state and modules that differ are written.
+    pub folder: PathBuf,
+}
+
+/// Why a campaign ended before its last seed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CampaignError {
+    /// The state is unreadable or can't be written.
+    #[error(transparent)]
+    Progress(#[from] ProgressError),
+    /// A process can't be started or listened to, or a file can't be written.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Engines differ, or one crashed or does not end.
+    #[error("{report}\nthe module is {}; `--seed {seed}` shows all of it", module.display())]
+    Found {
+        /// The seed.
+        seed: u64,
+        /// What happened.
+        report: String,
+        /// The module, written there.
+        module: PathBuf,
+    },
+}
+
+/// What a worker says, a line each.
+#[derive(Debug, Serialize, Deserialize)]
+enum Message {
+    /// It begins with this seed.
+    Begin(u64),
+    /// It is through with it.
+    Done(Counts),
+    /// Engines differ; it ends.
+    Differs(String),
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> CampaignError {
+    let what = what.into();
+    move |source| CampaignError::System { what, source }
+}
+
+impl Campaign {
+    /// Runs the seeds that are not done yet. Returns the counts of all, and how long all took.
+    ///
+    /// # Errors
+    /// The first finding, or when the system does not play along.
+    pub fn run(&self) -> Result<(Counts, Duration), CampaignError> {
+        std::fs::create_dir_all(&self.folder)
+            .map_err(system(format!("cannot make {}", self.folder.display())))?;
+        let state = self.folder.join("state.json");
+        let settings = settings();
+        let before = if self.restart {
+            None
+        } else {
+            Progress::load(&state, &settings)?
+        };
+        let progress = before.unwrap_or_else(|| Progress::new(settings));
+        if progress.next > 0 {
+            println!(
+                "{} seeds are done already; --restart forgets them",
+                progress.next
+            );
+        }
+        let next_batch = progress.next;
+        let shared = Shared {
+            campaign: self,
+            state,
+            stop: AtomicBool::new(false),
+            inner: Mutex::new(Inner {
+                first: next_batch,
+                started: Instant::now(),
+                saved: Instant::now(),
+                reported: Instant::now(),
+                next_batch,
+                progress,
+                error: None,
+            }),
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs.max(1) {
+                scope.spawn(|| shared.work());
+            }
+        });
+        let inner = shared.inner.into_inner();
+        let inner = inner.unwrap_or_else(PoisonError::into_inner);
+        match inner.error {
+            Some(error) => Err(error),
+            None => {
+                let time = Duration::from_secs_f64(inner.progress.seconds);
+                Ok((inner.progress.counts, time))
+            }
+        }
+    }
+}
+
+/// What modules and counts depend on.
+fn settings() -> String {
+    let modes: Vec<&str> = MODES.iter().map(|mode| mode.name).collect();
+    format!("version {VERSION}, modes {}", modes.join(" "))
+}
+
+/// The default folder: beside what cargo builds.
+#[must_use]
+pub fn default_folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join("target")
+    });
+    target.join("differential")
+}
+
+/// Writes a module for people to look at, and says where.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn write_module(folder: &Path, seed: u64, wasm: &[u8]) -> Result<PathBuf, CampaignError> {
+    let path = folder.join(format!("seed-{seed}.wasm"));
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&path, wasm))
+        .map_err(system(format!("cannot write {}", path.display())))?;
+    Ok(path)
+}
+
+/// What the threads that wait for workers share.
+struct Shared<'a> {
+    campaign: &'a Campaign,
+    state: PathBuf,
+    /// Someone found something.
+    stop: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    progress: Progress,
+    /// The first seed that nobody runs.
+    next_batch: u64,
+    /// The first seed of this run, which began then.
+    first: u64,
+    started: Instant,
+    saved: Instant,
+    reported: Instant,
+    error: Option<CampaignError>,
+}
+
+impl Shared<'_> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs batches for as long as there are any.
+    fn work(&self) {
+        while let Some(seeds) = self.take_batch() {
+            let done = self
+                .run_batch(seeds.clone())
+                .and_then(|counts| match counts {
+                    Some(counts) => self.finish(seeds, counts),
+                    None => Ok(()),
+                });
+            if let Err(error) = done {
+                self.stop.store(true, Ordering::Relaxed);
+                self.lock().error.get_or_insert(error);
+            }
+        }
+    }
+
+    fn take_batch(&self) -> Option<Range<u64>> {
+        let mut inner = self.lock();
+        let start = inner.next_batch;
+        if self.stop.load(Ordering::Relaxed) || start >= self.campaign.count {
+            return None;
+        }
+        inner.next_batch = (start + BATCH).min(self.campaign.count);
+        Some(start..inner.next_batch)
+    }
+
+    fn finish(&self, seeds: Range<u64>, counts: Counts) -> Result<(), CampaignError> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        inner.progress.finish(seeds, counts);
+        inner.progress.add_time(inner.saved.elapsed());
+        inner.saved = Instant::now();
+        inner.progress.save(&self.state)?;
+        if inner.reported.elapsed() >= REPORT_EVERY {
+            inner.reported = Instant::now();
+            let (next, count) = (inner.progress.next, self.campaign.count);
+            let rate = (next - inner.first) as f64 / inner.started.elapsed().as_secs_f64();
+            let left = (count - next) as f64 / rate.max(f64::MIN_POSITIVE) / 60.0;
+            let calls = inner.progress.counts.compared_calls();
+            println!(
+                "{next} of {count} seeds, {calls} calls compared; \
+                 {rate:.0} seeds a second, {left:.0} minutes left"
+            );
+        }
+        Ok(())
+    }
+
+    /// Runs a batch in a process; `None` when it was stopped because of another one's finding.
+    fn run_batch(&self, seeds: Range<u64>) -> Result<Option<Counts>, CampaignError> {
+        let program = std::env::current_exe().map_err(system("cannot find this program"))?;
+        let mut child = Command::new(program)
+            .arg("--worker")
+            .arg(format!("{}..{}", seeds.start, seeds.end))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(system("cannot start a worker"))?;
+        let listened = self.listen(&mut child);
+        if !matches!(listened, Heard::End(_)) {
+            // It may have ended by itself just now.
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(system("cannot wait for a worker"))?;
+        let (seed, report) = match listened {
+            Heard::Stopped => return Ok(None),
+            Heard::End(said) if status.success() && said.done == seeds.end - seeds.start => {
+                return Ok(Some(said.counts));
+            }
+            Heard::End(said) => {
+                let seed = said.seed.unwrap_or(seeds.start);
+                (
+                    seed,
+                    said.difference.unwrap_or_else(|| crashed(seed, status)),
+                )
+            }
+            Heard::Silence(said) => {
+                let seed = said.seed.unwrap_or(seeds.start);
+                let seconds = PATIENCE.as_secs();
+                (
+                    seed,
+                    format!("seed {seed} did not end within {seconds} seconds"),
+                )
+            }
+        };
+        let generated =
+            with_large_stack(|| generate(seed)).map_err(system("cannot start a thread"))?;
+        let wasm = generated
+            .map(|generated| generated.wasm)
+            .unwrap_or_default();
+        let module = write_module(&self.campaign.folder, seed, &wasm)?;
+        Err(CampaignError::Found {
+            seed,
+            report,
+            module,
+        })
+    }
+
+    /// Adds up what a worker says until it ends, is silent for too long, or is no longer wanted.
+    fn listen(&self, child: &mut Child) -> Heard {
+        let mut said = Said::default();
+        let Some(stdout) = child.stdout.take() else {
+            return Heard::End(said);
+        };
+        let (sender, lines) = mpsc::channel();
+        let reader = std::thread::spawn(move || read_messages(stdout, &sender));
+        let mut heard = Instant::now();
+        let result = loop {
+            match lines.recv_timeout(Duration::from_millis(200)) {
+                Ok(message) => {
+                    heard = Instant::now();
+                    said.hear(message);
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => break Heard::End(said),
+                Err(mpsc::RecvTimeoutError::Timeout) if heard.elapsed() > PATIENCE => {
+                    break Heard::Silence(said);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                break Heard::Stopped;
+            }
+        };
+        // The reader ends with the worker's output; it holds nothing that we wait for.
+        drop(reader);
+        result
+    }
+}
+
+/// How listening to a worker ended.
+enum Heard {
+    /// It closed its output.
+    End(Said),
+    /// It says nothing any more.
+    Silence(Said),
+    /// Nobody wants to hear it any more.
+    Stopped,
+}
+
+/// What a worker has said so far.
+#[derive(Default)]
+struct Said {
+    seed: Option<u64>,
+    done: u64,
+    counts: Counts,
+    difference: Option<String>,
+}
+
+impl Said {
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Begin(seed) => self.seed = Some(seed),
+            Message::Done(counts) => {
+                self.done += 1;
+                self.counts = std::mem::take(&mut self.counts).plus(&counts);
+            }
+            Message::Differs(report) => self.difference = Some(report),
+        }
+    }
+}
+
+fn read_messages(stdout: ChildStdout, sender: &mpsc::Sender<Message>) {
+    for line in BufReader::new(stdout).lines() {
+        let Ok(line) = line else { return };
+        // A worker that crashes may leave half a line.
+        if let Ok(message) = serde_json::from_str(&line)
+            && sender.send(message).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn crashed(seed: u64, status: ExitStatus) -> String {
+    format!("seed {seed}: the process that ran it ended with {status}")
+}
+
+/// What a worker does: runs seeds and says so on its standard output. Returns whether all agreed.
+///
+/// # Errors
+/// When no engine can be made, or nobody listens.
+pub fn run_worker(seeds: Range<u64>) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    let comparison = Comparison::new(MODES)?;
+    let mut output = std::io::stdout().lock();
+    let mut say = |message: &Message| -> std::io::Result<()> {
+        // One write a line: whoever is killed in between leaves whole lines.
+        let line = format!("{}\n", serde_json::to_string(message)?);
+        output.write_all(line.as_bytes())
+    };
+    for seed in seeds {
+        say(&Message::Begin(seed))?;
+        match comparison.seed(seed, &mut |_| {}) {
+            Ok(counts) => say(&Message::Done(counts))?,
+            Err(difference) => {
+                say(&Message::Differs(difference.to_string()))?;
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,412 @@
+//! One module on all engines in step: the same calls in the same order, compared after each.
+
+use std::fmt;
+
+use super::machine::{Machine, Outcome};
+use super::subject::Function;
+use super::{Counts, Generated, Mode, Random, Reference, Subject, TrapKind, Value, generate};
+
+/// How often every exported function is called, each time with other arguments.
+const ROUNDS: usize = 2;
+/// What wasmi is called in messages.
+const REFERENCE: &str = "wasmi";
+
+/// Engines that run the same modules: wasmi, and Upshift in some modes.
+///
+/// For each module, in this order, and after every step for every mode:
+/// 1. All accept it, and see as many exports.
+/// 2. Instantiating it ends in the same way; with a start function, that is a call.
+/// 3. Every exported function is called with the same arguments, and ends in the same way: with the same values,
+///    bit for bit, the same trap, or the same error of the same host function.
+/// 4. All exported globals, sizes and bytes of memories, and elements of tables are the same.
+///
+/// Everything is exported. After a stack overflow nothing is compared, since engines overflow at different
+/// depths; the functions that follow find a new instance. So they do after `unreachable`, which may be the end of
+/// the fuel, and after the error of a host function. After other traps the instance is used again.
+pub struct Comparison {
+    reference: Reference,
+    subjects: Vec<Subject>,
+}
+
+/// The engines do not agree.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// The seed of the module and of all arguments.
+    pub seed: u64,
+    /// The mode of Upshift.
+    pub mode: &'static str,
+    /// What was done.
+    pub place: Place,
+    /// What wasmi did.
+    pub expected: String,
+    /// What Upshift did.
+    pub given: String,
+    /// The module.
+    pub wasm: Vec<u8>,
+}
+
+/// Where engines were compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Validation and compilation.
+    Load,
+    /// Instantiation, and the start function.
+    Instantiate,
+    /// A call of an exported function.
+    Call {
+        /// The function's name.
+        function: String,
+        /// What it was given.
+        arguments: Vec<Value>,
+        /// How many calls the instance had had before.
+        calls_before: usize,
+    },
+}
+
+/// What happens during a comparison, for someone who watches.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A module has been generated.
+    Generated(&'a Generated),
+    /// The engines did something and agree; outcomes are wasmi's and those of the modes, in order.
+    Agreed(&'a Place, &'a [Outcome]),
+}
+
+impl Comparison {
+    /// Makes an engine for each mode.
+    ///
+    /// # Errors
+    /// When this machine can't run Upshift.
+    pub fn new(modes: &[Mode]) -> upshift::Result<Self> {
+        let subjects = modes.iter().map(|&mode| Subject::new(mode));
+        Ok(Self {
+            reference: Reference::default(),
+            subjects: subjects.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Generates the module of a seed and runs it on all engines. Needs a
+    /// [large stack](super::with_large_stack).
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn seed(
+        &self,
+        seed: u64,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Counts, Box<Difference>> {
+        let Some(generated) = generate(seed) else {
+            return Ok(Counts {
+                not_generated: 1,
+                ..Counts::default()
+            });
+        };
+        watch(Event::Generated(&generated));
+        self.module(seed, &generated.wasm, watch)
+    }
+
+    /// Runs a module on all engines, with arguments that depend on the seed.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn module(
+        &self,
+        seed: u64,
+        wasm: &[u8],
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Counts, Box<Difference>> {
+        let differ = |mode, place, expected: String, given: String| {
+            Box::new(Difference {
+                seed,
+                mode,
+                place,
+                expected,
+                given,
+                wasm: wasm.to_vec(),
+            })
+        };
+        let accepted = || "accepted".to_owned();
+        let mut loaded = Vec::new();
+        for subject in &self.subjects {
+            let made = subject.load(wasm).map_err(|error| {
+                let refused = format!("refused: {error}");
+                differ(subject.name(), Place::Load, accepted(), refused)
+            });
+            loaded.push((subject.name(), made?));
+        }
+        let Some((_, (exports, _))) = loaded.first() else {
+            return Ok(Counts::default());
+        };
+        let exports = exports.clone();
+        let reference = self.reference.load(wasm, &exports).map_err(|error| {
+            differ(
+                loaded[0].0,
+                Place::Load,
+                format!("refused: {error}"),
+                accepted(),
+            )
+        })?;
+        let mut machines = vec![(REFERENCE, reference)];
+        machines.extend(
+            loaded
+                .into_iter()
+                .map(|(name, (_, machine))| (name, machine)),
+        );
+        let mut step = InStep {
+            machines,
+            counts: Counts {
+                modules: 1,
+                ..Counts::default()
+            },
+            watch,
+        };
+        // Not the sequence that the module was made from.
+        let mut random = Random::new(seed ^ 0x6172_6775_6d65_6e74);
+        match step.run(&exports.functions, &mut random) {
+            Ok(()) => Ok(step.counts),
+            Err(found) => Err(differ(found.mode, found.place, found.expected, found.given)),
+        }
+    }
+}
+
+/// Machines that do the same things, the reference first.
+struct InStep<'a, 'w> {
+    machines: Vec<(&'static str, Box<dyn Machine + 'a>)>,
+    counts: Counts,
+    watch: &'w mut dyn FnMut(Event<'_>),
+}
+
+struct Found {
+    mode: &'static str,
+    place: Place,
+    expected: String,
+    given: String,
+}
+
+impl InStep<'_, '_> {
+    fn run(&mut self, functions: &[Function], random: &mut Random) -> Result<(), Box<Found>> {
+        if !self.instantiate()? {
+            return Ok(());
+        }
+        let names: Vec<String> = functions.iter().map(|f| f.name.clone()).collect();
+        let mut calls_before = 0;
+        for function in std::iter::repeat_n(functions, ROUNDS).flatten() {
+            let arguments = function.ty.params();
+            let arguments: Vec<Value> = arguments
+                .map(|ty| Value::random(ty, random, &names))
+                .collect();
+            let outcomes = self.each(|machine| machine.call(&function.name, &arguments));
+            let place = Place::Call {
+                function: function.name.clone(),
+                arguments,
+                calls_before,
+            };
+            calls_before += 1;
+            let used_up = if outcomes.contains(&Outcome::StackOverflow) {
+                self.counts.overflow(&outcomes);
+                true
+            } else {
+                self.agree(place, &outcomes)?;
+                self.counts.call(&outcomes[0]);
+                matches!(
+                    outcomes[0],
+                    Outcome::Trapped(TrapKind::Unreachable) | Outcome::HostFailed(_)
+                )
+            };
+            if used_up {
+                calls_before = 0;
+                if !self.instantiate()? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// New instances. Returns whether there are any: instantiation can trap.
+    fn instantiate(&mut self) -> Result<bool, Box<Found>> {
+        let outcomes = self.each(|machine| machine.instantiate());
+        if outcomes.contains(&Outcome::StackOverflow) {
+            self.counts.overflow(&outcomes);
+            return Ok(false);
+        }
+        self.agree(Place::Instantiate, &outcomes)?;
+        self.counts.instantiation(&outcomes[0]);
+        Ok(matches!(outcomes[0], Outcome::Returned(_)))
+    }
+
+    fn each(&mut self, mut act: impl FnMut(&mut dyn Machine) -> Outcome) -> Vec<Outcome> {
+        let machines = self.machines.iter_mut();
+        machines.map(|(_, machine)| act(&mut **machine)).collect()
+    }
+
+    /// Compares outcomes, and what instances look like now.
+    fn agree(&mut self, place: Place, outcomes: &[Outcome]) -> Result<(), Box<Found>> {
+        let expected = &outcomes[0];
+        for ((mode, _), outcome) in self.machines.iter().zip(outcomes) {
+            if outcome != expected || matches!(outcome, Outcome::Failed(_)) {
+                return Err(Box::new(Found {
+                    mode,
+                    place,
+                    expected: expected.to_string(),
+                    given: outcome.to_string(),
+                }));
+            }
+        }
+        let mut states = self
+            .machines
+            .iter_mut()
+            .map(|(mode, machine)| (*mode, machine.state()));
+        let reference = states.next();
+        for (mode, state) in states {
+            if let Some(what) = reference.as_ref().and_then(|(_, r)| r.difference(&state)) {
+                return Err(Box::new(Found {
+                    mode,
+                    place,
+                    expected: format!("{expected}, and left"),
+                    given: format!("{expected}, but differs in {what}"),
+                }));
+            }
+        }
+        (self.watch)(Event::Agreed(&place, outcomes));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load => f.write_str("load"),
+            Self::Instantiate => f.write_str("instantiate"),
+            Self::Call {
+                function,
+                arguments,
+                calls_before,
+            } => {
+                write!(f, "call {function:?} (after {calls_before} calls) with (")?;
+                for (i, argument) in arguments.iter().enumerate() {
+                    let separator = if i == 0 { "" } else { ", " };
+                    write!(f, "{separator}{argument}")?;
+                }
+                f.write_str(")")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "seed {}, mode {}: {}\n  {REFERENCE}: {}\n  upshift: {}",
+            self.seed, self.mode, self.place, self.expected, self.given
+        )
+    }
+}
+
+impl std::error::Error for Difference {}
+
+#[cfg(test)]
+mod tests {
+    use upshift::{FuncType, ValType};
+
+    use super::super::{MemoryState, State};
+    use super::*;
+
+    /// Returns and holds what it was told to.
+    struct Fake {
+        outcomes: Vec<Outcome>,
+        memory: u8,
+    }
+
+    impl Machine for Fake {
+        fn instantiate(&mut self) -> Outcome {
+            Outcome::Returned(vec![])
+        }
+
+        fn call(&mut self, _: &str, _: &[Value]) -> Outcome {
+            self.outcomes.remove(0)
+        }
+
+        fn state(&mut self) -> State {
+            State {
+                memories: vec![MemoryState::new(&[self.memory])],
+                ..State::default()
+            }
+        }
+    }
+
+    fn compare(a: (&[Outcome], u8), b: (&[Outcome], u8)) -> Result<Counts, Box<Found>> {
+        let fake = |(outcomes, memory): (&[Outcome], u8)| Fake {
+            outcomes: outcomes.to_vec(),
+            memory,
+        };
+        let mut step = InStep {
+            machines: vec![("a", Box::new(fake(a))), ("b", Box::new(fake(b)))],
+            counts: Counts::default(),
+            watch: &mut |_| {},
+        };
+        let functions = [Function {
+            name: "f".to_owned(),
+            ty: FuncType::new([ValType::I32], []),
+        }];
+        step.run(&functions, &mut Random::new(0))?;
+        Ok(step.counts)
+    }
+
+    fn one(value: u32) -> Outcome {
+        Outcome::Returned(vec![Value::I32(value)])
+    }
+
+    #[test]
+    fn other_values_traps_and_memories_are_differences() {
+        let trap = |kind| Outcome::Trapped(kind);
+        let same = [one(1), trap(TrapKind::NullElement)];
+        assert_eq!(
+            compare((&same, 1), (&same, 1))
+                .ok()
+                .unwrap()
+                .compared_calls(),
+            2
+        );
+
+        let found = compare((&same, 1), (&[one(1), one(1)], 1)).err().unwrap();
+        assert_eq!(
+            (found.mode, &*found.expected),
+            ("b", "trapped: call of null")
+        );
+        let other = [one(1), trap(TrapKind::TypeMismatch)];
+        assert!(compare((&same, 1), (&other, 1)).is_err());
+        assert!(compare((&same, 1), (&same, 2)).is_err());
+        let failed = [one(1), Outcome::Failed("no memory".to_owned())];
+        assert!(compare((&failed, 1), (&failed, 1)).is_err());
+    }
+
+    #[test]
+    fn nothing_is_compared_after_a_stack_overflow() {
+        let overflow = [Outcome::StackOverflow, one(1)];
+        let counts = compare((&overflow, 1), (&[one(2), one(1)], 1))
+            .ok()
+            .unwrap();
+        assert_eq!(
+            (counts.compared_calls(), counts.overflows["in some"]),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn arguments_and_place_are_told() {
+        let found = compare((&[one(1), one(2)], 0), (&[one(1), one(3)], 0))
+            .err()
+            .unwrap();
+        let Place::Call {
+            function,
+            arguments,
+            calls_before,
+        } = &found.place
+        else {
+            panic!("{}", found.place);
+        };
+        assert_eq!((&**function, arguments.len(), *calls_before), ("f", 1, 1));
+    }
+}

@@ -1,0 +1,137 @@
+//! Modules from seeds: which shapes and features the generator is allowed, and what is put into it.
+
+use std::sync::LazyLock;
+
+use arbitrary::Unstructured;
+
+use super::{Random, host};
+
+/// Changes whenever a seed comes to mean another module or other arguments: counts of before are void then.
+pub(crate) const VERSION: u32 = 1;
+
+/// The largest memory, in bytes: growing and hashing it must be quick.
+const MEMORY_BYTES: u64 = 6 << 16;
+/// The largest table, in elements.
+const TABLE_ELEMENTS: u64 = 40;
+
+/// A generated module, and how it came to be.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// The module, in the binary format.
+    pub wasm: Vec<u8>,
+    /// Bytes that the generator was given.
+    pub dna_bytes: usize,
+    /// Whether it avoids instructions that could trap.
+    pub avoids_traps: bool,
+    /// Whether it may import what the host has.
+    pub may_import: bool,
+    /// Loop iterations and calls after which it traps.
+    pub fuel: u32,
+}
+
+/// The module of a seed, or `None` if the generator can't make one of it. Needs a large stack.
+#[must_use]
+pub fn generate(seed: u64) -> Option<Generated> {
+    let mut random = Random::new(seed);
+    let avoids_traps = seed % 2 == 1;
+    let may_import = seed % 8 >= 4;
+    let fuel = random.choose(&[1000, 5000]);
+    let dna_bytes = 512 + random.below(8192 - 512 + 1);
+    let dna = random.bytes(dna_bytes);
+    let config = config(avoids_traps, may_import, &mut random);
+    let mut module = wasm_smith::Module::new(config, &mut Unstructured::new(&dna)).ok()?;
+    module.ensure_termination(fuel).ok()?;
+    Some(Generated {
+        wasm: module.to_bytes(),
+        dna_bytes,
+        avoids_traps,
+        may_import,
+        fuel,
+    })
+}
+
+/// The types and imports that a module may have, as a module.
+fn example(imports: &str) -> Vec<u8> {
+    let text = format!("(module {} {imports})", host::TYPES);
+    wat::parse_str(text).expect("a fixed text")
+}
+
+/// WebAssembly 2.0, multiple memories and extended constant expressions: what both engines have.
+fn config(avoids_traps: bool, may_import: bool, random: &mut Random) -> wasm_smith::Config {
+    static TYPES: LazyLock<Vec<u8>> = LazyLock::new(|| example(""));
+    static IMPORTS: LazyLock<Vec<u8>> = LazyLock::new(|| example(host::IMPORTS));
+    let example = if may_import { &IMPORTS } else { &TYPES };
+    wasm_smith::Config {
+        // Also without imports: this is how modules come by types.
+        available_imports: Some(example.to_vec()),
+        export_everything: true,
+        disallow_traps: avoids_traps,
+        // Engines need not agree on the bits of a NaN that an operator makes.
+        canonicalize_nans: true,
+        // A long body that may trap seldom gets to its end.
+        max_instructions: if avoids_traps {
+            100
+        } else {
+            random.choose(&[10, 25, 60])
+        },
+        memory_offset_choices: wasm_smith::MemoryOffsetChoices(97, 2, 1),
+        min_types: 4,
+        min_funcs: 4,
+        max_funcs: 20,
+        max_globals: 10,
+        min_memories: 1,
+        max_memories: 3,
+        max_memory32_bytes: MEMORY_BYTES,
+        // Without a maximum, engines may differ in how far they let it grow.
+        memory_max_size_required: true,
+        min_tables: 1,
+        max_tables: 3,
+        max_table_elements: TABLE_ELEMENTS,
+        table_max_size_required: true,
+        max_data_segments: 6,
+        max_element_segments: 6,
+        max_elements: 20,
+        max_type_size: 10_000,
+
+        bulk_memory_enabled: true,
+        extended_const_enabled: true,
+        multi_value_enabled: true,
+        reference_types_enabled: true,
+        saturating_float_to_int_enabled: true,
+        sign_extension_ops_enabled: true,
+        simd_enabled: true,
+
+        acquire_release_atomics_enabled: false,
+        compact_imports_enabled: false,
+        custom_descriptors_enabled: false,
+        custom_page_sizes_enabled: false,
+        exceptions_enabled: false,
+        gc_enabled: false,
+        memory64_enabled: false,
+        multibyte_array_access_enabled: false,
+        relaxed_simd_enabled: false,
+        shared_everything_threads_enabled: false,
+        tail_call_enabled: false,
+        threads_enabled: false,
+        wide_arithmetic_enabled: false,
+        ..wasm_smith::Config::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::with_large_stack;
+    use super::*;
+
+    #[test]
+    fn a_seed_means_one_module_and_seeds_differ() {
+        let modules = || with_large_stack(|| (0..16).map(generate).collect::<Vec<_>>()).unwrap();
+        let wasm: Vec<_> = modules().into_iter().flatten().map(|m| m.wasm).collect();
+        let again: Vec<_> = modules().into_iter().flatten().map(|m| m.wasm).collect();
+        assert!(wasm.len() >= 12);
+        assert_eq!(wasm, again);
+        for (i, module) in wasm.iter().enumerate() {
+            assert!(!wasm[..i].contains(module));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The differential comparison on fixed seeds: what `cargo xtask fuzz` does at length.
+
+use std::ops::Range;
+
+use upshift_tests::differential::{Comparison, Counts, MODES, with_large_stack};
+
+/// Runs seeds on all engines, and checks that enough of what they did means something.
+fn compare(seeds: Range<u64>) {
+    let counts = with_large_stack(|| {
+        let comparison = Comparison::new(MODES).unwrap();
+        seeds.clone().fold(Counts::default(), |counts, seed| {
+            match comparison.seed(seed, &mut |_| {}) {
+                Ok(more) => counts.plus(&more),
+                Err(difference) => panic!("{difference}"),
+            }
+        })
+    })
+    .unwrap();
+    println!("{counts}");
+    assert_eq!(
+        counts.modules + counts.not_generated,
+        seeds.end - seeds.start
+    );
+    assert!(counts.not_generated * 10 < counts.modules, "{counts}");
+    counts.check().unwrap();
+}
+
+// Four tests, so that they run side by side.
+
+#[test]
+fn engines_agree_on_seeds_0_to_124() {
+    compare(0..125);
+}
+
+#[test]
+fn engines_agree_on_seeds_125_to_249() {
+    compare(125..250);
+}
+
+#[test]
+fn engines_agree_on_seeds_250_to_374() {
+    compare(250..375);
+}
+
+#[test]
+fn engines_agree_on_seeds_375_to_499() {
+    compare(375..500);
+}
