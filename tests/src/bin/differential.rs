@@ -75,6 +75,7 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error + Send + Sync>> {
         jobs: arguments.jobs.unwrap_or_else(processors),
         restart: arguments.restart,
         folder: campaign::default_folder(),
+        program: std::env::current_exe()?,
     };
     let (counts, time) = campaign.run()?;
     print!("{counts}");

@@ -33,6 +33,8 @@ pub struct Campaign {
     pub restart: bool,
     /// Where the state and modules that differ are written.
     pub folder: PathBuf,
+    /// The program that, given `--worker FIRST..END`, does what [`run_worker`] does.
+    pub program: PathBuf,
 }
 
 /// Why a campaign ended before its last seed.
@@ -237,8 +239,7 @@ impl Shared<'_> {
 
     /// Runs a batch in a process; `None` when it was stopped because of another one's finding.
     fn run_batch(&self, seeds: Range<u64>) -> Result<Option<Counts>, CampaignError> {
-        let program = std::env::current_exe().map_err(system("cannot find this program"))?;
-        let mut child = Command::new(program)
+        let mut child = Command::new(&self.campaign.program)
             .arg("--worker")
             .arg(format!("{}..{}", seeds.start, seeds.end))
             .stdin(Stdio::null())
@@ -387,4 +388,94 @@ pub fn run_worker(seeds: Range<u64>) -> Result<bool, Box<dyn std::error::Error +
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A file can't be run while a process that another test is about to start has it open for writing.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    /// Runs a campaign whose worker is this shell script.
+    fn run_with(name: &str, script: &str) -> (PathBuf, Result<(Counts, Duration), CampaignError>) {
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = format!("upshift-campaign-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("worker");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let campaign = Campaign {
+            count: 2 * BATCH,
+            jobs: 1,
+            restart: false,
+            folder: folder.clone(),
+            program,
+        };
+        (folder, campaign.run())
+    }
+
+    fn found(result: Result<(Counts, Duration), CampaignError>) -> (u64, String, PathBuf) {
+        match result {
+            Err(CampaignError::Found {
+                seed,
+                report,
+                module,
+            }) => (seed, report, module),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_worker_that_crashes_is_a_finding_with_its_seed_and_module() {
+        let (folder, result) = run_with("crash", "echo '{\"Begin\":7}'; kill -SEGV $$");
+        let (seed, report, module) = found(result);
+        assert_eq!(seed, 7);
+        assert!(
+            report.contains("seed 7") && report.contains("signal: 11"),
+            "{report}"
+        );
+        let wasm = with_large_stack(|| generate(7)).unwrap().unwrap().wasm;
+        assert_eq!(std::fs::read(module).unwrap(), wasm);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_worker_that_stops_early_or_finds_a_difference_is_a_finding() {
+        let (folder, result) = run_with("early", "echo '{\"Begin\":3}'; exit 0");
+        assert_eq!(found(result).0, 3);
+        std::fs::remove_dir_all(folder).unwrap();
+
+        let said = "echo '{\"Begin\":5}'; echo '{\"Differs\":\"all of it\"}'; exit 1";
+        let (folder, result) = run_with("differs", said);
+        let (seed, report, _) = found(result);
+        assert_eq!((seed, &*report), (5, "all of it"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn batches_that_are_done_are_not_run_again() {
+        let done = serde_json::to_string(&Message::Done(Counts {
+            modules: 1,
+            ..Counts::default()
+        }));
+        // Of the second batch, this worker can't do a thing.
+        let script = format!(
+            "case $2 in 0..*) for i in $(seq {BATCH}); do echo '{}'; done;; *) exit 1;; esac",
+            done.unwrap()
+        );
+        for _ in 0..2 {
+            let (folder, result) = run_with("resume", &script);
+            assert_eq!(found(result).0, BATCH);
+            let state = Progress::load(&folder.join("state.json"), &settings());
+            let state = state.unwrap().unwrap();
+            assert_eq!((state.next, state.counts.modules), (BATCH, BATCH));
+        }
+        let (folder, result) = run_with("resume", "case $2 in 0..*) exit 1;; *) exec cat;; esac");
+        assert_eq!(found(result).0, BATCH);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
