@@ -1,9 +1,12 @@
-//! Rewrites modules for wasmi, so that they do the same but keep clear of an error in wasmi 2.0.0. Upshift runs
-//! them as they were generated.
+//! Rewrites modules for wasmi, so that they do the same but keep clear of errors in wasmi 2.0.0. Upshift runs them as
+//! they were generated.
 //!
-//! The error: a `select` whose condition is the comparison of a local with zero (`i32.eqz`, `i32.eq`, `i32.ne`) takes
-//! as its condition not that local, but what wasmi's register for results held before. An empty block in between
-//! keeps the two instructions from being merged.
+//! - A `select` whose condition is the comparison of a local with zero (`i32.eqz`, `i32.eq`, `i32.ne`) takes as its
+//!   condition not that local, but what wasmi's register for results held before.
+//! - An integer store whose address and value both are what was just computed and put into a local (`local.tee`,
+//!   `local.get`, `i32.store`) panics.
+//!
+//! An empty block before the last of these instructions keeps them from being merged.
 
 use std::convert::Infallible;
 
@@ -33,29 +36,58 @@ impl Reencode for Detour {
     ) -> Result<(), reencode::Error<Infallible>> {
         let mut function = self.new_function_with_parsed_locals(&body)?;
         let mut reader = body.get_operators_reader()?;
-        let mut after_comparison = false;
+        // What the last two instructions were.
+        let mut before = [Kind::Other; 2];
         while !reader.eof() {
             let instruction = self.parse_instruction(&mut reader)?;
-            match instruction {
-                Instruction::Select | Instruction::TypedSelect(_) if after_comparison => {
-                    function.instruction(&Instruction::Block(BlockType::Empty));
-                    function.instruction(&Instruction::End);
-                }
-                // Those that produce nothing leave the comparison where it is.
-                Instruction::Nop => {
-                    function.instruction(&instruction);
-                    continue;
-                }
-                _ => {}
+            let kind = Kind::new(&instruction);
+            if kind == Kind::Nop {
+                continue;
             }
-            after_comparison = matches!(
-                instruction,
-                Instruction::I32Eqz | Instruction::I32Eq | Instruction::I32Ne
-            );
+            if matches!(
+                (before, kind),
+                ([_, Kind::Comparison], Kind::Select) | ([Kind::Tee, Kind::Get], Kind::Store)
+            ) {
+                function.instruction(&Instruction::Block(BlockType::Empty));
+                function.instruction(&Instruction::End);
+            }
             function.instruction(&instruction);
+            before = [before[1], kind];
         }
         code.function(&function);
         Ok(())
+    }
+}
+
+/// The instructions that matter here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Comparison,
+    Get,
+    Nop,
+    Select,
+    Store,
+    Tee,
+    Other,
+}
+
+impl Kind {
+    fn new(instruction: &Instruction<'_>) -> Self {
+        match instruction {
+            Instruction::I32Eqz | Instruction::I32Eq | Instruction::I32Ne => Self::Comparison,
+            Instruction::LocalGet(_) => Self::Get,
+            Instruction::LocalTee(_) => Self::Tee,
+            Instruction::Nop => Self::Nop,
+            Instruction::Select | Instruction::TypedSelect(_) => Self::Select,
+            Instruction::I32Store(_)
+            | Instruction::I32Store8(_)
+            | Instruction::I32Store16(_)
+            | Instruction::I64Store(_)
+            | Instruction::I64Store8(_)
+            | Instruction::I64Store16(_)
+            | Instruction::I64Store32(_) => Self::Store,
+            _ => Self::Other,
+        }
     }
 }
 
@@ -65,7 +97,7 @@ mod tests {
     use super::super::{MODES, with_large_stack};
     use super::*;
 
-    const TEXT: &str = r#"(module
+    const SELECT: &str = r#"(module
         (func (export "f") (param i32) (result i32)
           (drop (i32.add (local.get 0) (i32.const 7)))
           (select (i32.const 1) (i32.const 2) (i32.eqz (local.get 0))))
@@ -77,27 +109,46 @@ mod tests {
           nop
           (select (result v128))))"#;
 
-    /// Fails when wasmi does not need this any more.
+    const STORE: &str = r#"(module
+        (memory 1)
+        (memory (export "memory") 1)
+        (func (export "f") (param i32) (result i32)
+          (local.tee 0 (i32.extend8_s (local.get 0)))
+          (local.get 0)
+          nop
+          (i32.store 1)
+          (i32.load 1 (local.get 0))))"#;
+
+    /// What wasmi makes of `f(0)`.
+    fn run(wasm: &[u8]) -> i32 {
+        let engine = wasmi::Engine::default();
+        let module = wasmi::Module::new(&engine, wasm).unwrap();
+        let mut store = wasmi::Store::new(&engine, ());
+        let instance = wasmi::Instance::new(&mut store, &module, &[]).unwrap();
+        let f = instance.get_typed_func::<i32, i32>(&store, "f").unwrap();
+        f.call(&mut store, 0).unwrap()
+    }
+
+    fn calls_that_agree(wasm: &[u8]) -> u64 {
+        let compare = || Comparison::new(MODES).unwrap().module(0, wasm, &mut |_| {});
+        with_large_stack(compare).unwrap().unwrap().compared_calls()
+    }
+
+    // These fail when wasmi does not need a detour any more.
+
     #[test]
     fn wasmi_takes_the_wrong_side_of_a_select_and_is_led_around_it() {
-        let wasm = wat::parse_str(TEXT).unwrap();
-        let run = |wasm: &[u8]| {
-            let engine = wasmi::Engine::default();
-            let module = wasmi::Module::new(&engine, wasm).unwrap();
-            let mut store = wasmi::Store::new(&engine, ());
-            let instance = wasmi::Instance::new(&mut store, &module, &[]).unwrap();
-            let f = instance.get_typed_func::<i32, i32>(&store, "f").unwrap();
-            f.call(&mut store, 0).unwrap()
-        };
+        let wasm = wat::parse_str(SELECT).unwrap();
         assert_eq!(run(&wasm), 2);
         assert_eq!(run(&around_errors_of_wasmi(&wasm).unwrap()), 1);
-        let counts = with_large_stack(|| {
-            Comparison::new(MODES)
-                .unwrap()
-                .module(0, &wasm, &mut |_| {})
-        })
-        .unwrap()
-        .unwrap();
-        assert_eq!(counts.compared_calls(), 4);
+        assert_eq!(calls_that_agree(&wasm), 4);
+    }
+
+    #[test]
+    fn wasmi_panics_at_a_store_and_is_led_around_it() {
+        let wasm = wat::parse_str(STORE).unwrap();
+        assert!(std::panic::catch_unwind(|| run(&wasm)).is_err());
+        assert_eq!(run(&around_errors_of_wasmi(&wasm).unwrap()), 0);
+        assert_eq!(calls_that_agree(&wasm), 2);
     }
 }
