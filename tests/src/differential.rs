@@ -23,7 +23,6 @@ pub use host::{HostFailure, HostState};
 pub use machine::{Machine, MemoryState, Outcome, State, TrapKind};
 pub use mode::{MODES, Mode};
 pub use random::Random;
-pub use reference::Reference;
 pub use subject::Subject;
 pub use value::Value;
 

@@ -122,6 +122,9 @@ fn print_event(event: &Event<'_>) {
             module.may_import,
             module.fuel
         ),
+        Event::Again(difference) => {
+            println!("{difference}\nonce more, written down in another way for wasmi:");
+        }
         Event::Agreed(place, outcomes) => println!("{place}\n  {}", outcomes[0]),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::detour::Detour;
 use super::machine::{Machine, Outcome};
 use super::subject::Function;
-use super::{Counts, Generated, Mode, Random, Reference, Subject, TrapKind, Value, generate};
+use super::{Counts, Generated, Mode, Random, Subject, TrapKind, Value, generate, reference};
 
 /// How often every exported function is called, each time with other arguments.
 const ROUNDS: usize = 2;
@@ -23,8 +24,11 @@ const REFERENCE: &str = "wasmi";
 /// Everything is exported. After a stack overflow nothing is compared, since engines overflow at different
 /// depths; the functions that follow find a new instance. So they do after `unreachable`, which may be the end of
 /// the fuel, and after the error of a host function. After other traps the instance is used again.
+///
+/// wasmi has errors too. Where there is a difference, all is done once more with the module written down in another
+/// way for wasmi, which should be the same to it. Only what differs from wasmi in both ways is a difference;
+/// [`Counts::wasmi_erred`] says how often wasmi disagreed with itself.
 pub struct Comparison {
-    reference: Reference,
     subjects: Vec<Subject>,
 }
 
@@ -70,6 +74,8 @@ pub enum Event<'a> {
     Generated(&'a Generated),
     /// The engines did something and agree; outcomes are wasmi's and those of the modes, in order.
     Agreed(&'a Place, &'a [Outcome]),
+    /// They don't, and all begins again with the module written down in another way for wasmi.
+    Again(&'a Difference),
 }
 
 impl Comparison {
@@ -80,7 +86,6 @@ impl Comparison {
     pub fn new(modes: &[Mode]) -> upshift::Result<Self> {
         let subjects = modes.iter().map(|&mode| Subject::new(mode));
         Ok(Self {
-            reference: Reference::default(),
             subjects: subjects.collect::<Result<_, _>>()?,
         })
     }
@@ -115,6 +120,28 @@ impl Comparison {
         wasm: &[u8],
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<Counts, Box<Difference>> {
+        let [trusted, other] = Detour::ALL;
+        let difference = match self.module_by(trusted, seed, wasm, watch) {
+            Ok(counts) => return Ok(counts),
+            Err(difference) => difference,
+        };
+        watch(Event::Again(&difference));
+        match self.module_by(other, seed, wasm, watch) {
+            Ok(mut counts) => {
+                counts.wasmi_erred += 1;
+                Ok(counts)
+            }
+            Err(_) => Err(difference),
+        }
+    }
+
+    fn module_by(
+        &self,
+        detour: Detour,
+        seed: u64,
+        wasm: &[u8],
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Counts, Box<Difference>> {
         let differ = |mode, place, expected: String, given: String| {
             Box::new(Difference {
                 seed,
@@ -138,7 +165,7 @@ impl Comparison {
             return Ok(Counts::default());
         };
         let exports = exports.clone();
-        let reference = self.reference.load(wasm, &exports).map_err(|error| {
+        let reference = reference::load(wasm, &exports, detour).map_err(|error| {
             differ(
                 loaded[0].0,
                 Place::Load,

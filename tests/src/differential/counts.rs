@@ -17,6 +17,8 @@ pub struct Counts {
     pub modules: u64,
     /// Seeds of which the generator made no module.
     pub not_generated: u64,
+    /// Modules on which wasmi disagreed with itself, when it was asked in two ways.
+    pub wasmi_erred: u64,
     /// Instantiations that were compared, by outcome.
     pub instantiations: BTreeMap<String, u64>,
     /// Calls that were compared, by outcome.
@@ -58,6 +60,7 @@ impl Counts {
     pub fn plus(mut self, other: &Self) -> Self {
         self.modules += other.modules;
         self.not_generated += other.not_generated;
+        self.wasmi_erred += other.wasmi_erred;
         for (sums, more) in [
             (&mut self.instantiations, &other.instantiations),
             (&mut self.calls, &other.calls),
@@ -99,8 +102,8 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} modules ran ({} more seeds gave none)",
-            self.modules, self.not_generated
+            "{} modules ran ({} more seeds gave none); on {} of them wasmi disagreed with itself",
+            self.modules, self.not_generated, self.wasmi_erred
         )?;
         for (what, counts) in [
             ("instantiations compared", &self.instantiations),

@@ -1,6 +1,9 @@
 //! wasmi as a [`Machine`]: the engine that Upshift is compared with.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
 
 use upshift::ValType;
 use wasmi::errors::InstantiationError;
@@ -9,54 +12,65 @@ use wasmi::{
     MemoryType, Module, Mutability, Nullable, Ref, RefType, Store, Table, TableType, TrapCode, Val,
 };
 
-use super::detour::around_errors_of_wasmi;
+use super::detour::Detour;
 use super::host::{self, Object};
 use super::subject::Exports;
 use super::{HostFailure, HostState, Machine, MemoryState, Outcome, State, TrapKind, Value};
 
 impl wasmi::errors::HostError for HostFailure {}
 
-/// The engine, shared by all modules of a comparison.
-pub struct Reference {
-    engine: Engine,
+/// A module with these exports on an engine of its own: wasmi's engines never forget a module.
+///
+/// # Errors
+/// When wasmi does not accept it, or sees other exports.
+pub(crate) fn load<'a>(
+    wasm: &[u8],
+    exports: &'a Exports,
+    detour: Detour,
+) -> Result<Box<dyn Machine + 'a>, String> {
+    let mut config = Config::default();
+    // As deep as Upshift's default stack allows for small frames, so that few overflows are one engine's alone.
+    config
+        .set_max_recursion_depth(20_000)
+        .set_max_stack_height(16 << 20);
+    config.wasm_tail_call(false).wasm_memory64(false);
+    config.wasm_relaxed_simd(false);
+    let wasm = detour.rewrite(wasm).map_err(|error| error.to_string())?;
+    let module = catch(|| Module::new(&Engine::new(&config), wasm))?;
+    let module = module.map_err(|error| error.to_string())?;
+    let seen = module.exports().count();
+    if seen != exports.count() {
+        return Err(format!("it has {seen} exports, not {}", exports.count()));
+    }
+    Ok(Box::new(ReferenceMachine {
+        module,
+        exports,
+        running: None,
+    }))
 }
 
-impl Default for Reference {
-    fn default() -> Self {
-        let mut config = Config::default();
-        // As deep as Upshift's default stack allows for small frames, so that few overflows are one engine's alone.
-        config
-            .set_max_recursion_depth(20_000)
-            .set_max_stack_height(16 << 20);
-        config.wasm_tail_call(false).wasm_memory64(false);
-        config.wasm_relaxed_simd(false);
-        let engine = Engine::new(&config);
-        Self { engine }
+/// Runs something of wasmi; a panic is an error, and says nothing on standard error.
+fn catch<R>(act: impl FnOnce() -> R) -> Result<R, String> {
+    thread_local! {
+        static QUIET: Cell<bool> = const { Cell::new(false) };
     }
-}
-
-impl Reference {
-    /// A module with these exports.
-    ///
-    /// # Errors
-    /// When wasmi does not accept it, or sees other exports.
-    pub(crate) fn load<'a>(
-        &self,
-        wasm: &[u8],
-        exports: &'a Exports,
-    ) -> Result<Box<dyn Machine + 'a>, String> {
-        let wasm = around_errors_of_wasmi(wasm).map_err(|error| error.to_string())?;
-        let module = Module::new(&self.engine, wasm).map_err(|error| error.to_string())?;
-        let seen = module.exports().count();
-        if seen != exports.count() {
-            return Err(format!("it has {seen} exports, not {}", exports.count()));
-        }
-        Ok(Box::new(ReferenceMachine {
-            module,
-            exports,
-            running: None,
-        }))
-    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                before(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(act));
+    QUIET.set(false);
+    result.map_err(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        format!("wasmi panicked: {}", text.unwrap_or("no message"))
+    })
 }
 
 struct ReferenceMachine<'a> {
@@ -81,7 +95,9 @@ impl Machine for ReferenceMachine<'_> {
             .imports()
             .map(|import| make_import(&mut store, import.name(), import.ty()))
             .collect();
-        let made = imports.and_then(|imports| Instance::new(&mut store, &self.module, &imports));
+        let made = imports.and_then(|imports| {
+            catch(|| Instance::new(&mut store, &self.module, &imports)).map_err(Error::new)?
+        });
         let instance = match made {
             Ok(instance) => instance,
             Err(error) => return outcome(&error),
@@ -113,9 +129,13 @@ impl Machine for ReferenceMachine<'_> {
             .iter()
             .map(|&ty| Val::default_for_ty(ty))
             .collect();
-        match func.call(&mut running.store, &arguments, &mut results) {
-            Ok(()) => Outcome::Returned(results.iter().map(|value| running.lift(value)).collect()),
-            Err(error) => outcome(&error),
+        match catch(|| func.call(&mut running.store, &arguments, &mut results)) {
+            Ok(Ok(())) => {
+                let results = results.iter().map(|value| running.lift(value));
+                Outcome::Returned(results.collect())
+            }
+            Ok(Err(error)) => outcome(&error),
+            Err(panic) => Outcome::Failed(panic),
         }
     }
 
