@@ -8,19 +8,21 @@
 //! - An integer store whose address and value both are what was just computed and put into a local (`local.tee`,
 //!   `local.get`, `i32.store`) panics.
 //! - Operands that wait on the stack while a block with parameters begins may be lost.
+//! - `br_table` with several targets moves operands of which one is a vector to the wrong places.
 //!
-//! Empty blocks between instructions keep them from being merged.
+//! Empty blocks between instructions keep them from being merged; `br_if`s stand for `br_table`.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{self, Reencode};
-use wasm_encoder::{BlockType, CodeSection, Instruction, Module};
-use wasmparser::{FunctionBody, Parser};
+use wasm_encoder::{BlockType, CodeSection, Function, Instruction, Module, ValType};
+use wasmparser::{FunctionBody, Parser, Payload};
 
 /// A way to write a module down for wasmi.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detour {
-    /// An empty block after every instruction: hardly anything is merged.
+    /// An empty block after every instruction, so that hardly anything is merged, and no `br_table`.
     Everywhere,
     /// An empty block only where wasmi is known to be wrong without.
     Frequent,
@@ -34,9 +36,13 @@ impl Detour {
     ///
     /// # Errors
     /// When the bytes are no module.
-    pub(crate) fn rewrite(mut self, wasm: &[u8]) -> Result<Vec<u8>, reencode::Error<Infallible>> {
+    pub(crate) fn rewrite(self, wasm: &[u8]) -> Result<Vec<u8>, reencode::Error<Infallible>> {
         let mut module = Module::new();
-        self.parse_core_module(&mut module, Parser::new(0), wasm)?;
+        let mut rewriter = Rewriter {
+            detour: self,
+            parameters: parameters(wasm)?.into(),
+        };
+        rewriter.parse_core_module(&mut module, Parser::new(0), wasm)?;
         Ok(module.finish())
     }
 
@@ -52,7 +58,35 @@ impl Detour {
     }
 }
 
-impl Reencode for Detour {
+/// The number of parameters of each defined function.
+fn parameters(wasm: &[u8]) -> Result<Vec<u32>, reencode::Error<Infallible>> {
+    let mut types = Vec::new();
+    let mut functions = Vec::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload? {
+            Payload::TypeSection(section) => {
+                for ty in section.into_iter_err_on_gc_types() {
+                    types.push(ty?.params().len() as u32);
+                }
+            }
+            Payload::FunctionSection(section) => {
+                for ty in section {
+                    functions.push(types.get(ty? as usize).copied().unwrap_or(0));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(functions)
+}
+
+struct Rewriter {
+    detour: Detour,
+    /// The numbers of parameters of functions whose bodies follow.
+    parameters: VecDeque<u32>,
+}
+
+impl Reencode for Rewriter {
     type Error = Infallible;
 
     fn parse_function_body(
@@ -60,7 +94,18 @@ impl Reencode for Detour {
         code: &mut CodeSection,
         body: FunctionBody<'_>,
     ) -> Result<(), reencode::Error<Infallible>> {
-        let mut function = self.new_function_with_parsed_locals(&body)?;
+        let mut locals = Vec::new();
+        let mut number_of_locals = self.parameters.pop_front().unwrap_or(0);
+        for group in body.get_locals_reader()? {
+            let (count, ty) = group?;
+            number_of_locals += count;
+            locals.push((count, self.val_type(ty)?));
+        }
+        // What `br_table` chooses by.
+        let choice = number_of_locals;
+        locals.push((1, ValType::I32));
+        let mut function = Function::new(locals);
+
         let mut reader = body.get_operators_reader()?;
         // What the last two instructions were.
         let mut before = [Kind::Other; 2];
@@ -70,11 +115,25 @@ impl Reencode for Detour {
             if kind == Kind::Nop {
                 continue;
             }
-            if self.separates(before, kind) {
+            if self.detour.separates(before, kind) {
                 function.instruction(&Instruction::Block(BlockType::Empty));
                 function.instruction(&Instruction::End);
             }
-            function.instruction(&instruction);
+            match &instruction {
+                Instruction::BrTable(targets, default) if self.detour == Detour::Everywhere => {
+                    function.instruction(&Instruction::LocalSet(choice));
+                    for (i, target) in targets.iter().enumerate() {
+                        function.instruction(&Instruction::LocalGet(choice));
+                        function.instruction(&Instruction::I32Const(i as i32));
+                        function.instruction(&Instruction::I32Eq);
+                        function.instruction(&Instruction::BrIf(*target));
+                    }
+                    function.instruction(&Instruction::Br(*default));
+                }
+                other => {
+                    function.instruction(other);
+                }
+            }
             before = [before[1], kind];
         }
         code.function(&function);
@@ -176,6 +235,29 @@ mod tests {
         for detour in Detour::ALL {
             assert_eq!(run(&detour.rewrite(&wasm).unwrap()), 0);
         }
+        assert_eq!(calls_that_agree(&wasm), 2);
+    }
+
+    const TABLE: &str = r#"(module
+        (memory (export "memory") 1)
+        (func $values (result i32 v128 i64)
+          (i32.const 1) (v128.const i64x2 2 3) (i64.const 4))
+        (func (export "f") (param i32) (result i32) (local i64 v128)
+          (block (result i32 v128 i64)
+            (block (result i32 v128 i64)
+              (v128.const i64x2 5 6)
+              (call $values)
+              (br_table 0 1 1 (local.get 0))))
+          local.set 1
+          local.set 2
+          (i64.store (i32.const 0) (local.get 1))
+          (v128.store (i32.const 8) (local.get 2))))"#;
+
+    #[test]
+    fn wasmi_misplaces_operands_of_a_br_table_and_is_led_around_it() {
+        let wasm = wat::parse_str(TABLE).unwrap();
+        assert_ne!(run(&wasm), 1);
+        assert_eq!(run(&Detour::Everywhere.rewrite(&wasm).unwrap()), 1);
         assert_eq!(calls_that_agree(&wasm), 2);
     }
 }
