@@ -120,12 +120,23 @@ impl RawBacktrace {
                 continue;
             };
             // The frame that moved into an OSR entry waits below it for nothing.
-            if !std::mem::replace(&mut hidden_by_osr, code.loop_entry.is_some()) {
-                frames.push(RawFrame {
-                    module: Arc::clone(module.module()),
-                    function: code.function,
-                    offset: code.module_offset_at(pc),
-                });
+            if std::mem::replace(&mut hidden_by_osr, code.loop_entry.is_some()) {
+                continue;
+            }
+            let frame = |function, offset| RawFrame {
+                module: Arc::clone(module.module()),
+                function,
+                offset,
+            };
+            let inlined = code.inlined.as_ref().map(|of| of.module_offsets_at(pc));
+            match inlined {
+                Some(offsets) if !offsets.is_empty() => {
+                    frames.extend(offsets.into_iter().map(|offset| {
+                        let function = module.module().function_at(offset as usize);
+                        frame(function.unwrap_or(code.function), Some(offset))
+                    }));
+                }
+                _ => frames.push(frame(code.function, code.module_offset_at(pc))),
             }
         }
         Self {

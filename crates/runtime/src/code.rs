@@ -2,6 +2,7 @@
 //! Where the bytes live is in `code_memory`; who decides what to publish is in the tiering crate.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Weak};
@@ -29,6 +30,15 @@ pub struct InstalledCode {
     pub traps: Box<[(u32, TrapCode)]>,
     /// Code offset from which on instructions belong to a module offset, ascending.
     pub offsets: Box<[(u32, u32)]>,
+    /// In code that has other functions inlined, who knows about them; takes the place of `offsets`.
+    pub inlined: Option<Arc<dyn InlinedFrames>>,
+}
+
+/// Where instructions of code with inlined functions come from.
+pub trait InlinedFrames: fmt::Debug + Send + Sync {
+    /// The byte offsets in the module of the operator that the instruction at `pc` belongs to and of the
+    /// calls, all inlined, that led to it: innermost first. Empty where nothing is known.
+    fn module_offsets_at(&self, pc: usize) -> Vec<u32>;
 }
 
 impl InstalledCode {

@@ -155,8 +155,10 @@ impl ModuleTiering {
     fn compile(&self, request: CompileRequest) -> Result<Arc<InstalledCode>, CompileError> {
         let start = Instant::now();
         let compile = || {
-            catch_unwind(AssertUnwindSafe(|| self.baseline.compile(request)))
-                .unwrap_or_else(|panic| Err(self.panicked(request, &*panic)))
+            catch_unwind(AssertUnwindSafe(|| {
+                self.baseline.compile(request).map(|compiled| compiled.code)
+            }))
+            .unwrap_or_else(|panic| Err(self.panicked(request, &*panic)))
         };
         let result = if remaining_stack() >= COMPILE_STACK {
             compile()

@@ -10,8 +10,8 @@ use upshift_module::{Features, Module};
 use upshift_runtime::{InstalledCode, TierHooks};
 use upshift_tiering::{ModuleTiering, Tiering, TieringOptions};
 use upshift_translate::{
-    CodegenSettings, CompileError, CompileRequest, EntryPoint, MemoryStyle, ModuleCompiler,
-    ModuleUnit, Tier,
+    CodeForm, CodegenSettings, CompileError, CompileRequest, Compiled, EntryPoint, MemoryStyle,
+    ModuleCompiler, ModuleUnit, Tier,
 };
 
 const MODULE: &str = "(module (func) (func) (func (loop)) (func))";
@@ -45,7 +45,7 @@ impl Tier for FakeTier {
 }
 
 impl ModuleCompiler for FakeCompiler {
-    fn compile(&self, request: CompileRequest) -> Result<Arc<InstalledCode>, CompileError> {
+    fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
         let mut compiled = self.tier.compiled.lock();
         compiled
             .entry(request)
@@ -72,8 +72,18 @@ impl ModuleCompiler for FakeCompiler {
             tier: "fake",
             traps: Box::default(),
             offsets: Box::default(),
+            inlined: None,
         };
-        self.unit.code.install(code).map_err(code_memory)
+        let code = self.unit.code.install(code).map_err(code_memory)?;
+        Ok(Compiled {
+            code,
+            bytes: 1,
+            inlined: Vec::new(),
+        })
+    }
+
+    fn emit(&self, request: CompileRequest, _: CodeForm) -> Result<String, CompileError> {
+        Ok(format!("{request:?}"))
     }
 }
 
@@ -89,6 +99,7 @@ fn fixture(
     let settings = CodegenSettings {
         memory: MemoryStyle::Guarded,
         count_work: true,
+        precise_traps: false,
     };
     let tiering = Tiering::new(Arc::new(tier.clone()), options);
     (

@@ -40,6 +40,8 @@ pub struct Config {
     pub(crate) bounds_checks: bool,
     /// Generated code counts its work.
     pub(crate) count_work: bool,
+    /// Memory, globals and tables are exact at every trap, in every tier.
+    pub(crate) precise_traps: bool,
     /// Ask for an OSR entry at every loop header.
     pub(crate) force_osr: bool,
     /// The signal that stops a running guest.
@@ -96,6 +98,7 @@ impl Config {
             memory_reservation: None,
             bounds_checks: false,
             count_work: true,
+            precise_traps: false,
             force_osr: false,
             interrupt_signal: libc::SIGURG,
         }

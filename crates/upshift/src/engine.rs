@@ -103,7 +103,11 @@ impl Engine {
         };
         // Forced OSR asks at the same polls that count work.
         let count_work = self.0.config.count_work || self.0.config.force_osr;
-        CodegenSettings { memory, count_work }
+        CodegenSettings {
+            memory,
+            count_work,
+            precise_traps: self.0.config.precise_traps,
+        }
     }
 
     /// # Errors

@@ -11,8 +11,8 @@ use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_runtime::{InstalledCode, TrapCode};
 use upshift_translate::{
-    CompileError, CompileRequest, EntryPoint, FunctionShape, Mode, ModuleCompiler, ModuleUnit,
-    translate,
+    CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape, Mode,
+    ModuleCompiler, ModuleUnit, translate,
 };
 
 use crate::emitter::{BaselineEmitter, Scratch};
@@ -66,10 +66,7 @@ impl BaselineCompiler {
     }
 
     /// The function in Cranelift's intermediate language, as its code generator gets it.
-    ///
-    /// # Errors
-    /// When the function cannot be translated.
-    pub fn emit_clif(&self, request: CompileRequest) -> Result<String, CompileError> {
+    fn emit_clif(&self, request: CompileRequest) -> Result<String, CompileError> {
         self.with_workspace(request, |workspace| {
             self.translate(workspace, request)?;
             Ok(workspace.context.func.display().to_string())
@@ -77,10 +74,7 @@ impl BaselineCompiler {
     }
 
     /// The function as machine code, disassembled.
-    ///
-    /// # Errors
-    /// When the function cannot be compiled.
-    pub fn emit_assembly(&self, request: CompileRequest) -> Result<String, CompileError> {
+    fn emit_assembly(&self, request: CompileRequest) -> Result<String, CompileError> {
         self.with_workspace(request, |workspace| {
             self.translate(workspace, request)?;
             workspace.context.set_disasm(true);
@@ -191,6 +185,7 @@ impl BaselineCompiler {
             tier: NAME,
             traps,
             offsets: offsets(code),
+            inlined: None,
         };
         self.unit.code.install(installed).map_err(out_of_memory)
     }
@@ -233,12 +228,24 @@ impl BaselineCompiler {
 }
 
 impl ModuleCompiler for BaselineCompiler {
-    fn compile(&self, request: CompileRequest) -> Result<Arc<InstalledCode>, CompileError> {
-        self.with_workspace(request, |workspace| {
+    fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
+        let code = self.with_workspace(request, |workspace| {
             self.translate(workspace, request)?;
             let code = self.generate(workspace, request)?;
             self.install(code, request)
+        })?;
+        Ok(Compiled {
+            bytes: code.len,
+            code,
+            inlined: Vec::new(),
         })
+    }
+
+    fn emit(&self, request: CompileRequest, form: CodeForm) -> Result<String, CompileError> {
+        match form {
+            CodeForm::Intermediate => self.emit_clif(request),
+            CodeForm::Assembly => self.emit_assembly(request),
+        }
     }
 }
 

@@ -6,13 +6,17 @@
 //! that every tier has them alike. [`Tier`] is the seam on the other side: how tiering asks for code.
 
 mod emitter;
+mod fatal;
 mod frame;
 mod ops;
+mod optimizer;
 mod tier;
 mod walk;
 
 pub use emitter::*;
+pub use fatal::{report_fatal, with_fatal_handler};
 pub use frame::FrameLayout;
 pub use ops::*;
+pub use optimizer::OptimizerOptions;
 pub use tier::*;
 pub use walk::{Mode, TranslateError, TranslateProblem, enclosing_loops, translate};

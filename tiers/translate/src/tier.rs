@@ -21,7 +21,33 @@ pub trait ModuleCompiler: Send + Sync {
     ///
     /// # Errors
     /// When the code generator refuses the function or code memory is used up.
-    fn compile(&self, request: CompileRequest) -> Result<Arc<InstalledCode>, CompileError>;
+    fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError>;
+
+    /// What the tier makes of a function, as text for people. Installs nothing.
+    ///
+    /// # Errors
+    /// When the code generator refuses the function.
+    fn emit(&self, request: CompileRequest, form: CodeForm) -> Result<String, CompileError>;
+}
+
+/// Code that a tier installed.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// Where it is entered.
+    pub code: Arc<InstalledCode>,
+    /// All bytes that were installed: functions that came along and constants included.
+    pub bytes: usize,
+    /// Functions that were inlined, or compiled along for direct calls: indices, imports first.
+    pub inlined: Vec<u32>,
+}
+
+/// A form that a tier can show its code in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodeForm {
+    /// The code generator's own language: CLIF, or LLVM IR after optimization.
+    Intermediate,
+    /// Machine code, disassembled.
+    Assembly,
 }
 
 /// What a tier needs to know of a module.
@@ -43,6 +69,9 @@ pub struct CodegenSettings {
     pub memory: MemoryStyle,
     /// Whether code counts the work it does and polls for better code.
     pub count_work: bool,
+    /// Whether an optimizing tier keeps every access where the program has it, so that memory, globals
+    /// and tables are exact at every trap. Otherwise see `docs/semantics.md`.
+    pub precise_traps: bool,
 }
 
 /// How accesses to linear memory are kept in bounds.
@@ -84,6 +113,21 @@ pub enum CompileError {
         function: u32,
         /// What the code generator says.
         message: String,
+    },
+    /// The function is larger than what the tier takes.
+    #[error(
+        "the {tier} tier leaves function {function} where it is: {operators} operators are more than the \
+         limit of {limit}"
+    )]
+    TooLarge {
+        /// The tier's name.
+        tier: &'static str,
+        /// The function's index, imports first.
+        function: u32,
+        /// How large it is.
+        operators: usize,
+        /// The limit in the tiering profile.
+        limit: usize,
     },
     /// There is no code memory left.
     #[error("no memory for the code of function {function}: {source}")]

@@ -2,7 +2,7 @@
 //! from several threads.
 
 use upshift_runtime::TrapCode;
-use upshift_translate::{CompileRequest, EntryPoint, ModuleCompiler};
+use upshift_translate::{CodeForm, CompileRequest, EntryPoint, ModuleCompiler};
 
 use super::lab::{GUARDED, compile, compiler};
 
@@ -47,7 +47,7 @@ fn each_trap_leads_back_to_its_operator() {
           (i32.const 1)))"#,
         GUARDED,
     );
-    let code = compiler.compile(ENTRY).unwrap();
+    let code = compiler.compile(ENTRY).unwrap().code;
     assert!(code.offsets.is_sorted_by(|a, b| a.0 < b.0));
     let body = module.bodies[0].range.clone();
     for &(_, offset) in &code.offsets {
@@ -74,12 +74,12 @@ fn intermediate_forms_can_be_looked_at() {
         r#"(module (func (param i32) (result i32) (i32.mul (local.get 0) (i32.const 77))))"#,
         GUARDED,
     );
-    let clif = compiler.emit_clif(ENTRY).unwrap();
+    let clif = compiler.emit(ENTRY, CodeForm::Intermediate).unwrap();
     assert!(
         clif.contains("imul") && clif.contains("iconst.i32 77"),
         "{clif}"
     );
-    let assembly = compiler.emit_assembly(ENTRY).unwrap();
+    let assembly = compiler.emit(ENTRY, CodeForm::Assembly).unwrap();
     assert!(assembly.contains("imul"), "{assembly}");
     // Neither leaves anything behind that the next compilation trips over.
     compiler.compile(ENTRY).unwrap();
@@ -118,7 +118,7 @@ fn threads_compile_at_the_same_time() {
                         function,
                         entry: EntryPoint::Function,
                     };
-                    assert_eq!(compiler.compile(request).unwrap().function, function);
+                    assert_eq!(compiler.compile(request).unwrap().code.function, function);
                 }
             });
         }

@@ -21,10 +21,12 @@ use crate::{BaselineCompiler, BaselineTier};
 pub const GUARDED: CodegenSettings = CodegenSettings {
     memory: MemoryStyle::Guarded,
     count_work: true,
+    precise_traps: false,
 };
 pub const CHECKED: CodegenSettings = CodegenSettings {
     memory: MemoryStyle::Checked,
     count_work: false,
+    precise_traps: false,
 };
 
 /// Tiering with one tier.
@@ -52,7 +54,8 @@ impl TierHooks for LabHooks {
     fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
         let code = self
             .compiler
-            .compile(Self::request(function, EntryPoint::Function))?;
+            .compile(Self::request(function, EntryPoint::Function))?
+            .code;
         self.code.publish(&code);
         Ok(code.address as *const u8)
     }
@@ -70,7 +73,7 @@ impl TierHooks for LabHooks {
             return None;
         }
         let request = Self::request(function, EntryPoint::Loop(number));
-        let code = self.compiler.compile(request).expect("an OSR entry");
+        let code = self.compiler.compile(request).expect("an OSR entry").code;
         assert_eq!(code.loop_entry, Some(number));
         Some(code.address as *const u8)
     }
@@ -99,6 +102,7 @@ pub fn compile(text: &str) -> Arc<InstalledCode> {
     compiler
         .compile(LabHooks::request(0, EntryPoint::Function))
         .unwrap()
+        .code
 }
 
 /// An instance and all it needs.

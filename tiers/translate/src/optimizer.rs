@@ -1,0 +1,44 @@
+//! What an optimizing tier is told: how hard it tries, how much it takes on, what it inlines. None of it
+//! changes what a program computes.
+
+/// Limits and choices of an optimizing tier. Where they come from is the tiering profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptimizerOptions {
+    /// The pass pipeline, in the code generator's own notation.
+    pub pipeline: String,
+    /// The pipeline for units of more than `large_unit_operators` operators.
+    pub pipeline_for_large_units: String,
+    /// From how many operators on, inlined functions included, a unit is large.
+    pub large_unit_operators: usize,
+    /// Functions of more operators than this are not compiled.
+    pub max_function_operators: usize,
+    /// Callees of up to so many operators are compiled along, to be inlined.
+    pub max_inlined_operators: usize,
+    /// Operators that may come along with a function in all.
+    pub max_inlined_operators_per_unit: usize,
+    /// How many levels of a function's calls of itself are unrolled into it.
+    pub recursion_depth: u32,
+    /// See [`Mode::max_chain_bytes`](crate::Mode::max_chain_bytes).
+    pub max_osr_chain_bytes: usize,
+    /// The processor to optimize for, in the code generator's notation; `native` for this one.
+    pub cpu: String,
+    /// The widest vectors, in bits: 128, 256 or 512.
+    pub vector_bits: u32,
+}
+
+impl Default for OptimizerOptions {
+    fn default() -> Self {
+        Self {
+            pipeline: "default<O3>".to_owned(),
+            pipeline_for_large_units: "default<O1>".to_owned(),
+            large_unit_operators: 20_000,
+            max_function_operators: 200_000,
+            max_inlined_operators: 200,
+            max_inlined_operators_per_unit: 2_000,
+            recursion_depth: 3,
+            max_osr_chain_bytes: 128 * 1024,
+            cpu: "native".to_owned(),
+            vector_bits: 256,
+        }
+    }
+}
