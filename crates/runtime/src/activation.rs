@@ -266,13 +266,19 @@ pub(crate) unsafe extern "C" fn trap(vmctx: *mut VMContext, code: u32) -> ! {
     unsafe { raise_trap((*vmctx).store, code) }
 }
 
-/// The builtin `budget_at_entry`.
-pub(crate) unsafe extern "C" fn budget_at_entry(vmctx: *mut VMContext, function: u32) {
+/// Where to go on with a call whose function has used up its budget: in the code that asks, which goes
+/// on at `resume`, or at the start of better code.
+pub(crate) unsafe extern "C" fn budget_at_entry(
+    vmctx: *mut VMContext,
+    function: u32,
+    resume: *const u8,
+) -> *const u8 {
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
     unsafe {
         let instance = Instance::from_vmctx(vmctx).as_ref();
         let budget = instance.budget(function).as_mut();
-        instance.module().hooks.budget_at_entry(function, budget);
+        let hooks = &instance.module().hooks;
+        hooks.budget_at_entry(function, budget).unwrap_or(resume)
     }
 }
 

@@ -78,8 +78,11 @@ builtins! {
     ElemDrop elem_drop(I32);
     /// `ref.func`: function index (imports first); the reference.
     RefFunc ref_func(I32) -> I64;
-    /// The budget of a defined function ran out at its entry: defined function.
-    BudgetAtEntry budget_at_entry(I32);
+    /// The budget of a defined function ran out at its entry. Not called but jumped to, before the
+    /// function has touched an argument or the stack; goes on where it is told, or in better code. What
+    /// it is told is in registers that are no arguments: on x86-64 the defined function in `eax`, where
+    /// to go on in `r10`.
+    BudgetAtEntry budget_at_entry();
     /// The budget ran out at a loop header: defined function, loop number within it, frame cells.
     /// The result is an OSR entry to move into (`OsrEntry`), or null to go on.
     BudgetAtLoop budget_at_loop(I32, I32, Pointer) -> Pointer;

@@ -11,8 +11,9 @@ pub trait TierHooks: Send + Sync {
     /// When no tier can compile it: the call ends in a trap that carries the error.
     fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>>;
 
-    /// The budget of `function` is used up at its entry: refill it.
-    fn budget_at_entry(&self, function: u32, budget: &mut i32);
+    /// The budget of `function` is used up at its entry: refill it, and say what to run in place of the
+    /// code that asks, if there is better code for the function by now.
+    fn budget_at_entry(&self, function: u32, budget: &mut i32) -> Option<*const u8>;
 
     /// The budget is used up at the header of a loop: refill it, and say where to move, if there is a
     /// better place to go on. The result is the address of an [`OsrEntry`](crate::OsrEntry).

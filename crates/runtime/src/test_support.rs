@@ -18,8 +18,9 @@ impl TierHooks for NoTier {
         Err(format!("function {function} is not compiled here").into())
     }
 
-    fn budget_at_entry(&self, _function: u32, budget: &mut i32) {
+    fn budget_at_entry(&self, _function: u32, budget: &mut i32) -> Option<*const u8> {
         *budget = i32::MAX;
+        None
     }
 
     fn budget_at_loop(&self, _function: u32, _number: u32, budget: &mut i32) -> Option<*const u8> {

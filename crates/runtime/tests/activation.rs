@@ -92,14 +92,16 @@ impl TierHooks for Assembler {
             tier: "assembler",
             traps: Box::new([(4, TrapCode::Unreachable)]),
             offsets: Box::new([(0, 1000 + function)]),
+            inlined: None,
         })?;
         self.code.publish(&code);
         self.compiled.fetch_add(1, Ordering::Relaxed);
         Ok(allocation.executable)
     }
 
-    fn budget_at_entry(&self, _: u32, budget: &mut i32) {
+    fn budget_at_entry(&self, _: u32, budget: &mut i32) -> Option<*const u8> {
         *budget = i32::MAX;
+        None
     }
 
     fn budget_at_loop(&self, _: u32, _: u32, budget: &mut i32) -> Option<*const u8> {

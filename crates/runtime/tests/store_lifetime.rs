@@ -15,7 +15,9 @@ impl TierHooks for NoTier {
         Err("nothing is called here".into())
     }
 
-    fn budget_at_entry(&self, _function: u32, _budget: &mut i32) {}
+    fn budget_at_entry(&self, _function: u32, _budget: &mut i32) -> Option<*const u8> {
+        None
+    }
 
     fn budget_at_loop(&self, _function: u32, _loop: u32, _budget: &mut i32) -> Option<*const u8> {
         None

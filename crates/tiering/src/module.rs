@@ -231,8 +231,9 @@ impl TierHooks for ModuleTiering {
         Ok(self.ensure_compiled(function)?)
     }
 
-    fn budget_at_entry(&self, function: u32, budget: &mut i32) {
+    fn budget_at_entry(&self, function: u32, budget: &mut i32) -> Option<*const u8> {
         self.refill(function, budget);
+        None
     }
 
     fn budget_at_loop(

@@ -54,6 +54,7 @@ impl Engine {
         // Installs the signal handlers, so that no store can fail to.
         InterruptState::new(config.interrupt_signal).map_err(|error| refuse(&error))?;
         let baseline = BaselineTier::new().map_err(|error| refuse(&error))?;
+        let baseline = baseline.poll_first_rounds(config.force_osr);
         let options = if config.force_osr {
             TieringOptions {
                 force_osr: true,

@@ -1,13 +1,14 @@
 //! Compiles one function: translates it, runs Cranelift, and installs the code with its tables of traps
 //! and offsets. Threads compile at the same time, each with data structures of its own that it reuses.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::TrapCode as ClifTrap;
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
+use cranelift_codegen::ir::{SourceLoc, TrapCode as ClifTrap};
+use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_runtime::{InstalledCode, TrapCode};
 use upshift_translate::{
@@ -15,13 +16,14 @@ use upshift_translate::{
     ModuleCompiler, ModuleUnit, translate,
 };
 
-use crate::emitter::{BaselineEmitter, Scratch};
+use crate::arch::{CHECK_SIZE, EntryCheck};
+use crate::emitter::{BaselineEmitter, EmitOptions, Finished, Scratch};
 use crate::jit::{Jit, PlacementError};
 use crate::tier::NAME;
 
 /// Alignment of functions. Cranelift would prefer 32; most functions are small, and their first
-/// instructions are a prologue.
-const FUNCTION_ALIGNMENT: u32 = 16;
+/// instructions are a prologue. The entry check keeps it for what is behind.
+const FUNCTION_ALIGNMENT: u32 = CHECK_SIZE as u32;
 /// A body larger than this has its thread give the memory back that compiling it took.
 const LARGE_BODY: usize = 256 << 10;
 
@@ -49,17 +51,17 @@ impl Workspace {
 /// Compiles functions of one module on the baseline.
 pub struct BaselineCompiler {
     isa: OwnedTargetIsa,
-    call_conv: CallConv,
+    options: EmitOptions,
     unit: Arc<ModuleUnit>,
     jit: Jit,
 }
 
 impl BaselineCompiler {
-    pub(crate) fn new(isa: OwnedTargetIsa, call_conv: CallConv, unit: Arc<ModuleUnit>) -> Self {
-        let jit = Jit::new(Arc::clone(&isa), call_conv, Arc::clone(&unit.code));
+    pub(crate) fn new(isa: OwnedTargetIsa, options: EmitOptions, unit: Arc<ModuleUnit>) -> Self {
+        let jit = Jit::new(Arc::clone(&isa), options.call_conv, Arc::clone(&unit.code));
         Self {
             isa,
-            call_conv,
+            options,
             unit,
             jit,
         }
@@ -76,10 +78,14 @@ impl BaselineCompiler {
     /// The function as machine code, disassembled.
     fn emit_assembly(&self, request: CompileRequest) -> Result<String, CompileError> {
         self.with_workspace(request, |workspace| {
-            self.translate(workspace, request)?;
+            let finished = self.translate(workspace, request)?;
             workspace.context.set_disasm(true);
             let code = self.generate(workspace, request)?;
-            Ok(code.vcode.clone().unwrap_or_default())
+            let body = code.vcode.as_deref().unwrap_or_default();
+            Ok(match self.entry_check(finished, request) {
+                Some(check) => check.around_text(body),
+                None => body.to_owned(),
+            })
         })
     }
 
@@ -118,7 +124,7 @@ impl BaselineCompiler {
         &self,
         workspace: &mut Workspace,
         request: CompileRequest,
-    ) -> Result<(), CompileError> {
+    ) -> Result<Finished, CompileError> {
         let refuse = |error: upshift_translate::TranslateError| {
             self.codegen_error(request, error.to_string())
         };
@@ -131,14 +137,22 @@ impl BaselineCompiler {
             &shape,
             request.function,
             request.entry,
-            self.call_conv,
+            self.options,
         );
         // A single copy would do here: the chain is what an optimizing tier needs, so it is what the
         // tests that force OSR entries go through.
         let mode = Mode::from(request.entry);
         translate(module, request.function, &mut emitter, mode).map_err(refuse)?;
-        emitter.finish();
-        Ok(())
+        Ok(emitter.finish())
+    }
+
+    /// How calls are counted, if they are.
+    fn entry_check(&self, finished: Finished, request: CompileRequest) -> Option<EntryCheck> {
+        finished.entry_work.map(|work| EntryCheck {
+            function: request.function,
+            budget: self.unit.offsets.budget(request.function),
+            work,
+        })
     }
 
     /// Runs Cranelift on the context's function.
@@ -159,6 +173,7 @@ impl BaselineCompiler {
     fn install(
         &self,
         code: &CompiledCode,
+        finished: Finished,
         request: CompileRequest,
     ) -> Result<Arc<InstalledCode>, CompileError> {
         if let Some(relocation) = code.buffer.relocs().first() {
@@ -167,13 +182,22 @@ impl BaselineCompiler {
         }
         let function = self.function_index(request);
         let out_of_memory = |source| CompileError::CodeMemory { function, source };
-        let bytes = code.code_buffer();
-        let align = code.buffer.alignment.max(FUNCTION_ALIGNMENT);
-        let address = self.jit.place(bytes, align).map_err(|error| match error {
+        if code.buffer.alignment > FUNCTION_ALIGNMENT {
+            let message = format!("the code wants an alignment of {}", code.buffer.alignment);
+            return Err(self.codegen_error(request, message));
+        }
+        let (bytes, body) = match self.entry_check(finished, request) {
+            Some(check) => (Cow::Owned(check.around(code.code_buffer())), CHECK_SIZE),
+            None => (Cow::Borrowed(code.code_buffer()), 0),
+        };
+        let placed = self.jit.place(&bytes, FUNCTION_ALIGNMENT);
+        let address = placed.map_err(|error| match error {
             PlacementError::Memory(source) => out_of_memory(source),
             PlacementError::Refused(message) => self.codegen_error(request, message),
         })?;
-        let traps = self.traps(code, request)?;
+        // Cranelift's own offsets are 32 bits wide.
+        let (body, len) = (body as u32, bytes.len() as u32);
+        let traps = self.traps(code, body, request)?;
         let installed = InstalledCode {
             address,
             len: bytes.len(),
@@ -184,7 +208,7 @@ impl BaselineCompiler {
             },
             tier: NAME,
             traps,
-            offsets: offsets(code),
+            offsets: offsets(code, body, len, finished.first_offset),
             inlined: None,
         };
         self.unit.code.install(installed).map_err(out_of_memory)
@@ -193,6 +217,7 @@ impl BaselineCompiler {
     fn traps(
         &self,
         code: &CompiledCode,
+        body: u32,
         request: CompileRequest,
     ) -> Result<Box<[(u32, TrapCode)]>, CompileError> {
         let mut traps = Vec::with_capacity(code.buffer.traps().len());
@@ -203,7 +228,7 @@ impl BaselineCompiler {
                     format!("the code has an unknown trap: {}", trap.code),
                 )
             })?;
-            traps.push((trap.offset, wasm));
+            traps.push((body + trap.offset, wasm));
         }
         traps.sort_unstable_by_key(|&(offset, _)| offset);
         Ok(traps.into())
@@ -230,9 +255,9 @@ impl BaselineCompiler {
 impl ModuleCompiler for BaselineCompiler {
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
         let code = self.with_workspace(request, |workspace| {
-            self.translate(workspace, request)?;
+            let finished = self.translate(workspace, request)?;
             let code = self.generate(workspace, request)?;
-            self.install(code, request)
+            self.install(code, finished, request)
         })?;
         Ok(Compiled {
             bytes: code.len,
@@ -270,17 +295,16 @@ fn wasm_trap(code: ClifTrap) -> Option<TrapCode> {
 }
 
 /// From which code offset on instructions belong to which offset in the module. What has no location of
-/// its own, such as the prologue and its trap at the end, goes with the function's first operator.
-fn offsets(code: &CompiledCode) -> Box<[(u32, u32)]> {
+/// its own, such as the prologue and its trap at the end, goes with the function's first operator; so does
+/// what is around the body, which is `body` bytes from the start of `len` bytes.
+fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[(u32, u32)]> {
     let located = || {
         code.buffer
             .get_srclocs_sorted()
             .iter()
             .filter(|l| !l.loc.is_default())
     };
-    let Some(first) = located().map(|location| location.loc.bits()).min() else {
-        return Box::default();
-    };
+    let first = first.bits();
     let mut offsets: Vec<(u32, u32)> = Vec::new();
     let mut add = |start: u32, module_offset: u32| {
         if offsets
@@ -292,13 +316,13 @@ fn offsets(code: &CompiledCode) -> Box<[(u32, u32)]> {
     };
     let mut end = 0;
     for location in located() {
-        if location.start > end {
+        if body + location.start > end {
             add(end, first);
         }
-        add(location.start, location.loc.bits());
-        end = location.end;
+        add(body + location.start, location.loc.bits());
+        end = body + location.end;
     }
-    if end < code.buffer.total_size() {
+    if end < len {
         add(end, first);
     }
     offsets.into()

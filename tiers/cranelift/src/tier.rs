@@ -7,6 +7,7 @@ use cranelift_codegen::settings::{self, Configurable, Flags};
 use upshift_translate::{ModuleCompiler, ModuleUnit, Tier};
 
 use crate::compile::BaselineCompiler;
+use crate::emitter::EmitOptions;
 
 /// The tier's name, as shown to users.
 pub(crate) const NAME: &str = "baseline";
@@ -24,6 +25,7 @@ pub(crate) const NAME: &str = "baseline";
 #[derive(Clone)]
 pub struct BaselineTier {
     isa: OwnedTargetIsa,
+    poll_first_rounds: bool,
 }
 
 /// Why this machine cannot run the baseline's code.
@@ -53,14 +55,28 @@ impl BaselineTier {
         let isa = builder
             .finish(flags)
             .map_err(|error| UnsupportedHost::Cranelift(error.to_string()))?;
-        Ok(Self { isa })
+        Ok(Self {
+            isa,
+            poll_first_rounds: false,
+        })
+    }
+
+    /// Has the first round of each loop, too, ask whether there is a better place to go on. As a rule it
+    /// does not, because a loop may end with it; tests that move at every loop header want it.
+    #[must_use]
+    pub fn poll_first_rounds(mut self, enable: bool) -> Self {
+        self.poll_first_rounds = enable;
+        self
     }
 
     /// A compiler for the functions of one module, with what only this tier offers.
     #[must_use]
     pub fn compiler(&self, unit: Arc<ModuleUnit>) -> BaselineCompiler {
-        let call_conv = CallConv::triple_default(self.isa.triple());
-        BaselineCompiler::new(Arc::clone(&self.isa), call_conv, unit)
+        let options = EmitOptions {
+            call_conv: CallConv::triple_default(self.isa.triple()),
+            poll_first_rounds: self.poll_first_rounds,
+        };
+        BaselineCompiler::new(Arc::clone(&self.isa), options, unit)
     }
 }
 

@@ -165,7 +165,10 @@ impl BaselineEmitter<'_> {
         {
             return known;
         }
-        let signature = signature(&self.module.types[type_index as usize], self.call_conv);
+        let signature = signature(
+            &self.module.types[type_index as usize],
+            self.options.call_conv,
+        );
         let imported = self.cursor.func.import_signature(signature);
         self.scratch.signatures.push((type_index, imported));
         imported
@@ -179,7 +182,7 @@ impl BaselineEmitter<'_> {
             BuiltinType::I32 => I32,
             BuiltinType::I64 | BuiltinType::Pointer => I64,
         };
-        let mut signature = Signature::new(self.call_conv);
+        let mut signature = Signature::new(self.options.call_conv);
         signature
             .params
             .push(AbiParam::special(I64, ArgumentPurpose::VMContext));
@@ -201,7 +204,7 @@ impl BaselineEmitter<'_> {
         let imported = self
             .cursor
             .func
-            .import_signature(osr_signature(self.call_conv));
+            .import_signature(osr_signature(self.options.call_conv));
         self.scratch.osr_signature = Some(imported);
         imported
     }

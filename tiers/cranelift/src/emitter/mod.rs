@@ -25,7 +25,7 @@ use upshift_translate::{
 };
 
 use state::clif_type;
-pub(crate) use state::{BaselineEmitter, Scratch};
+pub(crate) use state::{BaselineEmitter, EmitOptions, Finished, Scratch};
 
 /// A trap of WebAssembly as Cranelift's code: the same number.
 pub(crate) fn user_trap(code: TrapCode) -> ClifTrap {

@@ -1,10 +1,14 @@
-//! Where work is counted, and what happens when a budget is used up: at the function's entry, and at loop
-//! headers, where a frame may move into better code.
+//! Where work is counted, and what happens when a budget is used up at a loop header, where a frame may
+//! move into better code. The check at the function's entry is in `arch`.
+//!
+//! The first round of a loop is part of the work of the site around it, and goes past the loop's own
+//! check, where that can be: a function whose body is a loop pays once per call, not twice.
 
+use cranelift_codegen::cursor::Cursor;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Imm64;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{BlockArg, InstBuilder, InstructionData, Value};
+use cranelift_codegen::ir::{Block, BlockArg, Inst, InstBuilder, InstructionData, Value};
 use upshift_module::ValType;
 use upshift_runtime::Builtin;
 use upshift_translate::WorkSite;
@@ -15,44 +19,25 @@ use super::state::{BaselineEmitter, clif_type, result_offset};
 /// What a poll returns where no work is counted.
 const NOT_COUNTED: WorkSite = WorkSite(u32::MAX);
 
+/// A place that takes work from the budget.
+pub(super) struct Site {
+    /// The constant that a loop adds to the budget; the entry has none.
+    constant: Option<Inst>,
+    /// The site around, by its number.
+    around: Option<u32>,
+    /// Whether the first round is part of the work of the site around.
+    first_round_is_free: bool,
+    /// Work of the first rounds of loops inside.
+    first_rounds: u32,
+}
+
 impl BaselineEmitter<'_> {
-    /// Takes work from the function's budget. The value is true when it is used up.
-    fn take_work(&mut self) -> (Value, WorkSite) {
-        let budget = self.unit.offsets.budget(self.function);
-        let flags = self.flags.own;
-        let context = self.context();
-        let before = self.load_at(I32, flags, context, budget);
-        let work = self.iconst(I32, 0);
-        let constant = self.cursor.func.dfg.value_def(work).unwrap_inst();
-        let site = WorkSite(self.scratch.work_sites.len() as u32);
-        self.scratch.work_sites.push(constant);
-        // Adding need not destroy its operand.
-        let left = self.cursor.ins().iadd(before, work);
-        self.store_at(flags, left, context, budget);
-        let zero = self.iconst(I32, 0);
-        (
-            self.cursor.ins().icmp(IntCC::SignedLessThan, left, zero),
-            site,
-        )
-    }
-
     pub(super) fn count_at_entry(&mut self) -> WorkSite {
-        if !self.counts {
-            return NOT_COUNTED;
+        if self.counts {
+            self.open_site(None, false)
+        } else {
+            NOT_COUNTED
         }
-        let (exhausted, site) = self.take_work();
-        let cold = self.cursor.func.dfg.make_block();
-        let go_on = self.cursor.func.dfg.make_block();
-        self.cursor.ins().brif(exhausted, cold, [], go_on, []);
-
-        self.start_block(cold);
-        self.cursor.func.layout.set_cold(cold);
-        let function = self.iconst(I32, i64::from(self.function));
-        self.call_runtime(Builtin::BudgetAtEntry, &[function]);
-        self.cursor.ins().jump(go_on, []);
-
-        self.start_block(go_on);
-        site
     }
 
     pub(super) fn count_at_loop(
@@ -63,9 +48,11 @@ impl BaselineEmitter<'_> {
         if !self.counts {
             return NOT_COUNTED;
         }
-        let (exhausted, site) = self.take_work();
-        let cold = self.cursor.func.dfg.make_block();
         let go_on = self.cursor.func.dfg.make_block();
+        let first_round_is_free = !self.options.poll_first_rounds && self.go_past_header(go_on);
+        let (exhausted, constant) = self.take_work();
+        let site = self.open_site(Some(constant), first_round_is_free);
+        let cold = self.cursor.func.dfg.make_block();
         self.cursor.ins().brif(exhausted, cold, [], go_on, []);
 
         self.start_block(cold);
@@ -90,23 +77,85 @@ impl BaselineEmitter<'_> {
         site
     }
 
+    /// Lets the jump that has just been made to the current block, a loop's header, go to `past` instead.
+    /// Says whether it could: a header with parameters is the only place that has them.
+    fn go_past_header(&mut self, past: Block) -> bool {
+        let Some(header) = self.cursor.current_block() else {
+            return false;
+        };
+        let layout = &self.cursor.func.layout;
+        let before = layout.prev_block(header);
+        let Some(jump) = before.and_then(|block| layout.last_inst(block)) else {
+            return false;
+        };
+        let dfg = &mut self.cursor.func.dfg;
+        let InstructionData::Jump { destination, .. } = &mut dfg.insts[jump] else {
+            return false;
+        };
+        if destination.block(&dfg.value_lists) != header || destination.len(&dfg.value_lists) != 0 {
+            return false;
+        }
+        destination.set_block(past, &mut dfg.value_lists);
+        true
+    }
+
+    /// Takes work from the function's budget. The value is true when it is used up; the instruction is
+    /// the constant that says how much.
+    fn take_work(&mut self) -> (Value, Inst) {
+        let budget = self.unit.offsets.budget(self.function);
+        let flags = self.flags.own;
+        let context = self.context();
+        let before = self.load_at(I32, flags, context, budget);
+        let work = self.iconst(I32, 0);
+        let constant = self.cursor.func.dfg.value_def(work).unwrap_inst();
+        // Adding need not destroy its operand.
+        let left = self.cursor.ins().iadd(before, work);
+        self.store_at(flags, left, context, budget);
+        let zero = self.iconst(I32, 0);
+        let ins = self.cursor.ins();
+        (ins.icmp(IntCC::SignedLessThan, left, zero), constant)
+    }
+
+    fn open_site(&mut self, constant: Option<Inst>, first_round_is_free: bool) -> WorkSite {
+        let site = self.scratch.work_sites.len() as u32;
+        self.scratch.work_sites.push(Site {
+            constant,
+            around: self.open_site.replace(site),
+            first_round_is_free,
+            first_rounds: 0,
+        });
+        WorkSite(site)
+    }
+
+    /// States how much work a site takes, at the end of what it counts.
     pub(super) fn set_counted_work(&mut self, site: WorkSite, operators: u32) {
-        let Some(&constant) = self.scratch.work_sites.get(site.0 as usize) else {
+        let sites = &mut self.scratch.work_sites;
+        let Some(closed) = sites.get(site.0 as usize) else {
             return;
         };
-        // A body has fewer operators than 2^31, and more than a budget holds need not be counted.
-        let work = operators.min(i32::MAX as u32).cast_signed();
-        let imm = Imm64::new(i64::from((-work).cast_unsigned()));
-        if let InstructionData::UnaryImm { imm: constant, .. } =
-            &mut self.cursor.func.dfg.insts[constant]
+        // More than a budget holds need not be counted.
+        let work = operators.saturating_add(closed.first_rounds);
+        let work = work.min(i32::MAX as u32);
+        let (constant, around) = (closed.constant, closed.around);
+        if closed.first_round_is_free
+            && let Some(around) = around.and_then(|site| sites.get_mut(site as usize))
         {
-            *constant = imm;
+            around.first_rounds = around.first_rounds.saturating_add(work);
+        }
+        self.open_site = around;
+        let Some(constant) = constant else {
+            self.entry_work = Some(work.cast_signed());
+            return;
+        };
+        let left = Imm64::new(i64::from((-work.cast_signed()).cast_unsigned()));
+        if let InstructionData::UnaryImm { imm, .. } = &mut self.cursor.func.dfg.insts[constant] {
+            *imm = left;
         }
     }
 
     /// The block that calls the OSR entry it is given and returns what that returned. All loops of the
     /// function share it.
-    fn osr_exit_block(&mut self) -> cranelift_codegen::ir::Block {
+    fn osr_exit_block(&mut self) -> Block {
         if let Some(block) = self.osr_exit {
             return block;
         }

@@ -16,9 +16,28 @@ use upshift_translate::{EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
 
 use super::build::{osr_signature, signature};
 use super::homes::{Home, Resident};
+use super::poll::Site;
 
 /// Bytes of a result cell.
 const RESULT_CELL: u32 = 16;
+
+/// What is the same for all functions of a tier.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EmitOptions {
+    /// How functions are called.
+    pub call_conv: CallConv,
+    /// Whether the first round of a loop, too, asks whether there is a better place to go on.
+    pub poll_first_rounds: bool,
+}
+
+/// What the code generator needs beside the function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finished {
+    /// The work that each call counts for, if work is counted.
+    pub entry_work: Option<i32>,
+    /// Where the first operator is in the module.
+    pub first_offset: SourceLoc,
+}
 
 /// Drives Cranelift's instruction builder for one function.
 pub(crate) struct BaselineEmitter<'f> {
@@ -42,11 +61,15 @@ pub(crate) struct BaselineEmitter<'f> {
     taken_over: Option<Value>,
     /// Whether work is counted.
     pub(super) counts: bool,
+    /// The site that the walk is in, by its number.
+    pub(super) open_site: Option<u32>,
+    /// The work that each call counts for, when the walk has said it.
+    pub(super) entry_work: Option<i32>,
     /// The block that leaves the function through an OSR entry, once a loop wants it.
     pub(super) osr_exit: Option<ir::Block>,
     /// Cells for results of calls and of OSR entries.
     result_area: Option<StackSlot>,
-    pub(super) call_conv: CallConv,
+    pub(super) options: EmitOptions,
     /// The last instruction that everything else comes after.
     prologue_end: Inst,
     /// The first source location.
@@ -70,8 +93,8 @@ pub(crate) struct Scratch {
     pub(super) builtins: [Option<SigRef>; Builtin::ALL.len()],
     /// Signature of OSR entries.
     pub(super) osr_signature: Option<SigRef>,
-    /// The constants that work sites subtract.
-    pub(super) work_sites: Vec<Inst>,
+    /// Where work is taken from the budget.
+    pub(super) work_sites: Vec<Site>,
     pub(super) block_args: Vec<BlockArg>,
     pub(super) values: Vec<Value>,
 }
@@ -140,12 +163,12 @@ impl<'f> BaselineEmitter<'f> {
         shape: &FunctionShape<'f>,
         function: u32,
         entry: EntryPoint,
-        call_conv: CallConv,
+        options: EmitOptions,
     ) -> Self {
         scratch.reset(shape);
         func.signature = match entry {
-            EntryPoint::Function => signature(shape.ty, call_conv),
-            EntryPoint::Loop(_) => osr_signature(call_conv),
+            EntryPoint::Function => signature(shape.ty, options.call_conv),
+            EntryPoint::Loop(_) => osr_signature(options.call_conv),
         };
         let flags = AccessFlags::new(func);
         limit_stack(func, flags);
@@ -179,9 +202,11 @@ impl<'f> BaselineEmitter<'f> {
             layout,
             taken_over: None,
             counts: unit.settings.count_work && entry == EntryPoint::Function,
+            open_site: None,
+            entry_work: None,
             osr_exit: None,
             result_area: None,
-            call_conv,
+            options,
             prologue_end,
             first_location: SourceLoc::default(),
         };
@@ -194,9 +219,13 @@ impl<'f> BaselineEmitter<'f> {
     }
 
     /// What is left to do behind the walk. The function can be compiled then.
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(mut self) -> Finished {
         self.emit_osr_exit();
         self.cursor.func.sized_stack_slots[self.frame_slot].size = self.layout.size();
+        Finished {
+            entry_work: self.entry_work,
+            first_offset: self.first_location,
+        }
     }
 
     /// Puts parameters into their cells and zeroes the other locals.

@@ -42,6 +42,8 @@ pub struct LabHooks {
     pub loops: AtomicU32,
     /// How much was taken from the budget that was just refilled at an entry.
     pub last_budget: Mutex<i32>,
+    /// What to run in place of a function whose budget is used up at its entry.
+    pub better: Mutex<Option<Arc<InstalledCode>>>,
 }
 
 impl LabHooks {
@@ -60,10 +62,15 @@ impl TierHooks for LabHooks {
         Ok(code.address as *const u8)
     }
 
-    fn budget_at_entry(&self, _function: u32, budget: &mut i32) {
+    fn budget_at_entry(&self, _function: u32, budget: &mut i32) -> Option<*const u8> {
         self.entries.fetch_add(1, Ordering::Relaxed);
         *self.last_budget.lock().unwrap() = *budget;
         *budget = *self.grant.lock().unwrap();
+        self.better
+            .lock()
+            .unwrap()
+            .as_ref()
+            .map(|code| code.address as *const u8)
     }
 
     fn budget_at_loop(&self, function: u32, number: u32, budget: &mut i32) -> Option<*const u8> {
@@ -132,6 +139,7 @@ impl Lab {
             entries: AtomicU32::new(0),
             loops: AtomicU32::new(0),
             last_budget: Mutex::new(0),
+            better: Mutex::new(None),
         });
         let types = Arc::new(TypeRegistry::new());
         let runtime = Arc::new(ModuleRuntime::new(

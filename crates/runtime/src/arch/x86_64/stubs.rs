@@ -24,6 +24,7 @@ unsafe extern "C" {
     #[link_name = "upshift_leave"]
     pub(crate) fn leave(record: *mut EntryRecord) -> !;
 
+    fn upshift_budget_at_entry();
     fn upshift_host_call_none();
     fn upshift_host_call_scalar();
     fn upshift_host_call_full();
@@ -32,6 +33,8 @@ unsafe extern "C" {
     static upshift_enter_close: u8;
     static upshift_lazy_open: u8;
     static upshift_lazy_close: u8;
+    static upshift_budget_at_entry_open: u8;
+    static upshift_budget_at_entry_close: u8;
     static upshift_tails_open: u8;
     static upshift_tails_close: u8;
 }
@@ -134,68 +137,6 @@ global_asm!(
     "mov rbp, [rdi + {FP}]",
     "mov eax, 1",
     "jmp 5b",
-    //
-    // Lazy stub n loads n into eax and comes here with all arguments in place.
-    ".p2align 4",
-    ".globl upshift_lazy",
-    ".hidden upshift_lazy",
-    "upshift_lazy:",
-    "push rbp",
-    "mov rbp, rsp",
-    "sub rsp, 176",
-    "mov [rsp], rdi",
-    "mov [rsp + 8], rsi",
-    "mov [rsp + 16], rdx",
-    "mov [rsp + 24], rcx",
-    "mov [rsp + 32], r8",
-    "mov [rsp + 40], r9",
-    "movaps [rsp + 48], xmm0",
-    "movaps [rsp + 64], xmm1",
-    "movaps [rsp + 80], xmm2",
-    "movaps [rsp + 96], xmm3",
-    "movaps [rsp + 112], xmm4",
-    "movaps [rsp + 128], xmm5",
-    "movaps [rsp + 144], xmm6",
-    "movaps [rsp + 160], xmm7",
-    "mov r10, [rdi]",
-    "mov rcx, [rbp + 8]",
-    "mov [r10 + {EXIT_PC}], rcx",
-    "mov rcx, [rbp]",
-    "mov [r10 + {EXIT_FP}], rcx",
-    "mov esi, eax",
-    "call {lazy_resolve}",
-    "mov r11, rax",
-    "mov rdi, [rsp]",
-    "mov rsi, [rsp + 8]",
-    "mov rdx, [rsp + 16]",
-    "mov rcx, [rsp + 24]",
-    "mov r8, [rsp + 32]",
-    "mov r9, [rsp + 40]",
-    "movaps xmm0, [rsp + 48]",
-    "movaps xmm1, [rsp + 64]",
-    "movaps xmm2, [rsp + 80]",
-    "movaps xmm3, [rsp + 96]",
-    "movaps xmm4, [rsp + 112]",
-    "movaps xmm5, [rsp + 128]",
-    "movaps xmm6, [rsp + 144]",
-    "movaps xmm7, [rsp + 160]",
-    "mov rax, [rdi]",
-    "mov rax, [rax + {INTERRUPT}]",
-    ".globl upshift_lazy_open",
-    ".hidden upshift_lazy_open",
-    "upshift_lazy_open:",
-    "cmp dword ptr [rax], 0",
-    "jne 7f",
-    "mov rsp, rbp",
-    "pop rbp",
-    "jmp r11",
-    ".globl upshift_lazy_close",
-    ".hidden upshift_lazy_close",
-    "upshift_lazy_close:",
-    "7:",
-    "mov rdi, [rdi]",
-    "call {raise_interrupt}",
-    "ud2",
     SAVED_SP = const offset_of!(EntryRecord, saved_sp),
     FP = const offset_of!(EntryRecord, fp),
     STORE = const offset_of!(EntryRecord, store),
@@ -205,10 +146,100 @@ global_asm!(
     STACK_WORDS = const offset_of!(CallFrame, stack_words),
     VECTORS = const offset_of!(CallFrame, vectors),
     INTERRUPT = const VMSTORE_INTERRUPT,
-    EXIT_PC = const VMSTORE_EXIT_PC,
     EXIT_FP = const VMSTORE_EXIT_FP,
-    lazy_resolve = sym lazy_resolve,
     raise_interrupt = sym raise_interrupt,
+);
+
+/// A stub that decides where a call goes, with all of the call's arguments in place: `eax` is the defined
+/// function, `r10` what else `$resolve` is told, and the caller has called but no frame has been made.
+macro_rules! resolving_stub {
+    ($name:literal, $open:literal, $close:literal, $resolve:path) => {
+        global_asm!(
+            ".text",
+            ".p2align 4",
+            concat!(".globl ", $name),
+            concat!(".hidden ", $name),
+            concat!($name, ":"),
+            "push rbp",
+            "mov rbp, rsp",
+            "sub rsp, 176",
+            "mov [rsp], rdi",
+            "mov [rsp + 8], rsi",
+            "mov [rsp + 16], rdx",
+            "mov [rsp + 24], rcx",
+            "mov [rsp + 32], r8",
+            "mov [rsp + 40], r9",
+            "movaps [rsp + 48], xmm0",
+            "movaps [rsp + 64], xmm1",
+            "movaps [rsp + 80], xmm2",
+            "movaps [rsp + 96], xmm3",
+            "movaps [rsp + 112], xmm4",
+            "movaps [rsp + 128], xmm5",
+            "movaps [rsp + 144], xmm6",
+            "movaps [rsp + 160], xmm7",
+            "mov r11, [rdi]",
+            "mov rcx, [rbp + 8]",
+            "mov [r11 + {EXIT_PC}], rcx",
+            "mov rcx, [rbp]",
+            "mov [r11 + {EXIT_FP}], rcx",
+            "mov esi, eax",
+            "mov rdx, r10",
+            "call {resolve}",
+            "mov r11, rax",
+            "mov rdi, [rsp]",
+            "mov rsi, [rsp + 8]",
+            "mov rdx, [rsp + 16]",
+            "mov rcx, [rsp + 24]",
+            "mov r8, [rsp + 32]",
+            "mov r9, [rsp + 40]",
+            "movaps xmm0, [rsp + 48]",
+            "movaps xmm1, [rsp + 64]",
+            "movaps xmm2, [rsp + 80]",
+            "movaps xmm3, [rsp + 96]",
+            "movaps xmm4, [rsp + 112]",
+            "movaps xmm5, [rsp + 128]",
+            "movaps xmm6, [rsp + 144]",
+            "movaps xmm7, [rsp + 160]",
+            "mov rax, [rdi]",
+            "mov rax, [rax + {INTERRUPT}]",
+            concat!(".globl ", $open),
+            concat!(".hidden ", $open),
+            concat!($open, ":"),
+            "cmp dword ptr [rax], 0",
+            "jne 7f",
+            "mov rsp, rbp",
+            "pop rbp",
+            "jmp r11",
+            concat!(".globl ", $close),
+            concat!(".hidden ", $close),
+            concat!($close, ":"),
+            "7:",
+            "mov rdi, [rdi]",
+            "call {raise_interrupt}",
+            "ud2",
+            INTERRUPT = const VMSTORE_INTERRUPT,
+            EXIT_PC = const VMSTORE_EXIT_PC,
+            EXIT_FP = const VMSTORE_EXIT_FP,
+            resolve = sym $resolve,
+            raise_interrupt = sym raise_interrupt,
+        );
+    };
+}
+
+// Lazy stub n loads n into eax and comes here.
+resolving_stub!(
+    "upshift_lazy",
+    "upshift_lazy_open",
+    "upshift_lazy_close",
+    lazy_resolve
+);
+
+// `Builtin::BudgetAtEntry`.
+resolving_stub!(
+    "upshift_budget_at_entry",
+    "upshift_budget_at_entry_open",
+    "upshift_budget_at_entry_close",
+    crate::activation::budget_at_entry
 );
 
 /// A host call stub. Called as a function of generated code with a `VMHostContext` as context; stores the
@@ -341,7 +372,10 @@ macro_rules! builtin_stubs {
         }
 
         /// The table that every `VMContext` points at.
-        pub(crate) static BUILTINS: VMBuiltins = VMBuiltins { $($field),* };
+        pub(crate) static BUILTINS: VMBuiltins = VMBuiltins {
+            budget_at_entry: upshift_budget_at_entry,
+            $($field),*
+        };
     };
 }
 
@@ -357,7 +391,6 @@ builtin_stubs! {
     table_init "upshift_table_init" libcalls::table_init;
     elem_drop "upshift_elem_drop" libcalls::elem_drop;
     ref_func "upshift_ref_func" libcalls::ref_func;
-    budget_at_entry "upshift_budget_at_entry" crate::activation::budget_at_entry;
     budget_at_loop "upshift_budget_at_loop" crate::activation::budget_at_loop;
     trap "upshift_trap" crate::activation::trap;
 }
@@ -381,6 +414,10 @@ pub(crate) fn is_interruptible(pc: usize) -> bool {
         &raw const upshift_enter_open,
         &raw const upshift_enter_close,
     ) || between(&raw const upshift_lazy_open, &raw const upshift_lazy_close)
+        || between(
+            &raw const upshift_budget_at_entry_open,
+            &raw const upshift_budget_at_entry_close,
+        )
         || between(
             &raw const upshift_tails_open,
             &raw const upshift_tails_close,
