@@ -1,34 +1,120 @@
 //! Who compiles what, when: lazy compilation at the first call, compilation of everything ahead of it,
-//! budgets, and publication. Knows tiers through [`Tier`] only.
+//! budgets, and what turns out hot moving to an optimizing tier while it runs. Knows tiers through
+//! [`Tier`] only.
+//!
+//! A function starts in the baseline, whose code counts its work and asks [`ModuleTiering`] when its budget is
+//! used up (`module::heat`). Hot ones are queued; the engine's background threads (`pool`) take the hottest,
+//! compile it (`job`), and publish the result (`progress` says why that is safe, `module::publish` does it).
+//! A frame that stays in a loop moves at its header (`module::loops`). The numbers behind all of this are in
+//! [`TieringProfile`], and nothing of it has an effect on what a program computes.
+//!
+//! The order of publication is checked with a model of all interleavings:
+//! `RUSTFLAGS="--cfg loom" cargo test -p upshift-tiering --release --lib loom`.
 
+mod chaos;
+mod event;
+mod job;
 mod module;
 mod options;
+mod policy;
+mod pool;
+mod profile;
+mod progress;
 mod stats;
 
+pub use chaos::Chaos;
+pub use event::{EventSink, QueueReason, TierEvent, TierEventKind};
 pub use module::ModuleTiering;
-pub use options::TieringOptions;
-pub use stats::TierStats;
+pub use options::{TierMode, TieringError, TieringOptions};
+pub use profile::{
+    BaselineProfile, InliningProfile, OptimizerProfile, ProfileError, TierUpProfile,
+    TieringProfile, WorkersProfile,
+};
+pub use stats::{FunctionStats, FunctionTier, FunctionsByTier, TierStats, TierTotals};
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use upshift_module::Module;
 use upshift_runtime::{ModuleCode, VMOffsets};
 use upshift_translate::{CodegenSettings, ModuleUnit, Tier};
 
+use policy::Policy;
+use pool::Pool;
+
 /// The tiers of an engine and the rules by which functions move through them.
+///
+/// Dropping it ends the background threads, as soon as they have finished what they are at, and waits for
+/// none of them. Its modules go on running in the code that they have.
 pub struct Tiering {
     /// What every function starts in.
     baseline: Arc<dyn Tier>,
-    /// The rules.
+    /// What the rest is about.
+    engine: Arc<EngineState>,
+    /// How many modules there were.
+    modules: AtomicU64,
+}
+
+/// What the modules of an engine share.
+struct EngineState {
+    /// What hot functions move to. There is one in all modes but [`TierMode::Baseline`].
+    optimizing: Option<Arc<dyn Tier>>,
+    /// In which tiers functions run, an optimizing tier being there if it says so.
+    mode: TierMode,
     options: TieringOptions,
+    policy: Policy,
+    /// The background threads.
+    pool: Arc<Pool>,
+    /// When the engine was made.
+    start: Instant,
 }
 
 impl Tiering {
-    /// Tiering from a first tier and the rules.
+    /// Tiering from a first tier, perhaps a second, and the rules.
+    ///
+    /// # Errors
+    /// When everything is to run in an optimizing tier and there is none, or a number of the profile is out
+    /// of its range.
+    pub fn new(
+        baseline: Arc<dyn Tier>,
+        optimizing: Option<Arc<dyn Tier>>,
+        options: TieringOptions,
+    ) -> Result<Self, TieringError> {
+        options.profile.validate()?;
+        let mode = match (options.mode, &optimizing) {
+            (TierMode::Optimizing, None) => return Err(TieringError::NoOptimizingTier),
+            (TierMode::Auto, None) => TierMode::Baseline,
+            (mode, _) => mode,
+        };
+        let policy = Policy::new(&options.profile, pool::processors());
+        let engine = EngineState {
+            optimizing: optimizing.filter(|_| mode != TierMode::Baseline),
+            mode,
+            pool: Pool::new(policy.workers(), options.profile.workers.nice),
+            policy,
+            options,
+            start: Instant::now(),
+        };
+        Ok(Self {
+            baseline,
+            engine: Arc::new(engine),
+            modules: AtomicU64::new(0),
+        })
+    }
+
+    /// Which tiers functions run in: [`TierMode::Auto`] without an optimizing tier has become
+    /// [`TierMode::Baseline`].
     #[must_use]
-    pub fn new(baseline: Arc<dyn Tier>, options: TieringOptions) -> Self {
-        Self { baseline, options }
+    pub fn mode(&self) -> TierMode {
+        self.engine.mode
+    }
+
+    /// The options that it was made with.
+    #[must_use]
+    pub fn options(&self) -> &TieringOptions {
+        &self.engine.options
     }
 
     /// The tiering of one module: slots at their lazy stubs, nothing compiled.
@@ -46,7 +132,14 @@ impl Tiering {
             module,
             settings,
         });
-        let baseline = self.baseline.module_compiler(Arc::clone(&unit));
-        Ok(Arc::new(ModuleTiering::new(unit, baseline, self.options)))
+        let id = self.modules.fetch_add(1, Ordering::Relaxed) + 1;
+        let engine = Arc::clone(&self.engine);
+        Ok(ModuleTiering::new(id, unit, &*self.baseline, engine))
+    }
+}
+
+impl Drop for Tiering {
+    fn drop(&mut self) {
+        self.engine.pool.close();
     }
 }

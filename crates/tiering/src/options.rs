@@ -1,19 +1,61 @@
-//! The rules of tiering. None has an effect on what a program computes.
+//! How an engine tiers: what is fixed when it is made. What is tuned is in the profile.
 
-/// How functions move through the tiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TieringOptions {
-    /// Work that an instance may do in a function before it asks again, in operators. At least 1.
-    pub grant_in_operators: i32,
-    /// Moves into an OSR entry at every loop header that polls. For tests.
-    pub force_osr: bool,
+use std::fmt;
+
+use crate::{Chaos, EventSink, ProfileError, TieringProfile};
+
+/// Which tiers functions run in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TierMode {
+    /// In the baseline first; what turns out hot moves to the optimizing tier while it runs. Without an
+    /// optimizing tier the same as `Baseline`.
+    #[default]
+    Auto,
+    /// In the baseline only.
+    Baseline,
+    /// In the optimizing tier, everything compiled ahead of the first call. What that tier can't compile
+    /// runs in the baseline.
+    Optimizing,
 }
 
-impl Default for TieringOptions {
-    fn default() -> Self {
-        Self {
-            grant_in_operators: 1 << 24,
-            force_osr: false,
-        }
+/// How an engine tiers.
+#[derive(Clone, Default)]
+pub struct TieringOptions {
+    /// Which tiers functions run in.
+    pub mode: TierMode,
+    /// The numbers.
+    pub profile: TieringProfile,
+    /// For tests: whoever asks for better code waits until it is there, and work counts to the operator.
+    pub synchronous: bool,
+    /// For tests: every loop header that is reached asks for an entry there, in [`TierMode::Auto`] of the
+    /// optimizing tier, in [`TierMode::Baseline`] of the baseline itself. Functions are then not compiled by
+    /// the optimizing tier, so that every loop stays in reach.
+    pub force_osr: bool,
+    /// For tests: lets compiles go wrong.
+    pub chaos: Option<Chaos>,
+    /// Who hears what happens.
+    pub on_event: Option<EventSink>,
+}
+
+impl fmt::Debug for TieringOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TieringOptions")
+            .field("mode", &self.mode)
+            .field("profile", &self.profile)
+            .field("synchronous", &self.synchronous)
+            .field("force_osr", &self.force_osr)
+            .field("chaos", &self.chaos)
+            .finish_non_exhaustive()
     }
+}
+
+/// Why an engine can't tier as told.
+#[derive(Debug, thiserror::Error)]
+pub enum TieringError {
+    /// [`TierMode::Optimizing`] without an optimizing tier.
+    #[error("everything is to run in the optimizing tier, but there is none")]
+    NoOptimizingTier,
+    /// A number of the profile is out of its range.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
 }

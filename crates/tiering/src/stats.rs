@@ -1,18 +1,85 @@
-//! What tiering did so far for a module.
+//! What tiering did so far for a module, in sums and function by function.
 
 use std::time::Duration;
 
 /// Sums over a module's functions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TierStats {
     /// Functions compiled by the baseline.
     pub compiled_functions: usize,
-    /// OSR entries compiled.
+    /// Entries at loops compiled, by any tier.
     pub osr_entries: usize,
-    /// Bytes of machine code, of both.
+    /// How often frames moved into one of those.
+    pub osr_entered: u64,
+    /// Bytes of machine code, of all tiers.
     pub code_bytes: usize,
-    /// Time that compiling took, summed over threads.
+    /// Time that compiling took, summed over threads and tiers.
     pub compile_time: Duration,
     /// Work that instances were granted in the baseline, in operators.
     pub work: u64,
+    /// How many functions calls find in which tier now.
+    pub functions: FunctionsByTier,
+    /// What the baseline did.
+    pub baseline: TierTotals,
+    /// What the optimizing tier did.
+    pub optimizing: TierTotals,
+    /// Compiles by the optimizing tier that are queued or running.
+    pub pending: usize,
+}
+
+/// How many functions calls find in which tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionsByTier {
+    /// Not called yet.
+    pub not_compiled: usize,
+    /// In the baseline.
+    pub baseline: usize,
+    /// In the optimizing tier.
+    pub optimizing: usize,
+}
+
+/// What a tier did for a module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TierTotals {
+    /// Functions and entries at loops compiled.
+    pub compiled: usize,
+    /// Compiles that failed.
+    pub failed: usize,
+    /// Time that all of them took, summed over threads.
+    pub compile_time: Duration,
+    /// Bytes of code and constants that came of it.
+    pub code_bytes: usize,
+}
+
+/// Where a function's calls go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FunctionTier {
+    /// It is compiled at its first call.
+    #[default]
+    NotCompiled,
+    /// To the baseline's code.
+    Baseline,
+    /// To the optimizing tier's code.
+    Optimizing,
+}
+
+/// What tiering did so far for a function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FunctionStats {
+    /// Its index, imports first.
+    pub function: u32,
+    /// Where its calls go.
+    pub tier: FunctionTier,
+    /// Work that instances were granted in the baseline, in operators.
+    pub work: u64,
+    /// What the baseline did for it.
+    pub baseline: TierTotals,
+    /// What the optimizing tier did for it.
+    pub optimizing: TierTotals,
+    /// Entries at its loops that frames can move into now.
+    pub osr_entries: usize,
+    /// How often frames moved.
+    pub osr_entered: u64,
 }

@@ -1,113 +1,28 @@
-//! When functions are compiled, how often and on which thread, with a tier that makes no real code.
+//! When functions are compiled by the baseline, how often and on which thread.
 
-use std::collections::HashMap;
+mod support;
+
 use std::sync::{Arc, Barrier, mpsc};
-use std::thread::{self, ThreadId};
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use upshift_module::{Features, Module};
-use upshift_runtime::{InstalledCode, TierHooks};
-use upshift_tiering::{ModuleTiering, Tiering, TieringOptions};
-use upshift_translate::{
-    CodeForm, CodegenSettings, CompileError, CompileRequest, Compiled, EntryPoint, MemoryStyle,
-    ModuleCompiler, ModuleUnit, Tier,
-};
+use support::{FakeTier, at_loop, engine, function, module, slot};
+use upshift_runtime::TierHooks;
+use upshift_tiering::{FunctionTier, ModuleTiering, TierMode, TieringOptions};
+use upshift_translate::CompileRequest;
 
 const MODULE: &str = "(module (func) (func) (func (loop)) (func))";
-
-/// What a compile does before it returns.
-type Behaviour = Arc<dyn Fn(CompileRequest) + Send + Sync>;
-
-/// A tier whose code is a single `ret`. It notes which thread compiled what.
-#[derive(Clone)]
-struct FakeTier {
-    behaviour: Behaviour,
-    compiled: Arc<Mutex<HashMap<CompileRequest, Vec<ThreadId>>>>,
-}
-
-struct FakeCompiler {
-    tier: FakeTier,
-    unit: Arc<ModuleUnit>,
-}
-
-impl Tier for FakeTier {
-    fn name(&self) -> &'static str {
-        "fake"
-    }
-
-    fn module_compiler(&self, unit: Arc<ModuleUnit>) -> Box<dyn ModuleCompiler> {
-        Box::new(FakeCompiler {
-            tier: self.clone(),
-            unit,
-        })
-    }
-}
-
-impl ModuleCompiler for FakeCompiler {
-    fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
-        let mut compiled = self.tier.compiled.lock();
-        compiled
-            .entry(request)
-            .or_default()
-            .push(thread::current().id());
-        drop(compiled);
-        (self.tier.behaviour)(request);
-        let code_memory = |source| CompileError::CodeMemory {
-            function: request.function,
-            source,
-        };
-        let allocation = self.unit.code.allocate(1, 16).map_err(code_memory)?;
-        // SAFETY: the allocation is ours.
-        unsafe { allocation.writable.write(0xc3) };
-        let loop_entry = match request.entry {
-            EntryPoint::Function => None,
-            EntryPoint::Loop(number) => Some(number),
-        };
-        let code = InstalledCode {
-            address: allocation.executable as usize,
-            len: 1,
-            function: request.function,
-            loop_entry,
-            tier: "fake",
-            traps: Box::default(),
-            offsets: Box::default(),
-            inlined: None,
-        };
-        let code = self.unit.code.install(code).map_err(code_memory)?;
-        Ok(Compiled {
-            code,
-            bytes: 1,
-            inlined: Vec::new(),
-        })
-    }
-
-    fn emit(&self, request: CompileRequest, _: CodeForm) -> Result<String, CompileError> {
-        Ok(format!("{request:?}"))
-    }
-}
 
 fn fixture(
     options: TieringOptions,
     behaviour: impl Fn(CompileRequest) + Send + Sync + 'static,
 ) -> (Arc<ModuleTiering>, FakeTier) {
-    let tier = FakeTier {
-        behaviour: Arc::new(behaviour),
-        compiled: Arc::default(),
-    };
-    let module = Module::parse(MODULE.as_bytes(), &Features::default()).expect("valid");
-    let settings = CodegenSettings {
-        memory: MemoryStyle::Guarded,
-        count_work: true,
-        precise_traps: false,
-    };
-    let tiering = Tiering::new(Arc::new(tier.clone()), options);
-    (
-        tiering
-            .module(Arc::new(module), settings)
-            .expect("code memory"),
-        tier,
-    )
+    let tier = FakeTier::new("baseline", move |request| {
+        behaviour(request);
+        Ok(())
+    });
+    (module(&engine(&tier, None, options), MODULE), tier)
 }
 
 fn lazily() -> TieringOptions {
@@ -130,8 +45,7 @@ fn threads_that_race_compile_once() {
             .collect()
     });
     assert!(codes.iter().all(|code| *code == codes[0]));
-    let compiled = tier.compiled.lock();
-    assert_eq!(compiled.values().map(Vec::len).collect::<Vec<_>>(), [1]);
+    assert_eq!(tier.order(), [function(1)]);
     assert_eq!(module.stats().compiled_functions, 1);
 }
 
@@ -158,12 +72,10 @@ fn a_function_does_not_wait_for_another_ones_compile() {
 #[test]
 fn a_first_call_publishes_into_the_slot() {
     let (module, _) = fixture(lazily(), |_| ());
-    let slots = module.unit().code.slots();
-    let slot = |i: usize| slots[i].load(std::sync::atomic::Ordering::Acquire) as usize;
-    let (before, stub) = (slot(2), slot(3));
+    let (before, stub) = (slot(&module, 2), slot(&module, 3));
     let code = module.lazy_compile(2).expect("compiles") as usize;
     assert_ne!(before, code);
-    assert_eq!((slot(2), slot(3)), (code, stub));
+    assert_eq!((slot(&module, 2), slot(&module, 3)), (code, stub));
 }
 
 #[test]
@@ -172,14 +84,8 @@ fn everything_is_compiled_ahead_once() {
     module.lazy_compile(3).expect("compiles");
     module.compile_all().expect("compiles");
     module.compile_all().expect("nothing left to do");
-    assert_eq!(
-        tier.compiled
-            .lock()
-            .values()
-            .map(Vec::len)
-            .collect::<Vec<_>>(),
-        [1; 4]
-    );
+    assert_eq!(tier.total(), 4);
+    assert!((0..4).all(|i| tier.count(function(i)) == 1));
 }
 
 #[test]
@@ -194,9 +100,8 @@ fn with_little_stack_left_another_thread_compiles() {
         .expect("a thread")
         .join()
         .expect("no panic");
-    let compiled = tier.compiled.lock();
-    assert!(compiled.values().flatten().all(|thread| *thread != caller));
-    assert_eq!(compiled.len(), 1);
+    let threads = tier.threads(function(0));
+    assert!(threads.len() == 1 && threads[0] != caller);
 }
 
 #[test]
@@ -209,43 +114,84 @@ fn a_panic_of_the_code_generator_is_an_error_and_the_next_call_tries_again() {
             "{error}"
         );
     }
-    assert_eq!(
-        tier.compiled
-            .lock()
-            .values()
-            .map(Vec::len)
-            .collect::<Vec<_>>(),
-        [2]
-    );
+    assert_eq!(tier.count(function(2)), 2);
+    assert_eq!(module.stats().baseline.failed, 2);
 }
 
 #[test]
 fn a_used_up_budget_is_refilled_by_the_grant_and_what_was_overdrawn_is_paid_back() {
-    let options = TieringOptions {
-        grant_in_operators: 100,
-        force_osr: false,
-    };
+    let mut options = lazily();
+    options.profile.baseline.smallest_grant_in_operators = 100;
+    options.profile.baseline.largest_grant_in_operators = 100;
     let (module, _) = fixture(options, |_| ());
     let mut budget = -30;
-    module.budget_at_entry(0, &mut budget);
+    assert_eq!(module.budget_at_entry(0, &mut budget), None);
     assert_eq!(budget, 70);
     budget = -1000;
     assert_eq!(module.budget_at_loop(2, 0, &mut budget), None);
-    assert_eq!(budget, 1);
-    assert_eq!(module.stats().work, 100 + 1001);
+    assert_eq!(budget, 0);
+    assert_eq!(module.stats().work, 100 + 1000);
+    let by_function: Vec<_> = module.function_stats().map(|stats| stats.work).collect();
+    assert_eq!(by_function, [100, 0, 1000, 0]);
 }
 
 #[test]
 fn forced_entries_at_loops_are_compiled_once() {
     let options = TieringOptions {
-        grant_in_operators: 1,
         force_osr: true,
+        ..lazily()
     };
     let (module, tier) = fixture(options, |_| ());
     let mut budget = -1;
     let first = module.budget_at_loop(2, 0, &mut budget).expect("an entry");
     let second = module.budget_at_loop(2, 0, &mut budget).expect("an entry");
-    assert_eq!(first, second);
-    assert_eq!(tier.compiled.lock().len(), 1);
+    assert_eq!((first, budget), (second, 0));
+    assert_eq!(tier.order(), [at_loop(2, 0)]);
     assert_eq!(module.stats().osr_entries, 1);
+    assert_eq!(module.stats().osr_entered, 2);
+}
+
+#[test]
+fn a_forced_entry_does_not_wait_for_another_ones_compile() {
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let tier = FakeTier::new("baseline", move |request| {
+        if request == at_loop(0, 0) {
+            wait.lock()
+                .recv_timeout(Duration::from_secs(60))
+                .expect("the other loop was compiled");
+        }
+        Ok(())
+    });
+    let options = TieringOptions {
+        force_osr: true,
+        ..lazily()
+    };
+    let module = module(
+        &engine(&tier, None, options),
+        "(module (func (loop)) (func (loop)))",
+    );
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| module.budget_at_loop(0, 0, &mut -1).is_some());
+        assert!(module.budget_at_loop(1, 0, &mut -1).is_some());
+        release.send(()).expect("the compile waits");
+        assert!(slow.join().expect("no panic"));
+    });
+}
+
+#[test]
+fn without_an_optimizing_tier_auto_is_the_baseline() {
+    let tier = FakeTier::baseline();
+    let tiering = engine(&tier, None, lazily());
+    assert_eq!(tiering.mode(), TierMode::Baseline);
+    let module = module(&tiering, MODULE);
+    module.lazy_compile(0).expect("compiles");
+    for _ in 0..1000 {
+        assert_eq!(module.budget_at_entry(0, &mut -1), None);
+    }
+    let stats = module.stats();
+    assert_eq!((tier.total(), stats.pending), (1, 0));
+    let tiers: Vec<_> = module.function_stats().map(|stats| stats.tier).collect();
+    let (lazy, baseline) = (FunctionTier::NotCompiled, FunctionTier::Baseline);
+    assert_eq!(tiers, [baseline, lazy, lazy, lazy]);
 }

@@ -55,19 +55,17 @@ impl Engine {
         InterruptState::new(config.interrupt_signal).map_err(|error| refuse(&error))?;
         let baseline = BaselineTier::new().map_err(|error| refuse(&error))?;
         let baseline = baseline.poll_first_rounds(config.force_osr);
-        let options = if config.force_osr {
-            TieringOptions {
-                force_osr: true,
-                grant_in_operators: 1,
-            }
-        } else {
-            TieringOptions::default()
+        let options = TieringOptions {
+            force_osr: config.force_osr,
+            ..TieringOptions::default()
         };
+        let tiering =
+            Tiering::new(Arc::new(baseline), None, options).map_err(|error| refuse(&error))?;
         Ok(Self(Arc::new(Inner {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
             config: config.clone(),
             types: Arc::new(TypeRegistry::new()),
-            tiering: Tiering::new(Arc::new(baseline), options),
+            tiering,
             memory_plan: memory_plan(config),
         })))
     }

@@ -1,0 +1,245 @@
+//! What tiering tells as it happens: to `tracing`, and to a callback of the engine.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use upshift_translate::EntryPoint;
+
+/// A function that hears of every [`TierEvent`].
+///
+/// It is called on whatever thread something happens, also on those that run the guest, which wait for it.
+/// None of the engine's locks is held then. A panic in it is caught and lost.
+pub type EventSink = Arc<dyn Fn(&TierEvent) + Send + Sync>;
+
+/// Something that tiering did.
+///
+/// Its `Display` is one line of a log: `  12.345 ms  function 3 (sum): published, llvm`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierEvent {
+    /// Time since the engine was made.
+    pub at: Duration,
+    /// Which of the engine's modules, counted from 1 in the order in which they were made.
+    pub module: u64,
+    /// The function's index, imports first.
+    pub function: u32,
+    /// What the name section or an export calls it.
+    pub name: Option<String>,
+    /// What happened.
+    pub kind: TierEventKind,
+}
+
+/// What happened to a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TierEventKind {
+    /// It is to be compiled by the optimizing tier.
+    Queued {
+        /// Where it will be entered.
+        entry: EntryPoint,
+        /// Why.
+        reason: QueueReason,
+        /// Work that instances were granted in it so far, in operators.
+        work: u64,
+    },
+    /// It was compiled.
+    Compiled {
+        /// The tier's name.
+        tier: &'static str,
+        /// Where the code is entered.
+        entry: EntryPoint,
+        /// How long that took.
+        time: Duration,
+        /// Bytes of code and constants.
+        bytes: usize,
+        /// Functions that came along: indices, imports first.
+        inlined: Vec<u32>,
+    },
+    /// Calls go to the new code from now on, or for a loop: frames in it move when they ask next.
+    Published {
+        /// The tier's name.
+        tier: &'static str,
+        /// Where the code is entered.
+        entry: EntryPoint,
+    },
+    /// A running frame moved into better code in the middle of a loop, for the first time.
+    OsrEntered {
+        /// The loop's number, in the order of `loop` operators.
+        loop_number: u32,
+    },
+    /// It could not be compiled, and stays where it is.
+    Failed {
+        /// The tier's name.
+        tier: &'static str,
+        /// Where it would have been entered.
+        entry: EntryPoint,
+        /// Why not.
+        error: String,
+        /// Whether it will be tried again once it has become hotter.
+        retry: bool,
+    },
+}
+
+/// Why a function is compiled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueReason {
+    /// It used up its budget, seen when it was called.
+    Call,
+    /// It used up its budget, seen at the header of this loop.
+    Loop(u32),
+    /// An entry at one of its loops was asked for, and calls are to profit too.
+    AfterLoop,
+    /// Everything is compiled ahead.
+    Ahead,
+}
+
+impl fmt::Display for TierEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = self.at.as_secs_f64() * 1e3;
+        write!(f, "{milliseconds:9.3} ms  function {}", self.function)?;
+        if let Some(name) = &self.name {
+            write!(f, " ({name})")?;
+        }
+        write!(f, ": {}", self.kind)
+    }
+}
+
+impl fmt::Display for TierEventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queued {
+                entry,
+                reason,
+                work,
+            } => {
+                write!(f, "queued{}, {reason}, after {work} operators", At(*entry))
+            }
+            Self::Compiled {
+                tier,
+                entry,
+                time,
+                bytes,
+                inlined,
+            } => {
+                let milliseconds = time.as_secs_f64() * 1e3;
+                let at = At(*entry);
+                write!(
+                    f,
+                    "compiled{at}, {tier}, {milliseconds:.3} ms, {bytes} bytes"
+                )?;
+                if !inlined.is_empty() {
+                    write!(f, ", with")?;
+                    for function in inlined {
+                        write!(f, " {function}")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Published { tier, entry } => write!(f, "published{}, {tier}", At(*entry)),
+            Self::OsrEntered { loop_number } => write!(f, "moved up in loop {loop_number}"),
+            Self::Failed {
+                tier,
+                entry,
+                error,
+                retry,
+            } => {
+                let again = if *retry { ", will be tried again" } else { "" };
+                write!(f, "failed{}, {tier}{again}: {error}", At(*entry))
+            }
+        }
+    }
+}
+
+impl fmt::Display for QueueReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call => f.write_str("called"),
+            Self::Loop(number) => write!(f, "in loop {number}"),
+            Self::AfterLoop => f.write_str("after its loop"),
+            Self::Ahead => f.write_str("ahead of time"),
+        }
+    }
+}
+
+/// Where code is entered, as a part of a sentence: nothing for the usual place.
+struct At(EntryPoint);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            EntryPoint::Function => Ok(()),
+            EntryPoint::Loop(number) => write!(f, " at loop {number}"),
+        }
+    }
+}
+
+const TARGET: &str = "upshift::tier";
+
+/// Whether anybody listens; if not, events need not be made.
+pub(crate) fn is_heard(sink: Option<&EventSink>) -> bool {
+    sink.is_some() || tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
+}
+
+/// Tells whoever listens.
+pub(crate) fn tell(sink: Option<&EventSink>, event: &TierEvent) {
+    let (module, function) = (event.module, event.function);
+    let name = event.name.as_deref().unwrap_or_default();
+    if matches!(event.kind, TierEventKind::Failed { .. }) {
+        tracing::warn!(target: TARGET, module, function, name, "{}", event.kind);
+    } else {
+        tracing::debug!(target: TARGET, module, function, name, "{}", event.kind);
+    }
+    if let Some(sink) = sink {
+        // Whoever listens must not be able to take a worker, or generated code's frames, down with it.
+        let _ = catch_unwind(AssertUnwindSafe(|| sink(event)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_lines_of_a_log() {
+        let event = |kind| TierEvent {
+            at: Duration::from_micros(12_345),
+            module: 1,
+            function: 3,
+            name: Some("sum".to_owned()),
+            kind,
+        };
+        let compiled = event(TierEventKind::Compiled {
+            tier: "llvm",
+            entry: EntryPoint::Loop(2),
+            time: Duration::from_micros(1500),
+            bytes: 96,
+            inlined: vec![4, 7],
+        });
+        let expected = "   12.345 ms  function 3 (sum): compiled at loop 2, llvm, 1.500 ms, 96 bytes, with 4 7";
+        assert_eq!(compiled.to_string(), expected);
+        let queued = event(TierEventKind::Queued {
+            entry: EntryPoint::Function,
+            reason: QueueReason::AfterLoop,
+            work: 10,
+        });
+        assert!(
+            queued
+                .to_string()
+                .ends_with(": queued, after its loop, after 10 operators")
+        );
+    }
+
+    #[test]
+    fn a_panic_of_the_listener_stays_with_it() {
+        let sink: EventSink = Arc::new(|_| panic!("not my day"));
+        let event = TierEvent {
+            at: Duration::ZERO,
+            module: 1,
+            function: 0,
+            name: None,
+            kind: TierEventKind::OsrEntered { loop_number: 0 },
+        };
+        tell(Some(&sink), &event);
+    }
+}

@@ -1,0 +1,89 @@
+//! What is known of one function: little for those that are never called, the rest in a box.
+
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::loops::LoopTable;
+use crate::TierTotals;
+use crate::progress::Progress;
+
+/// A function.
+#[derive(Default)]
+pub(super) struct FunctionState {
+    /// Held while the baseline compiles the function, so that threads that race compile once, and while
+    /// something is stored into its slot.
+    pub compiling: Mutex<()>,
+    /// How far the optimizing tier is.
+    pub better: Progress,
+    /// The newest code that was published; null before the first call.
+    code: AtomicPtr<u8>,
+    /// Operators granted in the baseline, over all instances.
+    pub work: AtomicU64,
+    /// What is needed of functions that are called.
+    detail: OnceLock<Box<Detail>>,
+}
+
+/// What is needed of functions that are called.
+#[derive(Default)]
+pub(super) struct Detail {
+    /// Its loops, as far as they were asked for.
+    pub loops: LoopTable,
+    /// What tiers did for it.
+    pub totals: Mutex<Totals>,
+    /// Work before which the optimizing tier is not asked again.
+    pub retry_at: AtomicU64,
+    /// How often it was asked in vain, there being no memory.
+    pub retries: AtomicU8,
+    /// Work that had been done when the optimizing tier's code was published.
+    pub ready_at: AtomicU64,
+    /// How often something of it was compiled by the optimizing tier.
+    pub attempts: AtomicU32,
+}
+
+/// What tiers did.
+#[derive(Default)]
+pub(super) struct Totals {
+    pub baseline: TierTotals,
+    pub optimizing: TierTotals,
+}
+
+impl FunctionState {
+    /// The newest code that was published, if any.
+    pub fn newest_code(&self) -> Option<*const u8> {
+        let code = self.code.load(Ordering::Acquire);
+        (!code.is_null()).then_some(code.cast_const())
+    }
+
+    /// Notes what was stored into the slot, `compiling` being held.
+    pub fn publish(&self, address: usize) {
+        let code = ptr::with_exposed_provenance_mut(address);
+        self.code.store(code, Ordering::Release);
+    }
+
+    pub fn detail(&self) -> &Detail {
+        self.detail.get_or_init(Box::default)
+    }
+
+    /// The same if there is anything.
+    pub fn existing_detail(&self) -> Option<&Detail> {
+        self.detail.get().map(|detail| &**detail)
+    }
+}
+
+impl TierTotals {
+    /// Adds one compile, which made so much code or failed.
+    pub(super) fn add(&mut self, code_bytes: Option<usize>, time: Duration) {
+        match code_bytes {
+            Some(bytes) => {
+                self.compiled += 1;
+                self.code_bytes += bytes;
+            }
+            None => self.failed += 1,
+        }
+        self.compile_time += time;
+    }
+}

@@ -1,0 +1,333 @@
+//! What happens when a budget is used up: work is counted, and what turns out hot is asked to be compiled.
+//!
+//! A function that has done its threshold's work, seen at its **entry**, is queued. Seen at a **loop header**,
+//! an entry at a loop is queued first (`loops` says at which), because the frame may stay in there for long,
+//! and the function after it. Until the code is there, grants are small, so that a loop looks again soon, and
+//! what keeps running out of them rises in the queue. When the function has been published, calls need no
+//! more work; a frame that is still in the old code and does another threshold's work in its loops gets an
+//! entry there too.
+//!
+//! All of this runs on the guest's thread. It compiles nothing, and waits only for locks that are held for
+//! some instructions, unless it was told to wait.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use upshift_translate::{CompileRequest, EntryPoint};
+
+use super::ModuleTiering;
+use super::function::FunctionState;
+use super::loops::{Found, LoopEntry};
+use crate::event::TierEventKind;
+use crate::job::{Job, Latch, Ticket};
+use crate::pool::Refused;
+use crate::progress::Stage;
+use crate::{QueueReason, TierMode};
+
+/// No budget: the next poll asks again.
+const NOTHING: i32 = 0;
+
+impl ModuleTiering {
+    /// The budget is used up at a function's entry.
+    pub(super) fn work_at_entry(&self, function: u32, budget: &mut i32) {
+        let state = &self.functions[function as usize];
+        let grant = if self.engine.options.force_osr {
+            NOTHING
+        } else if !self.can_tier_up() {
+            self.engine.policy.largest_grant()
+        } else {
+            self.heat_at_entry(function, state, work_done(state, *budget))
+        };
+        refill(state, budget, grant);
+    }
+
+    fn heat_at_entry(&self, function: u32, state: &FunctionState, work: u64) -> i32 {
+        let policy = &self.engine.policy;
+        let request = CompileRequest {
+            function,
+            entry: EntryPoint::Function,
+        };
+        match state.better.stage() {
+            Stage::Idle => {
+                let threshold = self.threshold(function, state);
+                if work < threshold {
+                    return policy.grant(work, threshold);
+                }
+                state.detail().loops.end_probe();
+                self.request_and_maybe_wait(request, QueueReason::Call, work);
+                policy.grant_while_compiling()
+            }
+            Stage::Queued => {
+                self.engine.pool.raise((self.id, request), work);
+                policy.grant_while_compiling()
+            }
+            Stage::Compiling | Stage::Ready => policy.grant_while_compiling(),
+            Stage::Failed => policy.largest_grant(),
+        }
+    }
+
+    /// The budget is used up at a loop's header. Says where to go on, if not here.
+    pub(super) fn work_at_loop(
+        &self,
+        function: u32,
+        number: u32,
+        budget: &mut i32,
+    ) -> Option<*const u8> {
+        let state = &self.functions[function as usize];
+        let (grant, entry) = if self.engine.options.force_osr {
+            (NOTHING, self.forced_entry(function, state, number))
+        } else if !self.can_tier_up() {
+            (self.engine.policy.largest_grant(), None)
+        } else {
+            self.heat_at_loop(function, state, number, work_done(state, *budget))
+        };
+        refill(state, budget, grant);
+        let entry = entry?;
+        if entry.enter() {
+            self.tell(function, || TierEventKind::OsrEntered {
+                loop_number: number,
+            });
+        }
+        entry.code()
+    }
+
+    /// The next grant, and an entry that is ready.
+    fn heat_at_loop(
+        &self,
+        function: u32,
+        state: &FunctionState,
+        number: u32,
+        work: u64,
+    ) -> (i32, Option<Arc<LoopEntry>>) {
+        let policy = &self.engine.policy;
+        let soon = policy.grant_while_compiling();
+        if let Some(found) = self.known_loop(function, state, number, work) {
+            return found;
+        }
+        let since = match state.better.stage() {
+            Stage::Idle => 0,
+            Stage::Queued => {
+                let entry = EntryPoint::Function;
+                let key = (self.id, CompileRequest { function, entry });
+                self.engine.pool.raise(key, work);
+                return (soon, None);
+            }
+            Stage::Compiling => return (soon, None),
+            Stage::Ready => state.detail().ready_at.load(Ordering::Relaxed),
+            Stage::Failed => return (policy.largest_grant(), None),
+        };
+        let threshold = self.threshold(function, state).saturating_add(since);
+        if work < threshold {
+            return (policy.grant(work, threshold).min(soon), None);
+        }
+        let detail = state.detail();
+        let polls = if self.engine.options.synchronous {
+            0
+        } else {
+            policy.probe()
+        };
+        let number = match detail
+            .loops
+            .probe(&self.unit.module, function, number, polls)
+        {
+            Found::Wait => return (NOTHING, None),
+            Found::Loop(number) => number,
+        };
+        let entry = detail.loops.get(&self.unit.module, function, number);
+        if self.ask_for_loop(function, &entry, work) && state.better.stage() == Stage::Idle {
+            let entry = EntryPoint::Function;
+            let request = CompileRequest { function, entry };
+            // It gets its heat when it is called.
+            self.request(request, QueueReason::AfterLoop, 0, Ticket::none(), false);
+        }
+        match entry.better.stage() {
+            Stage::Ready => (soon, Some(entry)),
+            _ => (soon, None),
+        }
+    }
+
+    /// The same for a loop that has an entry, or has one coming, or is inside of such a loop. `None` when
+    /// there is nothing to wait for.
+    fn known_loop(
+        &self,
+        function: u32,
+        state: &FunctionState,
+        number: u32,
+        work: u64,
+    ) -> Option<(i32, Option<Arc<LoopEntry>>)> {
+        let policy = &self.engine.policy;
+        let soon = policy.grant_while_compiling();
+        let loops = &state.existing_detail()?.loops;
+        let all = loops.all();
+        if all.is_empty() {
+            return None;
+        }
+        let here = loops.get(&self.unit.module, function, number);
+        match here.better.stage() {
+            Stage::Ready => return Some((soon, Some(here))),
+            Stage::Queued | Stage::Compiling => {
+                self.raise_loop(function, number, work);
+                return Some((soon, None));
+            }
+            Stage::Idle | Stage::Failed => {}
+        }
+        let mut missed = false;
+        for outer in all
+            .iter()
+            .filter(|entry| here.outer.contains(&entry.number))
+        {
+            match outer.better.stage() {
+                Stage::Ready if outer.hunt(policy.probe()) => return Some((NOTHING, None)),
+                Stage::Ready => missed = true,
+                Stage::Queued | Stage::Compiling => {
+                    self.raise_loop(function, outer.number, work);
+                    return Some((soon, None));
+                }
+                Stage::Idle | Stage::Failed => {}
+            }
+        }
+        if here.better.stage() == Stage::Failed {
+            return Some((policy.largest_grant(), None));
+        }
+        if missed {
+            // The outer loop does not come by: this one keeps running.
+            self.ask_for_loop(function, &here, work);
+            return Some((soon, None));
+        }
+        None
+    }
+
+    /// Asks for an entry at a loop. True when that was this call's doing.
+    fn ask_for_loop(&self, function: u32, entry: &LoopEntry, work: u64) -> bool {
+        let request = CompileRequest {
+            function,
+            entry: EntryPoint::Loop(entry.number),
+        };
+        let reason = QueueReason::Loop(entry.number);
+        self.request_and_maybe_wait(request, reason, work)
+    }
+
+    fn raise_loop(&self, function: u32, number: u32, work: u64) {
+        let entry = EntryPoint::Loop(number);
+        let key = (self.id, CompileRequest { function, entry });
+        self.engine.pool.raise(key, work);
+    }
+
+    /// For tests: an entry at this very loop, of the tier that there is.
+    fn forced_entry(
+        &self,
+        function: u32,
+        state: &FunctionState,
+        number: u32,
+    ) -> Option<Arc<LoopEntry>> {
+        let loops = &state.detail().loops;
+        let entry = loops.get(&self.unit.module, function, number);
+        if entry.better.stage() == Stage::Idle {
+            match self.engine.mode {
+                TierMode::Auto => {
+                    let work = state.work.load(Ordering::Relaxed);
+                    self.ask_for_loop(function, &entry, work);
+                }
+                TierMode::Baseline => self.baseline_entry(function, &entry),
+                TierMode::Optimizing => {}
+            }
+        }
+        (entry.better.stage() == Stage::Ready).then_some(entry)
+    }
+
+    /// Whether functions move up at all.
+    fn can_tier_up(&self) -> bool {
+        self.engine.mode == TierMode::Auto && !self.engine.pool.is_closed()
+    }
+
+    /// Work after which the function is worth compiling.
+    fn threshold(&self, function: u32, state: &FunctionState) -> u64 {
+        let size = self.size_in_operators(function);
+        let pending = self.engine.pool.pending();
+        let threshold = self.engine.policy.threshold(size, pending);
+        let retry_at = state
+            .existing_detail()
+            .map_or(0, |detail| detail.retry_at.load(Ordering::Relaxed));
+        threshold.max(retry_at)
+    }
+
+    fn request_and_maybe_wait(
+        &self,
+        request: CompileRequest,
+        reason: QueueReason,
+        work: u64,
+    ) -> bool {
+        if !self.engine.options.synchronous {
+            return self.request(request, reason, work, Ticket::none(), false);
+        }
+        let latch = Arc::new(Latch::default());
+        let asked = self.request(request, reason, work, Ticket::of(&latch), true);
+        latch.wait();
+        asked
+    }
+
+    /// Asks the optimizing tier for something, unless somebody else has. True when that was this call's
+    /// doing.
+    pub(super) fn request(
+        &self,
+        request: CompileRequest,
+        reason: QueueReason,
+        heat: u64,
+        ticket: Ticket,
+        caller_waits: bool,
+    ) -> bool {
+        let Some(optimizing) = &self.optimizing else {
+            return false;
+        };
+        if !self.with_progress(request, |progress| progress.queue()) {
+            return false;
+        }
+        let state = &self.functions[request.function as usize];
+        self.tell(request.function, || TierEventKind::Queued {
+            entry: request.entry,
+            reason,
+            work: state.work.load(Ordering::Relaxed),
+        });
+        let job = Job {
+            module: self.this.clone(),
+            module_id: self.id,
+            compiler: Arc::clone(&optimizing.compiler),
+            request,
+            ticket,
+            taken: false,
+        };
+        match self.engine.pool.submit(job, heat, caller_waits) {
+            Ok(()) | Err(Refused::Closed) => {}
+            Err(error @ Refused::NoThread(_)) => {
+                self.back_off(request.function);
+                self.tell(request.function, || TierEventKind::Failed {
+                    tier: optimizing.name,
+                    entry: request.entry,
+                    error: error.to_string(),
+                    retry: true,
+                });
+            }
+        }
+        true
+    }
+}
+
+/// The work that instances have done in a function, this one's last bit included.
+fn work_done(state: &FunctionState, budget: i32) -> u64 {
+    let granted = state.work.load(Ordering::Relaxed);
+    granted.saturating_add(overdrawn(budget))
+}
+
+/// What the last stretch of code took beyond its grant.
+fn overdrawn(budget: i32) -> u64 {
+    u64::from(budget.min(0).unsigned_abs())
+}
+
+/// Adds a grant to a budget, at least as much as was overdrawn, and counts it as work.
+fn refill(state: &FunctionState, budget: &mut i32, grant: i32) {
+    let grant = grant.max(budget.saturating_neg());
+    state
+        .work
+        .fetch_add(u64::from(grant.max(0).unsigned_abs()), Ordering::Relaxed);
+    *budget = budget.saturating_add(grant);
+}

@@ -1,0 +1,202 @@
+//! The loops of a function that better code was asked for, and the choice among them.
+//!
+//! The loop that runs out of budget is the innermost, most of the time. An entry there leads through copies
+//! of the loops around it, so it costs a multiple to compile of what an entry at an outer loop does. But an
+//! outer loop is of use only if the frame gets back to its header soon. So before something is asked for, the
+//! function is *probed*: it gets no budget for a few hundred polls, so that every header that it passes is
+//! seen. The outermost loop around the first one that comes by in that time is entered; if it is the start of
+//! the function that comes by, the function is compiled instead. Nothing but the first loop coming by means
+//! that the rest is further away than a few hundred rounds, and that loop is entered.
+//!
+//! Once there is an entry at an outer loop, the same is done to get to it: no budget, until its header comes
+//! by. If it does not, the loop that keeps running is entered too, by an entry of its own.
+
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use upshift_module::Module;
+use upshift_translate::enclosing_loops;
+
+use crate::progress::{Progress, Stage};
+
+/// The loops of one function.
+#[derive(Default)]
+pub(super) struct LoopTable {
+    /// Those that were asked for: few.
+    entries: RwLock<Vec<Arc<LoopEntry>>>,
+    /// The probe that is going on.
+    probe: Mutex<Option<Probe>>,
+}
+
+/// A loop, and the code that is entered at its header.
+pub(super) struct LoopEntry {
+    /// Its number, in the order of `loop` operators.
+    pub number: u32,
+    /// The loops around it, inside out.
+    pub outer: Box<[u32]>,
+    /// How far its code is.
+    pub better: Progress,
+    /// Its code; null before.
+    code: AtomicPtr<u8>,
+    /// How often frames moved into it.
+    pub entered: AtomicU64,
+    /// Polls of inner loops that waited for this one to come by.
+    hunted: AtomicU32,
+    /// Held while the baseline compiles an entry, for tests.
+    pub compiling: Mutex<()>,
+}
+
+/// The polls that show which loops come round often.
+struct Probe {
+    /// The loop that ran out of budget first, and those around it, inside out.
+    chain: Vec<u32>,
+    /// The position in it of the outermost loop that came by.
+    best: usize,
+    polls_left: u32,
+}
+
+/// What a probe has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing yet.
+    Wait,
+    /// This loop is to be entered.
+    Loop(u32),
+}
+
+impl LoopEntry {
+    /// The code, once it is ready.
+    pub fn code(&self) -> Option<*const u8> {
+        let code = self.code.load(Ordering::Acquire);
+        (!code.is_null()).then_some(code.cast_const())
+    }
+
+    /// Makes the code known: part of [`Progress::publish`].
+    pub fn publish(&self, address: usize) {
+        let code = ptr::with_exposed_provenance_mut(address);
+        self.code.store(code, Ordering::Release);
+    }
+
+    /// Notes that a frame moves in. True the first time.
+    pub fn enter(&self) -> bool {
+        self.hunted.store(0, Ordering::Relaxed);
+        self.entered.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// Whether a frame in an inner loop is to go on towards this one with no budget.
+    pub fn hunt(&self, polls: u32) -> bool {
+        self.better.stage() == Stage::Ready && self.hunted.fetch_add(1, Ordering::Relaxed) < polls
+    }
+}
+
+impl LoopTable {
+    /// The loop of this number, if it was asked for.
+    pub fn existing(&self, number: u32) -> Option<Arc<LoopEntry>> {
+        let entries = self.entries.read();
+        entries
+            .iter()
+            .find(|entry| entry.number == number)
+            .map(Arc::clone)
+    }
+
+    /// The loop of this number of a defined function.
+    pub fn get(&self, module: &Module, function: u32, number: u32) -> Arc<LoopEntry> {
+        if let Some(entry) = self.existing(number) {
+            return entry;
+        }
+        let outer = enclosing(module, function, number);
+        let mut entries = self.entries.write();
+        if let Some(entry) = entries.iter().find(|entry| entry.number == number) {
+            return Arc::clone(entry);
+        }
+        let entry = Arc::new(LoopEntry {
+            number,
+            outer: outer.into(),
+            better: Progress::default(),
+            code: AtomicPtr::default(),
+            entered: AtomicU64::new(0),
+            hunted: AtomicU32::new(0),
+            compiling: Mutex::default(),
+        });
+        entries.push(Arc::clone(&entry));
+        entry
+    }
+
+    /// All that were asked for.
+    pub fn all(&self) -> Vec<Arc<LoopEntry>> {
+        self.entries.read().clone()
+    }
+
+    /// The header of this loop came by: what follows from that for the probe, which is started if none is
+    /// going on.
+    pub fn probe(&self, module: &Module, function: u32, number: u32, polls: u32) -> Found {
+        let mut current = self.probe.lock();
+        let probe = current.get_or_insert_with(|| {
+            let mut chain = vec![number];
+            chain.extend(enclosing(module, function, number));
+            Probe {
+                chain,
+                best: 0,
+                polls_left: polls,
+            }
+        });
+        if let Some(at) = probe.chain.iter().position(|&of_chain| of_chain == number) {
+            probe.best = probe.best.max(at);
+        }
+        if probe.polls_left > 0 {
+            probe.polls_left -= 1;
+            return Found::Wait;
+        }
+        let found = Found::Loop(probe.chain[probe.best]);
+        *current = None;
+        found
+    }
+
+    /// The start of the function came by: ends the probe.
+    pub fn end_probe(&self) {
+        *self.probe.lock() = None;
+    }
+}
+
+/// The loops around a loop, inside out.
+fn enclosing(module: &Module, function: u32, number: u32) -> Vec<u32> {
+    // The first is the loop itself. Generated code asks for loops that there are only; should it not,
+    // compiling the entry will say so.
+    let chain = enclosing_loops(module, function, number).unwrap_or_default();
+    chain.into_iter().skip(1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use upshift_module::Features;
+
+    use super::*;
+
+    const NEST: &str = "(module (func (loop (loop (loop)) (loop))))";
+
+    fn probe(polls: u32, seen: &[u32]) -> Vec<Found> {
+        let module = Module::parse(NEST.as_bytes(), &Features::default()).expect("valid");
+        let table = LoopTable::default();
+        let poll = |&number| table.probe(&module, 0, number, polls);
+        seen.iter().map(poll).collect()
+    }
+
+    #[test]
+    fn the_outermost_loop_that_comes_by_is_entered() {
+        use Found::{Loop, Wait};
+        assert_eq!(probe(0, &[2]), [Loop(2)]);
+        assert_eq!(probe(3, &[2, 2, 2, 2]), [Wait, Wait, Wait, Loop(2)]);
+        assert_eq!(probe(3, &[2, 1, 2, 2]), [Wait, Wait, Wait, Loop(1)]);
+        assert_eq!(probe(3, &[2, 0, 1, 2]), [Wait, Wait, Wait, Loop(0)]);
+        // A loop beside the first one, not around it.
+        assert_eq!(probe(3, &[2, 3, 3, 3]), [Wait, Wait, Wait, Loop(2)]);
+    }
+
+    #[test]
+    fn one_probe_follows_the_other() {
+        use Found::{Loop, Wait};
+        assert_eq!(probe(1, &[3, 0, 2, 2]), [Wait, Loop(0), Wait, Loop(2)]);
+    }
+}

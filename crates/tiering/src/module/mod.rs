@@ -1,0 +1,296 @@
+//! The tiering of one module: its functions' state, and compilation by the baseline, at first calls and
+//! ahead of them. When functions move up is in `heat`, how they get there in `publish`.
+
+mod emit;
+mod function;
+mod heat;
+mod loops;
+mod publish;
+mod totals;
+
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use std::{ptr, thread};
+
+use parking_lot::Mutex;
+use upshift_runtime::{TierHooks, remaining_stack};
+use upshift_translate::{
+    CompileError, CompileRequest, Compiled, EntryPoint, ModuleCompiler, ModuleUnit, Tier,
+};
+
+use crate::event::{TierEvent, TierEventKind, is_heard, tell};
+use crate::job::{Latch, Ticket, panic_message};
+use crate::pool::processors;
+use crate::progress::Stage;
+use crate::{EngineState, QueueReason, TierMode};
+use function::{Detail, FunctionState};
+
+/// A code generator may need this much stack. With less, another thread compiles and the caller waits.
+const COMPILE_STACK: usize = 512 << 10;
+/// The stack of that other thread.
+const COMPILE_THREAD_STACK: usize = 16 << 20;
+
+/// How the functions of one module are compiled, and what is known about each.
+pub struct ModuleTiering {
+    /// What tiers need to know of the module.
+    unit: Arc<ModuleUnit>,
+    /// The first tier's compiler.
+    baseline: Arc<dyn ModuleCompiler>,
+    /// The first tier's name.
+    baseline_name: &'static str,
+    /// What hot functions move to.
+    optimizing: Option<Optimizing>,
+    /// One per defined function.
+    functions: Box<[FunctionState]>,
+    /// What all modules of the engine share.
+    engine: Arc<EngineState>,
+    /// The module's number in the engine.
+    id: u64,
+    /// Itself, for compiles that outlive it.
+    this: Weak<Self>,
+}
+
+/// The optimizing tier's part.
+struct Optimizing {
+    compiler: Arc<dyn ModuleCompiler>,
+    name: &'static str,
+}
+
+impl ModuleTiering {
+    pub(crate) fn new(
+        id: u64,
+        unit: Arc<ModuleUnit>,
+        baseline: &dyn Tier,
+        engine: Arc<EngineState>,
+    ) -> Arc<Self> {
+        let functions = unit.module.bodies.iter();
+        let functions = functions.map(|_| FunctionState::default()).collect();
+        let optimizing = engine.optimizing.as_ref().map(|tier| Optimizing {
+            compiler: Arc::from(tier.module_compiler(Arc::clone(&unit))),
+            name: tier.name(),
+        });
+        Arc::new_cyclic(|this| Self {
+            baseline: Arc::from(baseline.module_compiler(Arc::clone(&unit))),
+            baseline_name: baseline.name(),
+            optimizing,
+            functions,
+            engine,
+            id,
+            this: Weak::clone(this),
+            unit,
+        })
+    }
+
+    /// What tiers need to know of the module.
+    #[must_use]
+    pub fn unit(&self) -> &Arc<ModuleUnit> {
+        &self.unit
+    }
+
+    /// The module's number in the engine, as in [`TierEvent::module`].
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Compiles all functions and publishes them: by the optimizing tier in [`TierMode::Optimizing`], else by
+    /// the baseline, on as many threads as there are processors.
+    ///
+    /// What the optimizing tier can't compile is left to the baseline, at its first call, and is no error.
+    ///
+    /// # Errors
+    /// The first error of the baseline; functions compiled by then stay compiled.
+    pub fn compile_all(&self) -> Result<(), CompileError> {
+        if self.engine.mode == TierMode::Optimizing {
+            self.optimize_all();
+            return Ok(());
+        }
+        let next = AtomicUsize::new(0);
+        let failed = Mutex::new(None);
+        let work = || {
+            while failed.lock().is_none() {
+                let function = next.fetch_add(1, Ordering::Relaxed);
+                if function >= self.functions.len() {
+                    return;
+                }
+                if let Err(error) = self.ensure_compiled(function as u32) {
+                    failed.lock().get_or_insert(error);
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..processors().min(self.functions.len()) {
+                let builder = thread::Builder::new().stack_size(COMPILE_THREAD_STACK);
+                if builder.spawn_scoped(scope, work).is_err() {
+                    break;
+                }
+            }
+        });
+        // Whatever threads could not be had for.
+        work();
+        failed.into_inner().map_or(Ok(()), Err)
+    }
+
+    /// Has the background threads compile everything, the largest functions first, and waits.
+    fn optimize_all(&self) {
+        let latch = Arc::new(Latch::default());
+        for function in 0..self.functions.len() as u32 {
+            let request = CompileRequest {
+                function,
+                entry: EntryPoint::Function,
+            };
+            let heat = self.size_in_operators(function) as u64;
+            self.request(request, QueueReason::Ahead, heat, Ticket::of(&latch), true);
+        }
+        latch.wait();
+    }
+
+    /// The code of a function that has none: the baseline's, compiled and published now.
+    fn ensure_compiled(&self, function: u32) -> Result<*const u8, CompileError> {
+        let state = &self.functions[function as usize];
+        if let Some(code) = state.newest_code() {
+            return Ok(code);
+        }
+        let request = CompileRequest {
+            function,
+            entry: EntryPoint::Function,
+        };
+        let compiling = state.compiling.lock();
+        if let Some(code) = state.newest_code() {
+            return Ok(code);
+        }
+        let (compiled, time) = self.compile_here(request)?;
+        self.unit.code.publish(&compiled.code);
+        state.publish(compiled.code.address);
+        drop(compiling);
+        let address = ptr::with_exposed_provenance(compiled.code.address);
+        self.tell_compiled(function, self.baseline_name, request.entry, compiled, time);
+        Ok(address)
+    }
+
+    /// Has the baseline compile something, on this thread if its stack is deep enough.
+    fn compile_here(&self, request: CompileRequest) -> Result<(Compiled, Duration), CompileError> {
+        let start = Instant::now();
+        let compile = || {
+            catch_unwind(AssertUnwindSafe(|| self.baseline.compile(request)))
+                .unwrap_or_else(|panic| Err(self.refused(request, panic_message(&*panic))))
+        };
+        let result = if remaining_stack() >= COMPILE_STACK {
+            compile()
+        } else {
+            thread::scope(|scope| {
+                let builder = thread::Builder::new().stack_size(COMPILE_THREAD_STACK);
+                match builder.spawn_scoped(scope, compile) {
+                    Ok(thread) => thread
+                        .join()
+                        .unwrap_or_else(|panic| Err(self.refused(request, panic_message(&*panic)))),
+                    Err(error) => Err(self.refused(request, error.to_string())),
+                }
+            })
+        };
+        let time = start.elapsed();
+        let detail = self.detail(request.function);
+        let bytes = result.as_ref().ok().map(|compiled| compiled.bytes);
+        detail.totals.lock().baseline.add(bytes, time);
+        if let Err(error) = &result {
+            self.tell(request.function, || TierEventKind::Failed {
+                tier: self.baseline_name,
+                entry: request.entry,
+                error: error.to_string(),
+                retry: true,
+            });
+        }
+        Ok((result?, time))
+    }
+
+    #[cold]
+    fn refused(&self, request: CompileRequest, message: String) -> CompileError {
+        CompileError::Codegen {
+            tier: self.baseline_name,
+            function: self.index(request.function),
+            message,
+        }
+    }
+
+    /// A defined function's index, imports first.
+    fn index(&self, function: u32) -> u32 {
+        self.unit.module.imported.functions + function
+    }
+
+    /// About how many operators a function has: on average they take two bytes.
+    fn size_in_operators(&self, function: u32) -> usize {
+        self.unit.module.body_bytes(function).len() / 2
+    }
+
+    fn detail(&self, function: u32) -> &Detail {
+        self.functions[function as usize].detail()
+    }
+
+    /// Tells what happened to a function, if anybody listens. Not to be called with a lock held.
+    fn tell(&self, function: u32, kind: impl FnOnce() -> TierEventKind) {
+        let sink = self.engine.options.on_event.as_ref();
+        if !is_heard(sink) {
+            return;
+        }
+        let function = self.index(function);
+        let name = self.unit.module.function_name(function).map(str::to_owned);
+        let event = TierEvent {
+            at: self.engine.start.elapsed(),
+            module: self.id,
+            function,
+            name,
+            kind: kind(),
+        };
+        tell(sink, &event);
+    }
+
+    fn tell_compiled(
+        &self,
+        function: u32,
+        tier: &'static str,
+        entry: EntryPoint,
+        compiled: Compiled,
+        time: Duration,
+    ) {
+        self.tell(function, || TierEventKind::Compiled {
+            tier,
+            entry,
+            time,
+            bytes: compiled.bytes,
+            inlined: compiled.inlined,
+        });
+        self.tell(function, || TierEventKind::Published { tier, entry });
+    }
+}
+
+impl Drop for ModuleTiering {
+    fn drop(&mut self) {
+        self.engine.pool.forget(self.id);
+    }
+}
+
+impl TierHooks for ModuleTiering {
+    fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
+        Ok(self.ensure_compiled(function)?)
+    }
+
+    fn budget_at_entry(&self, function: u32, budget: &mut i32) -> Option<*const u8> {
+        self.work_at_entry(function, budget);
+        let state = &self.functions[function as usize];
+        (state.better.stage() == Stage::Ready)
+            .then(|| state.newest_code())
+            .flatten()
+    }
+
+    fn budget_at_loop(
+        &self,
+        function: u32,
+        loop_number: u32,
+        budget: &mut i32,
+    ) -> Option<*const u8> {
+        self.work_at_loop(function, loop_number, budget)
+    }
+}

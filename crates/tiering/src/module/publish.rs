@@ -1,0 +1,158 @@
+//! The last step of a compile: the code becomes reachable, or it is noted why there is none. Why the order of
+//! stores is as it is, is in `progress`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use upshift_translate::{CompileError, CompileRequest, Compiled, EntryPoint};
+
+use super::ModuleTiering;
+use super::loops::LoopEntry;
+use crate::chaos::Mishap;
+use crate::event::TierEventKind;
+use crate::job::Outcome;
+use crate::progress::{Progress, Stage};
+
+impl ModuleTiering {
+    /// A worker takes a queued compile. `None` when it is not to be done any more. What else is to happen to it
+    /// is drawn here.
+    pub(crate) fn begin(&self, request: CompileRequest) -> Option<Mishap> {
+        if !self.with_progress(request, Progress::claim) {
+            return None;
+        }
+        let detail = self.detail(request.function);
+        let attempt = detail.attempts.fetch_add(1, Ordering::Relaxed);
+        let chaos = self.engine.options.chaos;
+        Some(chaos.map_or_else(Mishap::default, |chaos| {
+            chaos.draw(self.id, request, attempt)
+        }))
+    }
+
+    /// A queued compile will not be done.
+    pub(crate) fn withdraw(&self, request: CompileRequest) {
+        self.with_progress(request, Progress::retreat);
+    }
+
+    /// A claimed compile is over.
+    pub(crate) fn finish(&self, request: CompileRequest, outcome: Outcome, time: Duration) {
+        let bytes = match &outcome {
+            Outcome::Compiled(compiled) => Some(compiled.bytes),
+            Outcome::Failed(_) | Outcome::Broken(_) => None,
+            Outcome::Lost => {
+                self.with_progress(request, Progress::retreat);
+                return;
+            }
+        };
+        let detail = self.detail(request.function);
+        detail.totals.lock().optimizing.add(bytes, time);
+        let error = match outcome {
+            Outcome::Compiled(compiled) => {
+                self.make_reachable(request, &compiled);
+                let name = self.optimizing_name();
+                self.tell_compiled(request.function, name, request.entry, compiled, time);
+                return;
+            }
+            Outcome::Failed(error) => error,
+            Outcome::Broken(message) => CompileError::Codegen {
+                tier: self.optimizing_name(),
+                function: self.index(request.function),
+                message,
+            },
+            Outcome::Lost => return,
+        };
+        // Only memory may be there another time.
+        let retry =
+            matches!(error, CompileError::CodeMemory { .. }) && self.back_off(request.function);
+        let end = if retry {
+            Progress::retreat
+        } else {
+            Progress::fail
+        };
+        self.with_progress(request, end);
+        self.tell(request.function, || TierEventKind::Failed {
+            tier: self.optimizing_name(),
+            entry: request.entry,
+            error: error.to_string(),
+            retry,
+        });
+    }
+
+    /// Publishes the optimizing tier's code.
+    fn make_reachable(&self, request: CompileRequest, compiled: &Compiled) {
+        let state = &self.functions[request.function as usize];
+        let address = compiled.code.address;
+        match request.entry {
+            EntryPoint::Function => {
+                let work = state.work.load(Ordering::Relaxed);
+                state.detail().ready_at.store(work, Ordering::Relaxed);
+                // A first call that is compiling for the baseline right now must not store over it.
+                let _compiling = state.compiling.lock();
+                state.better.publish(|| {
+                    self.unit.code.publish(&compiled.code);
+                    state.publish(address);
+                });
+            }
+            EntryPoint::Loop(number) => {
+                let entry = self.loop_entry(request.function, number);
+                entry.better.publish(|| entry.publish(address));
+            }
+        }
+    }
+
+    /// For tests: has the baseline compile an entry at one of its own loops.
+    pub(super) fn baseline_entry(&self, function: u32, entry: &LoopEntry) {
+        let compiling = entry.compiling.lock();
+        if entry.better.stage() != Stage::Idle || !entry.better.queue() || !entry.better.claim() {
+            return;
+        }
+        let request = CompileRequest {
+            function,
+            entry: EntryPoint::Loop(entry.number),
+        };
+        match self.compile_here(request) {
+            Ok((compiled, time)) => {
+                let address = compiled.code.address;
+                entry.better.publish(|| entry.publish(address));
+                drop(compiling);
+                self.tell_compiled(function, self.baseline_name, request.entry, compiled, time);
+            }
+            // It was told already.
+            Err(_) => entry.better.fail(),
+        }
+    }
+
+    /// Has the function become twice as hot before it is tried again. False when it was tried often enough.
+    pub(super) fn back_off(&self, function: u32) -> bool {
+        let state = &self.functions[function as usize];
+        let detail = state.detail();
+        let work = state.work.load(Ordering::Relaxed);
+        let retry_at = work.saturating_mul(2).max(1);
+        detail.retry_at.store(retry_at, Ordering::Relaxed);
+        let retries = detail.retries.fetch_add(1, Ordering::Relaxed);
+        retries < self.engine.policy.retries()
+    }
+
+    /// Does something to the progress of what is requested.
+    pub(super) fn with_progress<T>(
+        &self,
+        request: CompileRequest,
+        change: impl FnOnce(&Progress) -> T,
+    ) -> T {
+        match request.entry {
+            EntryPoint::Function => change(&self.functions[request.function as usize].better),
+            EntryPoint::Loop(number) => change(&self.loop_entry(request.function, number).better),
+        }
+    }
+
+    fn loop_entry(&self, function: u32, number: u32) -> Arc<LoopEntry> {
+        let loops = &self.detail(function).loops;
+        loops.get(&self.unit.module, function, number)
+    }
+
+    fn optimizing_name(&self) -> &'static str {
+        self.optimizing
+            .as_ref()
+            .map_or("optimizing", |tier| tier.name)
+    }
+}

@@ -1,0 +1,79 @@
+//! Statistics: nothing is kept for them alone but times and sizes of compiles.
+
+use std::sync::atomic::Ordering;
+
+use super::ModuleTiering;
+use crate::progress::Stage;
+use crate::{FunctionStats, FunctionTier, TierStats, TierTotals};
+
+impl ModuleTiering {
+    /// Sums of what was done so far.
+    #[must_use]
+    pub fn stats(&self) -> TierStats {
+        let all = self.unit.code.all();
+        let mut stats = TierStats {
+            osr_entries: all.iter().filter(|code| code.loop_entry.is_some()).count(),
+            code_bytes: all.iter().map(|code| code.len).sum(),
+            ..TierStats::default()
+        };
+        for function in self.function_stats() {
+            match function.tier {
+                FunctionTier::NotCompiled => stats.functions.not_compiled += 1,
+                FunctionTier::Baseline => stats.functions.baseline += 1,
+                FunctionTier::Optimizing => stats.functions.optimizing += 1,
+            }
+            stats.work += function.work;
+            stats.osr_entered += function.osr_entered;
+            sum(&mut stats.baseline, &function.baseline);
+            sum(&mut stats.optimizing, &function.optimizing);
+        }
+        for state in &self.functions {
+            stats.pending += usize::from(state.better.stage().is_under_way());
+            for entry in state.existing_detail().iter().flat_map(|d| d.loops.all()) {
+                stats.pending += usize::from(entry.better.stage().is_under_way());
+            }
+        }
+        let of_baseline = |code: &&_| is_function_of(code, self.baseline_name);
+        stats.compiled_functions = all.iter().map(|code| &**code).filter(of_baseline).count();
+        stats.compile_time = stats.baseline.compile_time + stats.optimizing.compile_time;
+        stats
+    }
+
+    /// What was done so far for each function that the module defines.
+    pub fn function_stats(&self) -> impl ExactSizeIterator<Item = FunctionStats> {
+        let functions = self.functions.iter().enumerate();
+        functions.map(|(function, state)| {
+            let mut stats = FunctionStats {
+                function: self.index(function as u32),
+                tier: match (state.better.stage(), state.newest_code()) {
+                    (Stage::Ready, _) => FunctionTier::Optimizing,
+                    (_, Some(_)) => FunctionTier::Baseline,
+                    (_, None) => FunctionTier::NotCompiled,
+                },
+                work: state.work.load(Ordering::Relaxed),
+                ..FunctionStats::default()
+            };
+            if let Some(detail) = state.existing_detail() {
+                let totals = detail.totals.lock();
+                stats.baseline = totals.baseline;
+                stats.optimizing = totals.optimizing;
+                for entry in detail.loops.all() {
+                    stats.osr_entries += usize::from(entry.better.stage() == Stage::Ready);
+                    stats.osr_entered += entry.entered.load(Ordering::Relaxed);
+                }
+            }
+            stats
+        })
+    }
+}
+
+fn is_function_of(code: &upshift_runtime::InstalledCode, tier: &str) -> bool {
+    code.tier == tier && code.loop_entry.is_none()
+}
+
+fn sum(total: &mut TierTotals, part: &TierTotals) {
+    total.compiled += part.compiled;
+    total.failed += part.failed;
+    total.compile_time += part.compile_time;
+    total.code_bytes += part.code_bytes;
+}

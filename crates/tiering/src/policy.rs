@@ -1,0 +1,170 @@
+//! When a function is worth compiling again, and how large grants are: arithmetic on the profile's numbers.
+//! Knows no function and no thread.
+//!
+//! The ski-rental argument: a program that rents (runs in the baseline) until it has paid as much as buying
+//! (compiling) costs, never pays more than twice of what was best in hindsight. That holds where the compile
+//! takes the program's own processor. Where one idles, buying costs the program nothing but a place in the
+//! queue, so the point is `eagerness` times the price, and rises with what waits already.
+
+use crate::{TierUpProfile, TieringProfile};
+
+/// The rules of an engine.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    tier_up: TierUpProfile,
+    smallest_grant: i32,
+    largest_grant: i32,
+    grant_while_compiling: i32,
+    /// Threads that compile.
+    workers: usize,
+    /// Whether they have no processor for themselves.
+    crowded: bool,
+}
+
+impl Policy {
+    /// The rules of a profile, on a machine with so many processors.
+    pub fn new(profile: &TieringProfile, processors: usize) -> Self {
+        let grant = |operators: u32| i32::try_from(operators).unwrap_or(i32::MAX).max(1);
+        let workers = profile.workers.count.map_or_else(
+            || processors.saturating_sub(1),
+            |count| usize::try_from(count).unwrap_or(usize::MAX),
+        );
+        Self {
+            tier_up: profile.tier_up.clone(),
+            smallest_grant: grant(profile.baseline.smallest_grant_in_operators),
+            largest_grant: grant(profile.baseline.largest_grant_in_operators),
+            grant_while_compiling: grant(profile.baseline.grant_while_compiling_in_operators),
+            workers: workers.max(1),
+            crowded: processors < 2,
+        }
+    }
+
+    /// How many threads compile in the background.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Work in the baseline, in operators, after which a function of this size is worth compiling, while so
+    /// many compiles are queued or running.
+    pub fn threshold(&self, size_in_operators: usize, pending: usize) -> u64 {
+        let rules = &self.tier_up;
+        let size = size_in_operators as u64;
+        if let Some(threshold) = rules.threshold_in_operators {
+            return threshold;
+        }
+        if let Some(calls) = rules.threshold_in_calls {
+            // One call is enough: less than the first call's work must be, however rough the size is.
+            return calls.saturating_sub(1).saturating_mul(size).max(1);
+        }
+        let base = f64::from(rules.compile_base_in_microseconds);
+        let per_operator = f64::from(rules.compile_per_operator_in_nanoseconds) / 1e3;
+        let price = base + per_operator * size as f64;
+        let speed = f64::from(rules.baseline_operators_per_microsecond);
+        // Saturates.
+        ((price * speed * self.eagerness(pending)) as u64).max(1)
+    }
+
+    fn eagerness(&self, pending: usize) -> f64 {
+        let rules = &self.tier_up;
+        if self.crowded {
+            return rules.least_eagerness;
+        }
+        // One more would start at once while there are fewer than workers.
+        let waiting = (pending + 1).saturating_sub(self.workers) as f64 / self.workers as f64;
+        (rules.eagerness + rules.eagerness_rise_with_backlog * waiting).min(rules.least_eagerness)
+    }
+
+    /// What to grant a function that has done this much work.
+    ///
+    /// A grant counts as work when it is made, whether it will be used or not. So that many instances that
+    /// each use little of theirs don't make a function look hot, it is a fraction of what was done before.
+    pub fn grant(&self, work: u64, threshold: u64) -> i32 {
+        let part = i32::try_from(work / 16).unwrap_or(i32::MAX);
+        let left = i32::try_from(threshold.saturating_sub(work)).unwrap_or(i32::MAX);
+        part.clamp(self.smallest_grant, self.largest_grant)
+            .min(left.max(1))
+    }
+
+    /// What to grant where nothing is to be decided any more.
+    pub fn largest_grant(&self) -> i32 {
+        self.largest_grant
+    }
+
+    /// What to grant while better code is on its way.
+    pub fn grant_while_compiling(&self) -> i32 {
+        self.grant_while_compiling
+    }
+
+    /// How many polls in a row show which loops come round often.
+    pub fn probe(&self) -> u32 {
+        self.tier_up.loop_probe_in_polls
+    }
+
+    /// How often a compile that found no memory is tried again.
+    pub fn retries(&self) -> u8 {
+        self.tier_up.retries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(change: impl FnOnce(&mut TierUpProfile), processors: usize) -> Policy {
+        let mut profile = TieringProfile::default();
+        profile.tier_up.compile_base_in_microseconds = 1_000;
+        profile.tier_up.compile_per_operator_in_nanoseconds = 10_000;
+        profile.tier_up.baseline_operators_per_microsecond = 500;
+        change(&mut profile.tier_up);
+        Policy::new(&profile, processors)
+    }
+
+    #[test]
+    fn the_threshold_is_a_tenth_of_the_compile_time_and_rises_with_the_backlog() {
+        // 1 ms + 900 * 10 us = 10 ms, in which the baseline does 5 million operators.
+        let policy = policy(|_| (), 3);
+        assert_eq!(policy.workers(), 2);
+        assert_eq!(policy.threshold(900, 0), 500_000);
+        assert_eq!(policy.threshold(900, 1), 500_000);
+        assert_eq!(policy.threshold(900, 2), 750_000);
+        assert_eq!(policy.threshold(900, 5), 1_500_000);
+        assert_eq!(policy.threshold(900, 1000), 5_000_000);
+        assert_eq!(policy.threshold(0, 0), 50_000);
+        assert_eq!(policy.threshold(usize::MAX, 1000), u64::MAX);
+    }
+
+    #[test]
+    fn with_one_processor_a_compile_has_to_pay_for_itself() {
+        let policy = policy(|_| (), 1);
+        assert_eq!(policy.workers(), 1);
+        assert_eq!(policy.threshold(900, 0), 5_000_000);
+    }
+
+    #[test]
+    fn thresholds_can_be_given() {
+        let operators = policy(|rules| rules.threshold_in_operators = Some(77), 2);
+        assert_eq!(operators.threshold(1000, 9), 77);
+        let calls = policy(|rules| rules.threshold_in_calls = Some(11), 2);
+        assert_eq!(calls.threshold(1000, 9), 10_000);
+        let first = policy(|rules| rules.threshold_in_calls = Some(1), 2);
+        assert_eq!(first.threshold(1000, 0), 1);
+    }
+
+    #[test]
+    fn grants_grow_with_the_work_and_end_at_the_threshold() {
+        let policy = policy(|_| (), 2);
+        let threshold = 5_000_000;
+        assert_eq!(policy.grant(0, threshold), 1024);
+        assert_eq!(policy.grant(160_000, threshold), 10_000);
+        assert_eq!(policy.grant(threshold - 5, threshold), 5);
+        assert_eq!(policy.grant(threshold, threshold), 1);
+        assert_eq!(policy.grant(u64::MAX / 2, u64::MAX), 1 << 24);
+        // A function that runs alone asks a few hundred times on its way.
+        let (mut work, mut asked) = (0, 0);
+        while work < threshold {
+            work += u64::from(policy.grant(work, threshold).unsigned_abs());
+            asked += 1;
+        }
+        assert!((50..300).contains(&asked), "{asked}");
+    }
+}

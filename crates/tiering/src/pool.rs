@@ -1,0 +1,320 @@
+//! The threads that compile in the background, and the queue they take from: the hottest first. What a job
+//! does is in `job`; who asks for it in `module`.
+
+use std::cmp;
+use std::collections::{BinaryHeap, HashMap};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use parking_lot::{Condvar, Mutex};
+use upshift_translate::CompileRequest;
+
+use crate::job::Job;
+
+/// The stack of a thread that compiles: code generators recurse.
+pub(crate) const WORKER_STACK: usize = 64 << 20;
+
+/// What is compiled, among all modules of an engine.
+pub(crate) type Key = (u64, CompileRequest);
+
+/// Background threads and their queue.
+pub(crate) struct Pool {
+    state: Mutex<State>,
+    /// Something was queued, or the pool was closed.
+    wake: Condvar,
+    /// Compiles queued or running. Under the lock too, but read without it.
+    pending: AtomicUsize,
+    /// Threads are to end. Changed under the lock.
+    closed: AtomicBool,
+    /// How many threads there are at most.
+    workers: usize,
+    /// The threads' `nice` value.
+    nice: i32,
+}
+
+#[derive(Default)]
+struct State {
+    /// What waits.
+    jobs: HashMap<Key, Waiting>,
+    /// Its order. A job that became hotter has a second entry; one whose job is gone is passed over.
+    order: BinaryHeap<Rank>,
+    /// Counts entries of `order`.
+    sequence: u64,
+    /// Threads that run, or are being started.
+    live: usize,
+    /// Threads that wait.
+    idle: usize,
+    /// Jobs that threads are at.
+    running: usize,
+}
+
+struct Waiting {
+    job: Job,
+    heat: u64,
+}
+
+/// A job's place in the order: the hottest first, and of equally hot ones the oldest.
+struct Rank {
+    heat: u64,
+    sequence: u64,
+    key: Key,
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
+        let by_heat = self.heat.cmp(&other.heat);
+        by_heat.then(other.sequence.cmp(&self.sequence))
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Rank {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Rank {}
+
+/// Why a job was not queued.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// The engine is gone.
+    #[error("the engine is gone")]
+    Closed,
+    /// There is no thread to do it and none could be started.
+    #[error("no thread for compiling could be started: {0}")]
+    NoThread(io::Error),
+}
+
+impl Pool {
+    /// A pool of up to so many threads, none of which is started yet.
+    pub fn new(workers: usize, nice: i32) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            pending: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            workers,
+            nice,
+        })
+    }
+
+    /// Compiles queued or running.
+    pub fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Queues a job, and starts a thread for it if all are busy and there may be more: as many as the profile
+    /// says, or, when the caller has nothing else to do than wait, one for each processor.
+    ///
+    /// # Errors
+    /// When the pool is closed, or has no thread and can't get one. The job is dropped then.
+    pub fn submit(
+        self: &Arc<Self>,
+        job: Job,
+        heat: u64,
+        caller_waits: bool,
+    ) -> Result<(), Refused> {
+        let key = job.key();
+        let most = if caller_waits {
+            self.workers.max(processors())
+        } else {
+            self.workers
+        };
+        let mut state = self.state.lock();
+        if self.is_closed() {
+            return Err(Refused::Closed);
+        }
+        state.jobs.insert(key, Waiting { job, heat });
+        state.enqueue(key, heat);
+        self.count(&state);
+        let start = state.idle < state.jobs.len() && state.live < most;
+        state.live += usize::from(start);
+        drop(state);
+        self.wake.notify_one();
+        if !start {
+            return Ok(());
+        }
+        let Err(error) = self.start_thread() else {
+            return Ok(());
+        };
+        // Another thread, if there is one, will come to it.
+        let mut state = self.state.lock();
+        if state.live > 0 {
+            return Ok(());
+        }
+        let lost = state.jobs.remove(&key);
+        self.count(&state);
+        drop(state);
+        drop(lost);
+        Err(Refused::NoThread(error))
+    }
+
+    /// Moves a waiting job forward that has become much hotter.
+    pub fn raise(&self, key: Key, heat: u64) {
+        let mut state = self.state.lock();
+        if let Some(waiting) = state.jobs.get_mut(&key)
+            && heat / 2 >= waiting.heat
+        {
+            waiting.heat = heat;
+            state.enqueue(key, heat);
+        }
+    }
+
+    /// Throws away what waits of a module that is gone.
+    pub fn forget(&self, module: u64) {
+        if self.pending() == 0 {
+            return;
+        }
+        let mut state = self.state.lock();
+        let keys: Vec<_> = state
+            .jobs
+            .keys()
+            .filter(|key| key.0 == module)
+            .copied()
+            .collect();
+        let lost: Vec<_> = keys
+            .iter()
+            .filter_map(|key| state.jobs.remove(key))
+            .collect();
+        self.count(&state);
+        drop(state);
+        drop(lost);
+    }
+
+    /// Has all threads end when they have finished what they are at. Waits for nobody.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        self.closed.store(true, Ordering::Relaxed);
+        state.order.clear();
+        let lost = std::mem::take(&mut state.jobs);
+        self.count(&state);
+        drop(state);
+        self.wake.notify_all();
+        drop(lost);
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// A job's thread will never come back from it: another takes its place.
+    pub fn replace_thread(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.running -= 1;
+        self.count(&state);
+        if self.is_closed() {
+            state.live -= 1;
+            return;
+        }
+        drop(state);
+        if self.start_thread().is_err() {
+            // Nobody may be left for those that wait.
+            let mut state = self.state.lock();
+            let lost = if state.live == 0 {
+                std::mem::take(&mut state.jobs)
+            } else {
+                HashMap::new()
+            };
+            self.count(&state);
+            drop(state);
+            drop(lost);
+        }
+    }
+
+    /// Starts a thread that `live` counts already; on failure, takes that back.
+    fn start_thread(self: &Arc<Self>) -> io::Result<()> {
+        let pool = Arc::clone(self);
+        let started = thread::Builder::new()
+            .name("upshift-compile".to_owned())
+            .stack_size(WORKER_STACK)
+            .spawn(move || pool.work());
+        match started {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.state.lock().live -= 1;
+                Err(error)
+            }
+        }
+    }
+
+    /// What a thread does.
+    fn work(self: Arc<Self>) {
+        lower_priority(self.nice);
+        while let Some(job) = self.next() {
+            // Code generators' panics are caught where they are called; this is so that no other can cost
+            // the pool its thread.
+            let _ = catch_unwind(AssertUnwindSafe(|| job.run(&self)));
+            let mut state = self.state.lock();
+            state.running -= 1;
+            self.count(&state);
+        }
+    }
+
+    /// The hottest job, once there is one. `None` when the thread is to end.
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state.lock();
+        loop {
+            if self.is_closed() {
+                break;
+            }
+            while let Some(rank) = state.order.pop() {
+                if let Some(waiting) = state.jobs.remove(&rank.key) {
+                    state.running += 1;
+                    return Some(waiting.job);
+                }
+            }
+            if state.live > self.workers {
+                // It was started for somebody who waited.
+                break;
+            }
+            state.idle += 1;
+            self.wake.wait(&mut state);
+            state.idle -= 1;
+        }
+        state.live -= 1;
+        None
+    }
+
+    fn count(&self, state: &State) {
+        self.pending
+            .store(state.jobs.len() + state.running, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    fn enqueue(&mut self, key: Key, heat: u64) {
+        self.sequence += 1;
+        self.order.push(Rank {
+            heat,
+            sequence: self.sequence,
+            key,
+        });
+    }
+}
+
+/// Processors that this process may use.
+pub(crate) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Gives way to the threads of the program.
+fn lower_priority(nice: i32) {
+    if nice == 0 {
+        return;
+    }
+    // SAFETY: no preconditions. On Linux, "process" 0 is the calling thread. A refusal changes nothing.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, nice);
+    }
+}

@@ -1,0 +1,67 @@
+//! What can be wrong with a profile, in words for whoever wrote it.
+
+/// Why a profile can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    /// Not TOML, or a value of the wrong kind. The message shows the line.
+    #[error("the tiering profile can't be read: {0}")]
+    Syntax(String),
+    /// A key, or a section, that there is not.
+    #[error("the tiering profile has no key `{key}`{}", hint(.similar, .known))]
+    UnknownKey {
+        /// What was found, with its section.
+        key: String,
+        /// The name that is most like it.
+        similar: Option<&'static str>,
+        /// All names that are possible there.
+        known: Vec<&'static str>,
+    },
+    /// A value out of its range.
+    #[error("`{key}` of the tiering profile is {value}, but must be {allowed}")]
+    OutOfRange {
+        /// The key, with its section.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// Two keys that exclude each other.
+    #[error("the tiering profile sets both `{one}` and `{other}`: one of them is enough")]
+    Conflict {
+        /// One.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+}
+
+impl ProfileError {
+    #[cold]
+    pub(super) fn syntax(error: toml::de::Error) -> Self {
+        Self::Syntax(error.to_string().trim_end().to_owned())
+    }
+
+    #[cold]
+    pub(super) fn unknown(key: String, name: &str, known: &[&'static str]) -> Self {
+        let likeness = |known: &&'static str| (strsim::jaro_winkler(name, known), *known);
+        let similar = known
+            .iter()
+            .map(likeness)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .map(|(_, known)| known);
+        Self::UnknownKey {
+            key,
+            similar,
+            known: known.to_vec(),
+        }
+    }
+}
+
+fn hint(similar: &Option<&'static str>, known: &[&'static str]) -> String {
+    match similar {
+        Some(similar) => format!("; did you mean `{similar}`?"),
+        None => format!("; there are `{}`", known.join("`, `")),
+    }
+}

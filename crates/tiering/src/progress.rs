@@ -1,0 +1,294 @@
+//! How far better code for a function, or for one of its loops, is: one atomic byte and the order in which
+//! it changes. What is compiled, by whom and why is said elsewhere.
+//!
+//! ```text
+//!            queue              claim               publish
+//!   Idle ------------> Queued ------------> Compiling ------------> Ready
+//!    ^                   |                   |   |
+//!    +-------------------+-------------------+   +----------------> Failed
+//!                      retreat                        fail
+//! ```
+//!
+//! **Who may do what.** Any number of threads may want to queue; the compare-and-swap lets one of them
+//! through, and that one hands the work to the queue. A worker that takes it claims it, again by
+//! compare-and-swap, and from then on the claim is that worker's alone: it ends it in exactly one of three
+//! ways. So a function is compiled by one thread at a time, and published once.
+//!
+//! **Publication.** Three things are written, in this order: the bytes of the code, the slot through which
+//! it is called, this byte. The slot's store is a release store, so whoever reads the new address out of the
+//! slot reads the bytes behind it as they were written. Generated code reads the slot with a plain load and
+//! jumps to what it read: that the address is where the bytes are fetched from is the dependency that orders
+//! the two, and on x86-64 loads are not reordered with older loads at all. `Ready` is a release store too,
+//! read with acquire: a thread that sees `Ready` and then reads the slot can't find the old code there.
+//! There is no moment at which a slot holds anything but a complete entry point, so running code needs no
+//! lock and no pause. A thread that read the slot just before goes on in the old code, which stays where it
+//! is until the module is gone.
+//!
+//! `cfg(loom)` has these orders checked for all interleavings that the memory model allows, on these very
+//! functions.
+
+#[cfg(all(loom, test))]
+use loom::sync::atomic::{AtomicU8, Ordering};
+#[cfg(not(all(loom, test)))]
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A step on the way to better code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// Nothing was asked for, or not yet again.
+    Idle,
+    /// It waits for a worker.
+    Queued,
+    /// A worker has it.
+    Compiling,
+    /// It is published.
+    Ready,
+    /// There will be none.
+    Failed,
+}
+
+impl Stage {
+    /// Whether better code is on its way.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Queued | Self::Compiling)
+    }
+}
+
+/// A stage that threads share.
+#[derive(Debug)]
+pub(crate) struct Progress(AtomicU8);
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self(AtomicU8::new(Stage::Idle as u8))
+    }
+}
+
+impl Progress {
+    /// The current stage. Whoever sees [`Stage::Ready`] sees what was published before.
+    pub fn stage(&self) -> Stage {
+        match self.0.load(Ordering::Acquire) {
+            0 => Stage::Idle,
+            1 => Stage::Queued,
+            2 => Stage::Compiling,
+            3 => Stage::Ready,
+            _ => Stage::Failed,
+        }
+    }
+
+    /// Asks for better code. True for the one thread that is to put it into the queue.
+    pub fn queue(&self) -> bool {
+        self.step(Stage::Idle, Stage::Queued)
+    }
+
+    /// Takes what was queued. True for the one worker that is to compile it.
+    pub fn claim(&self) -> bool {
+        self.step(Stage::Queued, Stage::Compiling)
+    }
+
+    /// Publishes what was claimed: `store` makes the code reachable, and only then is it `Ready`.
+    pub fn publish(&self, store: impl FnOnce()) {
+        store();
+        self.end(Stage::Ready);
+    }
+
+    /// Gives up what was claimed, for good.
+    pub fn fail(&self) {
+        self.end(Stage::Failed);
+    }
+
+    /// Puts what was queued or claimed back, by whoever queued or claimed it.
+    pub fn retreat(&self) {
+        self.0.store(Stage::Idle as u8, Ordering::Release);
+    }
+
+    fn step(&self, from: Stage, to: Stage) -> bool {
+        let (from, to) = (from as u8, to as u8);
+        self.0
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    fn end(&self, stage: Stage) {
+        debug_assert_eq!(self.stage(), Stage::Compiling, "ended by who claimed it");
+        self.0.store(stage as u8, Ordering::Release);
+    }
+}
+
+/// The model that `loom` runs through all interleavings.
+#[cfg(all(loom, test))]
+mod loom_model {
+    use loom::cell::UnsafeCell;
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicUsize;
+    use loom::thread;
+
+    use super::*;
+
+    const OLD: usize = 0;
+    const NEW: usize = 1;
+
+    /// A function: its slot, the bytes of its two codes, and how often it was handed on.
+    struct Function {
+        progress: Progress,
+        slot: AtomicUsize,
+        bytes: [UnsafeCell<u8>; 2],
+        queued: AtomicUsize,
+        compiled: AtomicUsize,
+    }
+
+    impl Function {
+        fn new() -> Self {
+            Self {
+                progress: Progress::default(),
+                slot: AtomicUsize::new(OLD),
+                bytes: [UnsafeCell::new(1), UnsafeCell::new(0)],
+                queued: AtomicUsize::new(0),
+                compiled: AtomicUsize::new(0),
+            }
+        }
+
+        /// What generated code does, its dependent load being an acquire load here, since the model knows
+        /// no dependencies.
+        fn call(&self) -> usize {
+            let target = self.slot.load(Ordering::Acquire);
+            // SAFETY: the model fails if this races with the write below.
+            self.bytes[target].with(|byte| assert_ne!(unsafe { *byte }, 0, "bytes before address"));
+            target
+        }
+
+        fn ask(&self) {
+            if self.progress.queue() {
+                assert_eq!(self.queued.fetch_add(1, Ordering::Relaxed), 0);
+            }
+        }
+
+        fn work(&self) {
+            if self.progress.claim() {
+                assert_eq!(self.compiled.fetch_add(1, Ordering::Relaxed), 0);
+                // SAFETY: as above.
+                self.bytes[NEW].with_mut(|byte| unsafe { *byte = 1 });
+                self.progress
+                    .publish(|| self.slot.store(NEW, Ordering::Release));
+            }
+        }
+    }
+
+    #[test]
+    fn loom_publication() {
+        loom::model(|| {
+            let function = Arc::new(Function::new());
+            let spawn = |what: fn(&Function)| {
+                let function = Arc::clone(&function);
+                thread::spawn(move || what(&function))
+            };
+            let guest = spawn(|function| {
+                function.ask();
+                let ready = function.progress.stage() == Stage::Ready;
+                let target = function.call();
+                assert!(!ready || target == NEW, "ready, and yet the old code");
+            });
+            let worker = spawn(|function| {
+                function.ask();
+                function.work();
+            });
+            function.work();
+            function.call();
+            guest.join().unwrap();
+            worker.join().unwrap();
+            // Whoever asked first, somebody's queueing went through and nobody's twice.
+            assert_ne!(function.progress.stage(), Stage::Idle);
+        });
+    }
+
+    #[test]
+    fn loom_retreat_and_retry() {
+        loom::model(|| {
+            let function = Arc::new(Function::new());
+            let worker = {
+                let function = Arc::clone(&function);
+                thread::spawn(move || {
+                    if function.progress.claim() {
+                        function.progress.retreat();
+                    }
+                })
+            };
+            assert!(function.progress.queue());
+            worker.join().unwrap();
+            match function.progress.stage() {
+                // The worker was late.
+                Stage::Queued => assert!(function.progress.claim()),
+                Stage::Idle => {
+                    assert!(function.progress.queue() && function.progress.claim());
+                }
+                other => panic!("{other:?}"),
+            }
+            function.progress.fail();
+            assert!(!function.progress.queue());
+        });
+    }
+}
+
+/// The same with real threads, on the real atomics.
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicPtr, AtomicUsize};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_stage_has_one_way_in() {
+        let progress = Progress::default();
+        assert!(!progress.claim());
+        assert!(progress.queue() && !progress.queue());
+        assert!(progress.claim() && !progress.claim() && !progress.queue());
+        progress.retreat();
+        assert!(progress.queue() && progress.claim());
+        progress.fail();
+        assert_eq!(progress.stage(), Stage::Failed);
+        assert!(!progress.queue() && !progress.claim());
+    }
+
+    #[test]
+    fn threads_publish_once_and_find_the_bytes_behind_the_address() {
+        const ROUNDS: usize = 500;
+        const THREADS: usize = 4;
+        static OLD: [usize; 64] = [1; 64];
+        for round in 2..ROUNDS + 2 {
+            let progress = Progress::default();
+            let slot = AtomicPtr::new((&raw const OLD).cast_mut());
+            let (queued, compiled) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let start = Barrier::new(THREADS);
+            let run = || {
+                start.wait();
+                loop {
+                    queued.fetch_add(usize::from(progress.queue()), Ordering::Relaxed);
+                    if progress.claim() {
+                        compiled.fetch_add(1, Ordering::Relaxed);
+                        let bytes = Box::into_raw(Box::new([round; 64]));
+                        progress.publish(|| slot.store(bytes, Ordering::Release));
+                    }
+                    let ready = progress.stage() == Stage::Ready;
+                    // SAFETY: a slot holds whole code at all times, freed at the end of the round.
+                    let bytes = unsafe { &*slot.load(Ordering::Acquire) };
+                    assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+                    if ready {
+                        assert_eq!(bytes[0], round);
+                        break;
+                    }
+                }
+            };
+            thread::scope(|scope| {
+                for _ in 0..THREADS {
+                    scope.spawn(run);
+                }
+            });
+            assert_eq!((queued.into_inner(), compiled.into_inner()), (1, 1));
+            // SAFETY: published above, and nobody reads it any more.
+            drop(unsafe { Box::from_raw(slot.into_inner()) });
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A tier that makes no real code, and modules that are tiered with it.
+
+#![allow(dead_code, reason = "no test file needs all of it")]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use upshift_module::{Features, Module};
+use upshift_runtime::InstalledCode;
+use upshift_tiering::{
+    EventSink, ModuleTiering, TierEvent, TierEventKind, Tiering, TieringOptions, TieringProfile,
+};
+use upshift_translate::{
+    CodeForm, CodegenSettings, CompileError, CompileRequest, Compiled, EntryPoint, MemoryStyle,
+    ModuleCompiler, ModuleUnit, Tier,
+};
+
+/// What a compile does before it returns.
+pub type Behaviour = Arc<dyn Fn(CompileRequest) -> Result<(), CompileError> + Send + Sync>;
+
+/// A tier whose code is a single `ret`. It notes which thread compiled what.
+#[derive(Clone)]
+pub struct FakeTier {
+    name: &'static str,
+    behaviour: Behaviour,
+    compiled: Arc<Mutex<HashMap<CompileRequest, Vec<ThreadId>>>>,
+    order: Arc<Mutex<Vec<CompileRequest>>>,
+}
+
+impl FakeTier {
+    pub fn new(
+        name: &'static str,
+        behaviour: impl Fn(CompileRequest) -> Result<(), CompileError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            behaviour: Arc::new(behaviour),
+            compiled: Arc::default(),
+            order: Arc::default(),
+        }
+    }
+
+    pub fn baseline() -> Self {
+        Self::new("baseline", |_| Ok(()))
+    }
+
+    pub fn optimizing() -> Self {
+        Self::new("optimizing", |_| Ok(()))
+    }
+
+    /// How often this was compiled.
+    pub fn count(&self, request: CompileRequest) -> usize {
+        self.threads(request).len()
+    }
+
+    /// How often anything was compiled.
+    pub fn total(&self) -> usize {
+        self.order.lock().len()
+    }
+
+    /// What was compiled, in its order.
+    pub fn order(&self) -> Vec<CompileRequest> {
+        self.order.lock().clone()
+    }
+
+    /// Which threads compiled this.
+    pub fn threads(&self, request: CompileRequest) -> Vec<ThreadId> {
+        let compiled = self.compiled.lock();
+        compiled.get(&request).cloned().unwrap_or_default()
+    }
+}
+
+struct FakeCompiler {
+    tier: FakeTier,
+    unit: Arc<ModuleUnit>,
+}
+
+impl Tier for FakeTier {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn module_compiler(&self, unit: Arc<ModuleUnit>) -> Box<dyn ModuleCompiler> {
+        Box::new(FakeCompiler {
+            tier: self.clone(),
+            unit,
+        })
+    }
+}
+
+impl ModuleCompiler for FakeCompiler {
+    fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
+        self.tier.order.lock().push(request);
+        let mut compiled = self.tier.compiled.lock();
+        compiled
+            .entry(request)
+            .or_default()
+            .push(thread::current().id());
+        drop(compiled);
+        (self.tier.behaviour)(request)?;
+        let code_memory = |source| CompileError::CodeMemory {
+            function: request.function,
+            source,
+        };
+        let allocation = self.unit.code.allocate(1, 16).map_err(code_memory)?;
+        // SAFETY: the allocation is ours.
+        unsafe { allocation.writable.write(0xc3) };
+        let loop_entry = match request.entry {
+            EntryPoint::Function => None,
+            EntryPoint::Loop(number) => Some(number),
+        };
+        let code = InstalledCode {
+            address: allocation.executable as usize,
+            len: 1,
+            function: self.unit.module.imported.functions + request.function,
+            loop_entry,
+            tier: self.tier.name,
+            traps: Box::default(),
+            offsets: Box::default(),
+            inlined: None,
+        };
+        let code = self.unit.code.install(code).map_err(code_memory)?;
+        Ok(Compiled {
+            code,
+            bytes: 1,
+            inlined: Vec::new(),
+        })
+    }
+
+    fn emit(&self, request: CompileRequest, _: CodeForm) -> Result<String, CompileError> {
+        (self.tier.behaviour)(request)?;
+        Ok(format!("{} {request:?}", self.tier.name))
+    }
+}
+
+/// The code of a defined function.
+pub fn function(function: u32) -> CompileRequest {
+    CompileRequest {
+        function,
+        entry: EntryPoint::Function,
+    }
+}
+
+/// An entry at a loop.
+pub fn at_loop(function: u32, number: u32) -> CompileRequest {
+    CompileRequest {
+        function,
+        entry: EntryPoint::Loop(number),
+    }
+}
+
+/// An engine with these tiers.
+pub fn engine(
+    baseline: &FakeTier,
+    optimizing: Option<&FakeTier>,
+    options: TieringOptions,
+) -> Tiering {
+    let optimizing = optimizing.map(|tier| Arc::new(tier.clone()) as Arc<dyn Tier>);
+    Tiering::new(Arc::new(baseline.clone()), optimizing, options).expect("good options")
+}
+
+/// A module of an engine.
+pub fn module(engine: &Tiering, text: &str) -> Arc<ModuleTiering> {
+    let module = Module::parse(text.as_bytes(), &Features::default()).expect("valid");
+    let settings = CodegenSettings {
+        memory: MemoryStyle::Guarded,
+        count_work: true,
+        precise_traps: false,
+    };
+    engine
+        .module(Arc::new(module), settings)
+        .expect("code memory")
+}
+
+/// The defaults, with a threshold.
+pub fn threshold(operators: u64) -> TieringOptions {
+    let mut profile = TieringProfile::default();
+    profile.tier_up.threshold_in_operators = Some(operators);
+    TieringOptions {
+        profile,
+        ..TieringOptions::default()
+    }
+}
+
+/// The address in a function's slot.
+pub fn slot(module: &ModuleTiering, function: usize) -> usize {
+    let slots = module.unit().code.slots();
+    slots[function].load(std::sync::atomic::Ordering::Acquire) as usize
+}
+
+/// Waits until something holds, but not for ever.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(60), "in vain: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A listener, and what it has heard.
+pub fn listener() -> (EventSink, Arc<Mutex<Vec<TierEvent>>>) {
+    let heard: Arc<Mutex<Vec<TierEvent>>> = Arc::default();
+    let sink = {
+        let heard = Arc::clone(&heard);
+        Arc::new(move |event: &TierEvent| heard.lock().push(event.clone()))
+    };
+    (sink, heard)
+}
+
+/// One word for each event, in order, of those that are about the optimizing tier.
+pub fn words(events: &[TierEvent]) -> Vec<String> {
+    let word = |event: &TierEvent| {
+        let at = |entry: EntryPoint| match entry {
+            EntryPoint::Function => event.function.to_string(),
+            EntryPoint::Loop(number) => format!("{}.{number}", event.function),
+        };
+        Some(match &event.kind {
+            TierEventKind::Queued { entry, .. } => format!("queued {}", at(*entry)),
+            TierEventKind::Compiled { tier, .. } | TierEventKind::Published { tier, .. }
+                if *tier == "baseline" =>
+            {
+                return None;
+            }
+            TierEventKind::Compiled { entry, .. } => format!("compiled {}", at(*entry)),
+            TierEventKind::Published { entry, .. } => format!("published {}", at(*entry)),
+            TierEventKind::OsrEntered { loop_number } => {
+                format!("entered {}.{loop_number}", event.function)
+            }
+            TierEventKind::Failed { entry, retry, .. } => {
+                format!(
+                    "failed {}{}",
+                    at(*entry),
+                    if *retry { ", retry" } else { "" }
+                )
+            }
+            other => format!("{other:?}"),
+        })
+    };
+    events.iter().filter_map(word).collect()
+}
