@@ -1,18 +1,18 @@
 //! Entering and leaving generated code, with hand-assembled functions in place of a tier: arguments and
-//! results, lazy stubs, host functions, errors, panics, traps, memory faults, interruption.
+//! results, lazy stubs, used-up budgets, host functions, errors, panics, traps, memory faults, interruption.
 
 use std::any::Any;
 use std::error::Error;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use upshift_module::{Entity, Features, FuncType, Module, ValType};
 use upshift_runtime::{
-    CallFrame, ExternPtr, HostCallback, InstalledCode, Instance, InterruptState, ModuleCode,
-    ModuleRuntime, StoreConfig, StoreCore, TierHooks, TrapCause, TrapCode, TypeRegistry, Unwind,
-    VMOffsets, VectorUse, call, offsets,
+    Builtin, CallFrame, ExternPtr, HostCallback, InstalledCode, Instance, InterruptState,
+    ModuleCode, ModuleRuntime, StoreConfig, StoreCore, TierHooks, TrapCause, TrapCode,
+    TypeRegistry, Unwind, VMOffsets, VectorUse, call, offsets,
 };
 
 const SOURCE: &str = r#"
@@ -25,7 +25,9 @@ const SOURCE: &str = r#"
       (func (export "load") (param i32) (result i32) unreachable)
       (func (export "call") (param i32) (result i32) unreachable)
       (func (export "fadd") (param f64 f64) (result f64) unreachable)
-      (func (export "broken") unreachable))"#;
+      (func (export "broken") unreachable)
+      (func (export "counted") (param i32 i32) (result i32) unreachable)
+      (func (export "call_counted") (param i32 i32) (result i32) unreachable))"#;
 
 /// push rbp; mov rbp, rsp
 const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
@@ -62,9 +64,30 @@ fn assemble(function: u32, layout: &VMOffsets) -> Option<Vec<u8>> {
         }
         // addsd xmm0, xmm1
         5 => vec![0xf2, 0x0f, 0x58, 0xc1],
+        7 => return Some(assemble_counted(function)),
+        // mov rax, [rdi + slots]; call [rax + 8 * 7]
+        8 => {
+            let mut code = vec![0x48, 0x8b, 0x47, offsets::VMCONTEXT_SLOTS as u8];
+            code.extend([0xff, 0x50, 8 * 7]);
+            code
+        }
         _ => return None,
     };
     Some([&PROLOGUE[..], &body, &EPILOGUE].concat())
+}
+
+/// A function that finds its budget used up at each call, and then adds.
+fn assemble_counted(function: u32) -> Vec<u8> {
+    // mov eax, function; lea r10, [behind]; mov r11, [rdi + builtins]; jmp [r11 + budget_at_entry]
+    let mut code = vec![0xb8];
+    code.extend(function.to_le_bytes());
+    code.extend([0x4c, 0x8d, 0x15, 11, 0, 0, 0]);
+    code.extend([0x4c, 0x8b, 0x5f, offsets::VMCONTEXT_BUILTINS as u8]);
+    code.extend([0x41, 0xff, 0xa3]);
+    code.extend(Builtin::BudgetAtEntry.offset().to_le_bytes());
+    // lea eax, [rsi + rdx]; ret
+    code.extend([0x8d, 0x04, 0x16, 0xc3]);
+    code
 }
 
 /// A tiering that installs hand-assembled code and counts how often it was asked.
@@ -72,6 +95,10 @@ struct Assembler {
     code: Arc<ModuleCode>,
     layout: VMOffsets,
     compiled: Arc<AtomicUsize>,
+    /// Whether to interrupt when a budget is used up.
+    interrupts: Arc<AtomicBool>,
+    /// How.
+    interrupt: Arc<InterruptState>,
 }
 
 impl TierHooks for Assembler {
@@ -99,8 +126,12 @@ impl TierHooks for Assembler {
         Ok(allocation.executable)
     }
 
-    fn budget_at_entry(&self, _: u32, budget: &mut i32) -> Option<*const u8> {
-        *budget = i32::MAX;
+    fn budget_at_entry(&self, function: u32, budget: &mut i32) -> Option<*const u8> {
+        assert_eq!(function, 7);
+        *budget = budget.wrapping_add(1);
+        if self.interrupts.load(Ordering::Relaxed) {
+            self.interrupt.interrupt();
+        }
         None
     }
 
@@ -115,6 +146,7 @@ struct Fixture {
     instance: NonNull<Instance>,
     module: Arc<Module>,
     compiled: Arc<AtomicUsize>,
+    interrupts: Arc<AtomicBool>,
 }
 
 type HostResult = Result<u32, Box<dyn Any + Send>>;
@@ -126,13 +158,16 @@ impl Fixture {
         let types = Arc::new(TypeRegistry::default());
         let code = ModuleCode::new(Arc::clone(&module)).expect("code memory");
         let compiled = Arc::default();
+        let interrupts = Arc::default();
+        let interrupt = InterruptState::new(libc::SIGURG).expect("handlers");
         let hooks = Arc::new(Assembler {
             code: Arc::clone(&code),
             layout: VMOffsets::new(&module),
             compiled: Arc::clone(&compiled),
+            interrupts: Arc::clone(&interrupts),
+            interrupt: Arc::clone(&interrupt),
         });
         let runtime = Arc::new(ModuleRuntime::new(Arc::clone(&module), code, &types, hooks));
-        let interrupt = InterruptState::new(libc::SIGURG).expect("handlers");
         let mut store = Box::new(StoreCore::new(
             Arc::clone(&types),
             StoreConfig::new(interrupt),
@@ -154,6 +189,7 @@ impl Fixture {
             instance,
             module,
             compiled,
+            interrupts,
         }
     }
 
@@ -224,6 +260,37 @@ fn a_function_is_compiled_at_its_first_call_and_once() {
         fixture.call("add", &[1, 1], &[]).expect("returns");
     }
     assert_eq!(fixture.compiled.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_call_goes_on_with_its_arguments_when_its_budget_was_used_up() {
+    let mut fixture = Fixture::new(double);
+    for name in ["counted", "call_counted"] {
+        let frame = fixture.call(name, &[40, 2], &[]).expect("returns");
+        assert_eq!(frame.gprs[0] as u32, 42);
+    }
+    // SAFETY: the instance lives, and no code of it runs.
+    let asked = unsafe { *fixture.instance.as_ref().budget(7).as_ref() };
+    assert_eq!(asked, 2);
+}
+
+#[test]
+fn an_interruption_while_a_budget_is_refilled_is_found_before_the_call_goes_on() {
+    let mut fixture = Fixture::new(double);
+    // Compiled beforehand, so that no lazy stub finds the interruption.
+    fixture.call("call_counted", &[1, 1], &[]).expect("returns");
+    fixture.interrupts.store(true, Ordering::Relaxed);
+    // The function itself has not been entered: its caller is where the guest is.
+    assert_eq!(
+        fixture.trap("call_counted", &[1, 1]),
+        (TrapCode::Interrupted, vec![(9, Some(1008))])
+    );
+    assert_eq!(
+        fixture.trap("counted", &[1, 1]),
+        (TrapCode::Interrupted, vec![])
+    );
+    fixture.interrupts.store(false, Ordering::Relaxed);
+    fixture.call("call_counted", &[1, 1], &[]).expect("works");
 }
 
 #[test]

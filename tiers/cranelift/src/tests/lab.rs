@@ -42,8 +42,8 @@ pub struct LabHooks {
     pub loops: AtomicU32,
     /// How much was taken from the budget that was just refilled at an entry.
     pub last_budget: Mutex<i32>,
-    /// What to run in place of a function whose budget is used up at its entry.
-    pub better: Mutex<Option<Arc<InstalledCode>>>,
+    /// The function to run in place of one whose budget is used up at its entry.
+    pub better: Mutex<Option<u32>>,
 }
 
 impl LabHooks {
@@ -66,11 +66,10 @@ impl TierHooks for LabHooks {
         self.entries.fetch_add(1, Ordering::Relaxed);
         *self.last_budget.lock().unwrap() = *budget;
         *budget = *self.grant.lock().unwrap();
-        self.better
-            .lock()
-            .unwrap()
-            .as_ref()
-            .map(|code| code.address as *const u8)
+        let better = self.better.lock().unwrap().take()?;
+        let request = Self::request(better, EntryPoint::Function);
+        let code = self.compiler.compile(request).expect("a function").code;
+        Some(code.address as *const u8)
     }
 
     fn budget_at_loop(&self, function: u32, number: u32, budget: &mut i32) -> Option<*const u8> {
@@ -91,6 +90,14 @@ pub fn compiler(
     text: &str,
     settings: CodegenSettings,
 ) -> (BaselineCompiler, Arc<Module>, Arc<ModuleCode>) {
+    compiler_of(&BaselineTier::new().unwrap(), text, settings)
+}
+
+fn compiler_of(
+    tier: &BaselineTier,
+    text: &str,
+    settings: CodegenSettings,
+) -> (BaselineCompiler, Arc<Module>, Arc<ModuleCode>) {
     let module = Module::parse(text.as_bytes(), &Features::all());
     let module = Arc::new(module.unwrap_or_else(|error| panic!("{error}")));
     let code = ModuleCode::new(Arc::clone(&module)).unwrap();
@@ -100,7 +107,7 @@ pub fn compiler(
         code: Arc::clone(&code),
         settings,
     });
-    (BaselineTier::new().unwrap().compiler(unit), module, code)
+    (tier.compiler(unit), module, code)
 }
 
 /// The code of the first defined function.
@@ -130,7 +137,16 @@ impl Lab {
     }
 
     pub fn with(text: &str, settings: CodegenSettings, hosts: Vec<Host>) -> Self {
-        let (compiler, module, code) = compiler(text, settings);
+        Self::on(&BaselineTier::new().unwrap(), text, settings, hosts)
+    }
+
+    pub fn on(
+        tier: &BaselineTier,
+        text: &str,
+        settings: CodegenSettings,
+        hosts: Vec<Host>,
+    ) -> Self {
+        let (compiler, module, code) = compiler_of(tier, text, settings);
         let hooks = Arc::new(LabHooks {
             compiler,
             code: Arc::clone(&code),

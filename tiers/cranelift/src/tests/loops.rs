@@ -1,13 +1,13 @@
-//! Control flow, counted work, and moving out of a running loop.
+//! Control flow, and moving out of a running loop.
 
 use std::sync::atomic::Ordering;
 
 use upshift_runtime::TrapCode;
 use upshift_translate::{CompileRequest, EntryPoint, ModuleCompiler};
 
-use super::lab::{CHECKED, GUARDED, Lab, compiler, f64, i32};
+use super::lab::{GUARDED, Lab, compiler, f64, i32};
 
-const SUM: &str = r#"(module
+pub(super) const SUM: &str = r#"(module
   (func (export "sum") (param $n i32) (result i64) (local $i i32) (local $sum i64)
     (loop $next
       (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (local.get $i))))
@@ -39,27 +39,6 @@ fn nested_result(n: u128) -> Vec<u128> {
     let lane = n * n + 1;
     let lanes = lane | lane << 32 | lane << 64 | lane << 96;
     vec![1000 + triangle * triangle, lanes]
-}
-
-#[test]
-fn work_is_counted_at_entries_and_headers() {
-    let mut lab = Lab::new(SUM);
-    *lab.hooks.grant.lock().unwrap() = 100;
-    assert_eq!(lab.one("sum", &[1000]), 500_500);
-    // Budgets begin at zero, so that the first call is noticed.
-    assert_eq!(lab.hooks.entries.load(Ordering::Relaxed), 1);
-    assert!(*lab.hooks.last_budget.lock().unwrap() < 0);
-    // A round of ten operators or so takes that much of a budget of a hundred.
-    let loops = lab.hooks.loops.load(Ordering::Relaxed);
-    assert!((50..200).contains(&loops), "{loops}");
-}
-
-#[test]
-fn no_work_is_counted_when_nobody_wants_it() {
-    let mut lab = Lab::with(SUM, CHECKED, Vec::new());
-    assert_eq!(lab.one("sum", &[1000]), 500_500);
-    assert_eq!(lab.hooks.entries.load(Ordering::Relaxed), 0);
-    assert_eq!(lab.hooks.loops.load(Ordering::Relaxed), 0);
 }
 
 #[test]

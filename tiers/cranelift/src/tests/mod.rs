@@ -3,6 +3,7 @@
 
 mod calls;
 mod code;
+mod counting;
 mod lab;
 mod loops;
 mod memory;
