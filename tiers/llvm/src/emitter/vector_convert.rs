@@ -92,9 +92,9 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 let ty = types.f32.vec_type(2);
                 let low = builder.build_float_trunc(a, ty, "").built();
                 // Of a promoted vector nothing else would be left, also when that, or a rounding in
-                // between, comes to light only after a local is lifted or a function inlined.
-                let low = self.canonicalize(low.into()).into_vector_value();
-                self.with_zeros(low)
+                // between, comes to light only after a local is lifted or a function inlined. LLVM can't
+                // canonicalize half a vector.
+                self.canonicalize(self.with_zeros(low))
             }
             LaneConvert::PromoteLowF32x4 => {
                 let low = self.half_of(Half::Low, self.lanes_of(Shape::F32x4, a));
