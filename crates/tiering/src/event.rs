@@ -176,19 +176,36 @@ impl fmt::Display for At {
 
 const TARGET: &str = "upshift::tier";
 
-/// Whether anybody listens; if not, events need not be made.
-pub(crate) fn is_heard(sink: Option<&EventSink>) -> bool {
-    sink.is_some() || tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
+/// How much of the log somebody must want to see an event there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loudness {
+    /// What the optimizing tier does, and failures: level `debug`.
+    Notable,
+    /// First compiles, of which there may be thousands: level `trace`.
+    Common,
+}
+
+/// Whether anybody listens; if not, the event need not be made.
+pub(crate) fn is_heard(sink: Option<&EventSink>, loudness: Loudness) -> bool {
+    use tracing::{Level, enabled};
+    sink.is_some()
+        || match loudness {
+            Loudness::Notable => enabled!(target: TARGET, Level::DEBUG),
+            Loudness::Common => enabled!(target: TARGET, Level::TRACE),
+        }
 }
 
 /// Tells whoever listens.
-pub(crate) fn tell(sink: Option<&EventSink>, event: &TierEvent) {
+pub(crate) fn tell(sink: Option<&EventSink>, loudness: Loudness, event: &TierEvent) {
     let (module, function) = (event.module, event.function);
     let name = event.name.as_deref().unwrap_or_default();
-    if matches!(event.kind, TierEventKind::Failed { .. }) {
-        tracing::warn!(target: TARGET, module, function, name, "{}", event.kind);
-    } else {
-        tracing::debug!(target: TARGET, module, function, name, "{}", event.kind);
+    match loudness {
+        Loudness::Notable => {
+            tracing::debug!(target: TARGET, module, function, name, "{}", event.kind);
+        }
+        Loudness::Common => {
+            tracing::trace!(target: TARGET, module, function, name, "{}", event.kind);
+        }
     }
     if let Some(sink) = sink {
         // Whoever listens must not be able to take a worker, or generated code's frames, down with it.
@@ -240,6 +257,6 @@ mod tests {
             name: None,
             kind: TierEventKind::OsrEntered { loop_number: 0 },
         };
-        tell(Some(&sink), &event);
+        tell(Some(&sink), Loudness::Notable, &event);
     }
 }

@@ -13,6 +13,7 @@
 
 mod chaos;
 mod event;
+mod exit;
 mod job;
 mod module;
 mod options;

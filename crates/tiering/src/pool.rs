@@ -12,6 +12,7 @@ use std::thread;
 use parking_lot::{Condvar, Mutex};
 use upshift_translate::CompileRequest;
 
+use crate::exit;
 use crate::job::Job;
 
 /// The stack of a thread that compiles: code generators recurse.
@@ -203,6 +204,11 @@ impl Pool {
         drop(lost);
     }
 
+    /// Whether a thread is at a job.
+    pub fn is_running(&self) -> bool {
+        self.state.lock().running > 0
+    }
+
     /// Whether it was closed.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
@@ -234,6 +240,7 @@ impl Pool {
 
     /// Starts a thread that `live` counts already; on failure, takes that back.
     fn start_thread(self: &Arc<Self>) -> io::Result<()> {
+        exit::wait_for(self);
         let pool = Arc::clone(self);
         let started = thread::Builder::new()
             .name("upshift-compile".to_owned())
@@ -250,6 +257,7 @@ impl Pool {
 
     /// What a thread does.
     fn work(self: Arc<Self>) {
+        exit::enter_worker();
         lower_priority(self.nice);
         while let Some(job) = self.next() {
             // Code generators' panics are caught where they are called; this is so that no other can cost

@@ -21,7 +21,7 @@ use upshift_translate::{
     CompileError, CompileRequest, Compiled, EntryPoint, ModuleCompiler, ModuleUnit, Tier,
 };
 
-use crate::event::{TierEvent, TierEventKind, is_heard, tell};
+use crate::event::{Loudness, TierEvent, TierEventKind, is_heard, tell};
 use crate::job::{Latch, Ticket, panic_message};
 use crate::pool::processors;
 use crate::progress::Stage;
@@ -167,7 +167,7 @@ impl ModuleTiering {
         state.publish(compiled.code.address);
         drop(compiling);
         let address = ptr::with_exposed_provenance(compiled.code.address);
-        self.tell_compiled(function, self.baseline_name, request.entry, compiled, time);
+        self.tell_compiled(Loudness::Common, request, compiled, time);
         Ok(address)
     }
 
@@ -231,8 +231,12 @@ impl ModuleTiering {
 
     /// Tells what happened to a function, if anybody listens. Not to be called with a lock held.
     fn tell(&self, function: u32, kind: impl FnOnce() -> TierEventKind) {
+        self.tell_as(Loudness::Notable, function, kind);
+    }
+
+    fn tell_as(&self, loudness: Loudness, function: u32, kind: impl FnOnce() -> TierEventKind) {
         let sink = self.engine.options.on_event.as_ref();
-        if !is_heard(sink) {
+        if !is_heard(sink, loudness) {
             return;
         }
         let function = self.index(function);
@@ -244,25 +248,30 @@ impl ModuleTiering {
             name,
             kind: kind(),
         };
-        tell(sink, &event);
+        tell(sink, loudness, &event);
     }
 
+    /// Tells that a tier compiled something and that it is published.
     fn tell_compiled(
         &self,
-        function: u32,
-        tier: &'static str,
-        entry: EntryPoint,
+        loudness: Loudness,
+        request: CompileRequest,
         compiled: Compiled,
         time: Duration,
     ) {
-        self.tell(function, || TierEventKind::Compiled {
+        let (function, entry) = (request.function, request.entry);
+        let tier = compiled.code.tier;
+        self.tell_as(loudness, function, || TierEventKind::Compiled {
             tier,
             entry,
             time,
             bytes: compiled.bytes,
             inlined: compiled.inlined,
         });
-        self.tell(function, || TierEventKind::Published { tier, entry });
+        self.tell_as(loudness, function, || TierEventKind::Published {
+            tier,
+            entry,
+        });
     }
 }
 

@@ -10,7 +10,7 @@ use upshift_translate::{CompileError, CompileRequest, Compiled, EntryPoint};
 use super::ModuleTiering;
 use super::loops::LoopEntry;
 use crate::chaos::Mishap;
-use crate::event::TierEventKind;
+use crate::event::{Loudness, TierEventKind};
 use crate::job::Outcome;
 use crate::progress::{Progress, Stage};
 
@@ -49,8 +49,7 @@ impl ModuleTiering {
         let error = match outcome {
             Outcome::Compiled(compiled) => {
                 self.make_reachable(request, &compiled);
-                let name = self.optimizing_name();
-                self.tell_compiled(request.function, name, request.entry, compiled, time);
+                self.tell_compiled(Loudness::Notable, request, compiled, time);
                 return;
             }
             Outcome::Failed(error) => error,
@@ -115,7 +114,7 @@ impl ModuleTiering {
                 let address = compiled.code.address;
                 entry.better.publish(|| entry.publish(address));
                 drop(compiling);
-                self.tell_compiled(function, self.baseline_name, request.entry, compiled, time);
+                self.tell_compiled(Loudness::Common, request, compiled, time);
             }
             // It was told already.
             Err(_) => entry.better.fail(),

@@ -1,0 +1,54 @@
+//! The end of a process while something is being compiled: what is begun is finished, because its thread may
+//! be using what is destroyed next.
+
+mod support;
+
+use std::env;
+use std::process::{self, Command};
+use std::thread;
+use std::time::Duration;
+
+use support::{FakeTier, engine, module, threshold, until};
+use upshift_runtime::TierHooks;
+
+/// Set in the process that ends.
+const ENDING: &str = "UPSHIFT_TEST_ENDS_WHILE_COMPILING";
+const FINISHED: &str = "the compile has finished";
+
+#[test]
+fn the_end_of_the_process_waits_for_a_compile() {
+    if env::var_os(ENDING).is_some() {
+        end_while_compiling();
+    }
+    let output = Command::new(env::current_exe().expect("this program"))
+        .args([
+            "the_end_of_the_process_waits_for_a_compile",
+            "--exact",
+            "--nocapture",
+        ])
+        .env(ENDING, "1")
+        .output()
+        .expect("runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{text}");
+    assert_eq!(text.matches(FINISHED).count(), 1, "{text}");
+}
+
+fn end_while_compiling() -> ! {
+    let optimizing = FakeTier::new("optimizing", |_| {
+        thread::sleep(Duration::from_millis(300));
+        eprintln!("{FINISHED}");
+        Ok(())
+    });
+    let mut options = threshold(1);
+    options.profile.workers.count = Some(1);
+    let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
+    let module = module(&engine, "(module (func) (func))");
+    for function in 0..2 {
+        module.lazy_compile(function).expect("compiles");
+        module.budget_at_entry(function, &mut -1);
+    }
+    until("a compile has begun", || optimizing.total() == 1);
+    // Function 1 still waits, and is not begun.
+    process::exit(7)
+}
