@@ -70,7 +70,10 @@ fn memory_carries_a_text_there_and_back() {
 #[test]
 fn the_demo_finds_every_result_right() {
     let output = output(env!("CARGO_BIN_EXE_demo"));
-    for kernel in upshift_kernels::all().unwrap() {
+    let mut kernels = upshift_kernels::all().unwrap();
+    kernels.retain(|kernel| ["nbody", "fib"].contains(&kernel.name.as_str()));
+    assert_eq!(kernels.len(), 2);
+    for kernel in kernels {
         assert!(output.contains(&kernel.description), "{output}");
         let own = kernel
             .checks

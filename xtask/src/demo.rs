@@ -4,8 +4,8 @@ use crate::failure::Failure;
 use crate::{process, setup};
 
 pub const DETAILS: &str = "\
-Builds Upshift with optimization and runs examples/'s program `demo`, with ARGS: every kernel of benches/kernels is
-compiled and run, and its compile time, run time and result are printed. The first build takes a few minutes.";
+Builds Upshift with optimization and runs examples/'s program `demo`, with ARGS: the kernels n-body and Fibonacci are
+compiled and run, and their compile times, run times and results are printed. The first build takes a few minutes.";
 
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     setup::provide_for("demo")?;
