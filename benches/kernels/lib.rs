@@ -23,6 +23,9 @@ pub struct Kernel {
     pub description: String,
     /// What the kernel's own function returns.
     pub result: ResultType,
+    /// What the compiler is told for `wasm32` beside what it is told for all kernels, such as a feature to use.
+    #[serde(default)]
+    pub wasm_flags: Vec<String>,
     /// The argument with which [`RUN`] takes about a millisecond when compiled to native code.
     pub n_for_1_ms: i32,
     /// Calls and what they must return, the short ones first.
@@ -178,7 +181,7 @@ mod tests {
     #[test]
     fn every_check_calls_a_function_of_its_kernel_and_expects_its_type() {
         let kernels = all().unwrap();
-        assert!(kernels.len() >= 4);
+        assert!(kernels.len() >= 20);
         for kernel in &kernels {
             assert!(kernel.n_for_1_ms > 0, "{}", kernel.name);
             for function in [RUN, &kernel.name] {
@@ -198,6 +201,18 @@ mod tests {
                     None => false,
                 };
                 assert!(expected, "{}: {check:?}", kernel.name);
+            }
+            // The sizes that comparisons use, so that they don't have to trust the engines' agreement.
+            for milliseconds in [1, 10] {
+                let n = kernel.n_for_1_ms.checked_mul(milliseconds);
+                assert!(
+                    kernel
+                        .checks
+                        .iter()
+                        .any(|check| check.call == RUN && Some(check.with) == n),
+                    "{} has no check of {RUN} for {milliseconds} ms",
+                    kernel.name
+                );
             }
         }
     }

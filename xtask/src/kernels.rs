@@ -12,9 +12,10 @@ use crate::{process, setup};
 
 pub const DETAILS: &str = "\
 Compiles benches/kernels/*.c for wasm32 and writes the .wasm files beside them, of all kernels or of the named ones.
-  --check    write nothing; fail if a committed .wasm is not what its source compiles to
-  --native   compile for this machine instead: target/kernels/NAME is a program that calls one function and prints its
-             result and time. Verifies kernels.toml with it, and prints how long its \"1 ms\" is here
+  --check         write nothing; fail if a committed .wasm is not what its source compiles to
+  --native        compile for this machine instead: target/kernels/NAME is a program that calls one function and prints
+                  its result and time. Verifies kernels.toml with it, and prints how long its \"1 ms\" is here
+  --march-native  like --native, and builds target/kernels/NAME-native too, which uses all that this CPU has
 A new kernel is NAME.c, which includes kernel.h, and an entry in kernels.toml.";
 
 /// The committed files must be reproducible, so it is this version and no other.
@@ -45,12 +46,22 @@ const WASM_FLAGS: &[&str] = &[
     "-Wl,--keep-section=name",
 ];
 
+/// For which CPU native code is made.
+#[derive(Debug, Clone, Copy)]
+enum NativeCpu {
+    /// Any x86-64: what a program has that is shipped.
+    Generic,
+    /// This machine's.
+    Host,
+}
+
 /// How often `run` is measured. The fastest call counts: everything else is other programs.
 const MEASUREMENTS: u32 = 100;
 
 struct Options {
     check: bool,
     native: bool,
+    march_native: bool,
     kernels: Vec<Kernel>,
 }
 
@@ -67,7 +78,11 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         build_wasm(&options, &folder)?;
     }
     if options.native {
-        build_native(&options.kernels, &folder)?;
+        let mut cpus = vec![NativeCpu::Generic];
+        if options.march_native {
+            cpus.push(NativeCpu::Host);
+        }
+        build_native(&options.kernels, &cpus, &folder)?;
     }
     Ok(())
 }
@@ -77,12 +92,17 @@ fn parse(arguments: &[String]) -> Result<Options, Failure> {
     let mut options = Options {
         check: false,
         native: false,
+        march_native: false,
         kernels: Vec::new(),
     };
     for argument in arguments {
         match argument.as_str() {
             "--check" => options.check = true,
             "--native" => options.native = true,
+            "--march-native" => {
+                options.native = true;
+                options.march_native = true;
+            }
             name => match all.iter().find(|kernel| kernel.name == name) {
                 Some(kernel) => options.kernels.push(kernel.clone()),
                 None => {
@@ -109,6 +129,7 @@ fn build_wasm(options: &Options, folder: &Path) -> Result<(), Failure> {
         let mut clang = clang();
         clang
             .args(WASM_FLAGS)
+            .args(&kernel.wasm_flags)
             .args([
                 &kernel_source(kernel),
                 &source("wasm_support.c"),
@@ -155,45 +176,72 @@ fn runtime_library() -> Result<PathBuf, Failure> {
 
 // ---- Native code
 
-fn build_native(kernels: &[Kernel], folder: &Path) -> Result<(), Failure> {
-    let programs: Vec<PathBuf> = kernels
-        .iter()
-        .map(|kernel| folder.join(&kernel.name))
-        .collect();
-    for (kernel, program) in kernels.iter().zip(&programs) {
-        let result = match kernel.result {
-            ResultType::I32 => "i32",
-            ResultType::I64 => "i64",
-            ResultType::F64 => "f64",
-        };
-        let mut clang = clang();
-        clang
-            .arg(format!("-DKERNEL={}", kernel.name))
-            .arg(format!("-DKERNEL_RESULT={result}"))
-            .args([&kernel_source(kernel), &source("native.c")])
-            .arg("-o")
-            .arg(program);
-        process::run(&mut clang)?;
-    }
-    println!(
-        "{:<12} {:>12} {:>12}  as kernels.toml says",
-        "kernel", "n for 1 ms", "measured"
-    );
-    for (kernel, program) in kernels.iter().zip(&programs) {
-        for check in &kernel.checks {
-            verify(kernel, program, check)?;
+fn build_native(kernels: &[Kernel], cpus: &[NativeCpu], folder: &Path) -> Result<(), Failure> {
+    for kernel in kernels {
+        for &cpu in cpus {
+            compile_native(kernel, cpu, folder)?;
         }
-        let calls = call(program, RUN, kernel.n_for_1_ms, MEASUREMENTS)?;
-        let fastest = calls.iter().map(|call| call.nanoseconds).min().unwrap_or(0);
+    }
+    print!("{:<12} {:>12}", "kernel", "n for 1 ms");
+    for cpu in cpus {
+        print!(" {:>12}", cpu.title());
+    }
+    println!("  as kernels.toml says");
+    for kernel in kernels {
+        let mut times = String::new();
+        for &cpu in cpus {
+            let program = native_program(kernel, cpu, folder);
+            for check in &kernel.checks {
+                verify(kernel, &program, check)?;
+            }
+            let calls = call(&program, RUN, kernel.n_for_1_ms, MEASUREMENTS)?;
+            let fastest = calls.iter().map(|call| call.nanoseconds).min().unwrap_or(0);
+            times.push_str(&format!(" {:>9.3} ms", fastest as f64 / 1e6));
+        }
         println!(
-            "{:<12} {:>12} {:>9.3} ms  {} results",
+            "{:<12} {:>12}{times}  {} results",
             kernel.name,
             kernel.n_for_1_ms,
-            fastest as f64 / 1e6,
             kernel.checks.len()
         );
     }
     Ok(())
+}
+
+impl NativeCpu {
+    /// Over the column of its times.
+    fn title(self) -> &'static str {
+        match self {
+            NativeCpu::Generic => "generic",
+            NativeCpu::Host => "march=native",
+        }
+    }
+}
+
+fn native_program(kernel: &Kernel, cpu: NativeCpu, folder: &Path) -> PathBuf {
+    folder.join(match cpu {
+        NativeCpu::Generic => kernel.name.clone(),
+        NativeCpu::Host => format!("{}-native", kernel.name),
+    })
+}
+
+fn compile_native(kernel: &Kernel, cpu: NativeCpu, folder: &Path) -> Result<(), Failure> {
+    let result = match kernel.result {
+        ResultType::I32 => "i32",
+        ResultType::I64 => "i64",
+        ResultType::F64 => "f64",
+    };
+    let mut clang = clang();
+    if let NativeCpu::Host = cpu {
+        clang.arg("-march=native");
+    }
+    clang
+        .arg(format!("-DKERNEL={}", kernel.name))
+        .arg(format!("-DKERNEL_RESULT={result}"))
+        .args([&kernel_source(kernel), &source("native.c")])
+        .arg("-o")
+        .arg(native_program(kernel, cpu, folder));
+    process::run(&mut clang)
 }
 
 fn verify(kernel: &Kernel, program: &Path, check: &Check) -> Result<(), Failure> {
@@ -283,7 +331,7 @@ mod tests {
     #[test]
     fn without_names_all_kernels_are_meant() {
         let options = parse(&["--check".to_owned()]).unwrap();
-        assert!(options.check && !options.native);
+        assert!(options.check && !options.native && !options.march_native);
         assert_eq!(options.kernels, upshift_kernels::all().unwrap());
     }
 
@@ -293,6 +341,15 @@ mod tests {
         assert!(options.native);
         assert_eq!(options.kernels.len(), 1);
         assert!(matches!(parse(&["fub".to_owned()]), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn code_for_this_cpu_goes_beside_that_for_any() {
+        let options = parse(&["fib".to_owned(), "--march-native".to_owned()]).unwrap();
+        assert!(options.native && options.march_native);
+        let program = |cpu| native_program(&options.kernels[0], cpu, Path::new("kernels"));
+        assert_eq!(program(NativeCpu::Generic), Path::new("kernels/fib"));
+        assert_eq!(program(NativeCpu::Host), Path::new("kernels/fib-native"));
     }
 
     #[test]

@@ -54,7 +54,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "kernels",
-        arguments: "[--check] [--native] [NAME...]",
+        arguments: "[--check] [--native] [--march-native] [NAME...]",
         summary: "Rebuild the kernels in benches/kernels from C, or measure them as native code",
         details: kernels::DETAILS,
         run: kernels::run,
