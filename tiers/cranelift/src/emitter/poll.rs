@@ -56,7 +56,11 @@ impl BaselineEmitter<'_> {
         self.cursor.ins().brif(exhausted, cold, [], go_on, []);
 
         self.start_block(cold);
-        self.cursor.func.layout.set_cold(cold);
+        if !first_round_is_free {
+            // Otherwise the check is behind the loop, and a round ends in one jump, back past the check,
+            // only if what is rare comes next.
+            self.cursor.func.layout.set_cold(cold);
+        }
         let types = operands.iter().map(|&(_, ty)| ty);
         self.layout.reserve_operands(types.clone());
         for (offset, &(value, _)) in self.layout.operand_offsets(types).zip(operands) {
