@@ -81,7 +81,7 @@ impl Tiering {
     pub fn new(
         baseline: Arc<dyn Tier>,
         optimizing: Option<Arc<dyn Tier>>,
-        options: TieringOptions,
+        mut options: TieringOptions,
     ) -> Result<Self, TieringError> {
         options.profile.validate()?;
         let mode = match (options.mode, &optimizing) {
@@ -89,6 +89,8 @@ impl Tiering {
             (TierMode::Auto, None) => TierMode::Baseline,
             (mode, _) => mode,
         };
+        // With everything compiled ahead there is no frame that could move.
+        options.force_osr &= mode != TierMode::Optimizing;
         let policy = Policy::new(&options.profile, pool::processors());
         let engine = EngineState {
             optimizing: optimizing.filter(|_| mode != TierMode::Baseline),

@@ -228,8 +228,9 @@ impl ModuleTiering {
                     let work = state.work.load(Ordering::Relaxed);
                     self.ask_for_loop(function, &entry, work);
                 }
-                TierMode::Baseline => self.baseline_entry(function, &entry),
-                TierMode::Optimizing => {}
+                TierMode::Baseline | TierMode::Optimizing => {
+                    self.baseline_entry(function, &entry);
+                }
             }
         }
         (entry.better.stage() == Stage::Ready).then_some(entry)
