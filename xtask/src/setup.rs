@@ -30,25 +30,58 @@ struct Package {
     provides: &'static str,
 }
 
-const GROUPS: &[Group] = &[Group {
-    name: "kernels",
-    purpose: "building benches/kernels from C; not needed to run them",
-    needed_by: &["kernels"],
-    packages: &[
-        Package {
-            name: "clang-22",
-            provides: "clang-22",
-        },
-        Package {
-            name: "lld-22",
-            provides: "wasm-ld-22",
-        },
-        Package {
-            name: "libclang-rt-22-dev-wasm32",
-            provides: "/usr/lib/llvm-22/lib/clang/22/lib/wasi/libclang_rt.builtins-wasm32.a",
-        },
-    ],
-}];
+const GROUPS: &[Group] = &[
+    Group {
+        name: "llvm",
+        purpose: "building Upshift with its optimizing tier, which links LLVM statically",
+        needed_by: &["demo", "test", "bench", "compare", "fuzz"],
+        packages: &[
+            Package {
+                name: "llvm-22-dev",
+                provides: "/usr/lib/llvm-22/lib/libLLVMX86CodeGen.a",
+            },
+            Package {
+                name: "libpolly-22-dev",
+                provides: "/usr/lib/llvm-22/lib/libPolly.a",
+            },
+            Package {
+                name: "libzstd-dev",
+                provides: "/usr/include/zstd.h",
+            },
+            Package {
+                name: "zlib1g-dev",
+                provides: "/usr/include/zlib.h",
+            },
+            Package {
+                name: "libxml2-dev",
+                provides: "/usr/include/libxml2/libxml/parser.h",
+            },
+            Package {
+                name: "libffi-dev",
+                provides: "/usr/include/x86_64-linux-gnu/ffi.h",
+            },
+        ],
+    },
+    Group {
+        name: "kernels",
+        purpose: "building benches/kernels from C; not needed to run them",
+        needed_by: &["kernels"],
+        packages: &[
+            Package {
+                name: "clang-22",
+                provides: "clang-22",
+            },
+            Package {
+                name: "lld-22",
+                provides: "wasm-ld-22",
+            },
+            Package {
+                name: "libclang-rt-22-dev-wasm32",
+                provides: "/usr/lib/llvm-22/lib/clang/22/lib/wasi/libclang_rt.builtins-wasm32.a",
+            },
+        ],
+    },
+];
 
 /// Subcommands of cargo that are used where they are installed.
 const CARGO_TOOLS: &[(&str, &str)] = &[

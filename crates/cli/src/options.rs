@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use upshift::Config;
+use upshift::{Config, TierMode};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -147,6 +147,25 @@ pub struct ModuleOptions {
     /// Which features of WebAssembly modules may use.
     #[arg(long, value_name = "SET", value_enum, default_value_t = Proposals::All)]
     pub features: Proposals,
+
+    /// Which tiers functions run in.
+    #[arg(long, value_name = "TIER", value_enum, default_value_t = TierChoice::Auto)]
+    pub tier: TierChoice,
+
+    /// Keep memory, globals and tables exact at every trap in LLVM's code too, at the price of speed.
+    #[arg(long)]
+    pub precise_traps: bool,
+}
+
+/// Which tiers functions run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TierChoice {
+    /// All start in the baseline; what turns out hot moves to LLVM while it runs.
+    Auto,
+    /// In the baseline only.
+    Baseline,
+    /// In LLVM only, everything compiled ahead of the first call.
+    Llvm,
 }
 
 /// A set of WebAssembly's features.
@@ -165,6 +184,12 @@ impl ModuleOptions {
         if self.features == Proposals::Version2 {
             config.wasm_2_0();
         }
+        config.precise_traps(self.precise_traps);
+        config.tier(match self.tier {
+            TierChoice::Auto => TierMode::Auto,
+            TierChoice::Baseline => TierMode::Baseline,
+            TierChoice::Llvm => TierMode::Optimizing,
+        });
         config
     }
 }

@@ -1,6 +1,9 @@
 //! What an engine is told before it starts: proposals, limits, and how it compiles.
 
+use std::sync::Arc;
+
 use upshift_module::Features;
+use upshift_tiering::{Chaos, TierEvent, TierMode, TieringOptions, TieringProfile};
 
 /// Options of an [`Engine`](crate::Engine).
 ///
@@ -42,8 +45,8 @@ pub struct Config {
     pub(crate) count_work: bool,
     /// Memory, globals and tables are exact at every trap, in every tier.
     pub(crate) precise_traps: bool,
-    /// Ask for an OSR entry at every loop header.
-    pub(crate) force_osr: bool,
+    /// Which tiers functions run in, and how they move.
+    pub(crate) tiering: TieringOptions,
     /// The signal that stops a running guest.
     pub(crate) interrupt_signal: i32,
 }
@@ -99,7 +102,7 @@ impl Config {
             bounds_checks: false,
             count_work: true,
             precise_traps: false,
-            force_osr: false,
+            tiering: TieringOptions::default(),
             interrupt_signal: libc::SIGURG,
         }
     }
@@ -153,10 +156,83 @@ impl Config {
         self
     }
 
+    /// Which tiers functions run in: by default all start in the baseline, and what turns out hot moves to
+    /// the optimizing tier while it runs.
+    ///
+    /// ```
+    /// use upshift::{Config, Engine, Module, TierMode};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = Engine::new(Config::new().tier(TierMode::Baseline))?;
+    /// let module = Module::new(&engine, "(module (func))")?;
+    /// assert_eq!(module.tier_stats().functions.optimizing, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tier(&mut self, mode: TierMode) -> &mut Self {
+        self.tiering.mode = mode;
+        self
+    }
+
+    /// The numbers of tiering: thresholds, worker threads, how hard the optimizing tier tries. Checked by
+    /// [`Engine::new`](crate::Engine::new). None has an effect on what a program computes.
+    ///
+    /// ```
+    /// use upshift::{Config, Engine, TieringProfile};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let profile = TieringProfile::from_toml("[tier-up]\nthreshold-in-calls = 1000")?;
+    /// let engine = Engine::new(Config::new().tiering_profile(profile))?;
+    /// assert!(TieringProfile::from_toml("[tier-up]\nthreshold = 1").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tiering_profile(&mut self, profile: TieringProfile) -> &mut Self {
+        self.tiering.profile = profile;
+        self
+    }
+
+    /// Whether memory, globals and tables are exact at every trap also in code of the optimizing tier.
+    /// Off by default, because it keeps that tier from moving and joining accesses.
+    ///
+    /// Without it, a program that makes no access out of bounds behaves exactly all the same. After one
+    /// that does, the program traps, but maybe later, at another trap, or not at all where the access had
+    /// no effect; never is anything outside of its memories touched.
+    pub fn precise_traps(&mut self, enable: bool) -> &mut Self {
+        self.precise_traps = enable;
+        self
+    }
+
+    /// Calls `sink` with everything that tiering does: see [`TierEvent`].
+    ///
+    /// It is called on background threads and on threads that run WebAssembly, so it should be quick.
+    /// A panic in it is caught and lost.
+    pub fn on_tier_event(
+        &mut self,
+        sink: impl Fn(&TierEvent) + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.tiering.on_event = Some(Arc::new(sink));
+        self
+    }
+
     /// For tests of the engine: asks for an on-stack replacement at every loop header.
     #[doc(hidden)]
     pub fn force_osr(&mut self, enable: bool) -> &mut Self {
-        self.force_osr = enable;
+        self.tiering.force_osr = enable;
+        self
+    }
+
+    /// For tests of the engine: who asks for better code waits for it.
+    #[doc(hidden)]
+    pub fn synchronous_tiering(&mut self, enable: bool) -> &mut Self {
+        self.tiering.synchronous = enable;
+        self
+    }
+
+    /// For tests of the engine: lets compiles fail, linger and get lost.
+    #[doc(hidden)]
+    pub fn tiering_chaos(&mut self, seed: u64) -> &mut Self {
+        self.tiering.chaos = Some(Chaos::new(seed));
         self
     }
 

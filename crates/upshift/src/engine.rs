@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use upshift_cranelift::BaselineTier;
 use upshift_runtime::{GUARDED_RESERVATION, InterruptState, MemoryPlan, TypeRegistry};
-use upshift_tiering::{Tiering, TieringOptions};
-use upshift_translate::{CodegenSettings, MemoryStyle};
+use upshift_tiering::{TierMode, Tiering};
+use upshift_translate::{CodegenSettings, MemoryStyle, Tier};
 
 use crate::error::ErrorKind;
 use crate::{Config, Error, Result};
@@ -54,13 +54,10 @@ impl Engine {
         // Installs the signal handlers, so that no store can fail to.
         InterruptState::new(config.interrupt_signal).map_err(|error| refuse(&error))?;
         let baseline = BaselineTier::new().map_err(|error| refuse(&error))?;
-        let baseline = baseline.poll_first_rounds(config.force_osr);
-        let options = TieringOptions {
-            force_osr: config.force_osr,
-            ..TieringOptions::default()
-        };
-        let tiering =
-            Tiering::new(Arc::new(baseline), None, options).map_err(|error| refuse(&error))?;
+        let baseline = baseline.poll_first_rounds(config.tiering.force_osr);
+        let optimizing = optimizing_tier(config).map_err(|error| refuse(&error))?;
+        let tiering = Tiering::new(Arc::new(baseline), optimizing, config.tiering.clone())
+            .map_err(|error| refuse(&error))?;
         Ok(Self(Arc::new(Inner {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
             config: config.clone(),
@@ -101,7 +98,7 @@ impl Engine {
             MemoryStyle::Checked
         };
         // Forced OSR asks at the same polls that count work.
-        let count_work = self.0.config.count_work || self.0.config.force_osr;
+        let count_work = self.0.config.count_work || self.0.config.tiering.force_osr;
         CodegenSettings {
             memory,
             count_work,
@@ -122,6 +119,27 @@ impl Engine {
             engine,
         }))
     }
+}
+
+/// The tier for hot functions, if it is built in and wanted.
+#[cfg(feature = "llvm")]
+fn optimizing_tier(
+    config: &Config,
+) -> std::result::Result<Option<Arc<dyn Tier>>, upshift_llvm::UnsupportedHost> {
+    if config.tiering.mode == TierMode::Baseline {
+        return Ok(None);
+    }
+    let options = config.tiering.profile.optimizer_options();
+    Ok(Some(Arc::new(upshift_llvm::LlvmTier::new(options)?)))
+}
+
+/// The tier for hot functions, if it is built in and wanted.
+#[cfg(not(feature = "llvm"))]
+fn optimizing_tier(config: &Config) -> std::result::Result<Option<Arc<dyn Tier>>, &'static str> {
+    if config.tiering.mode == TierMode::Optimizing {
+        return Err("this build has no LLVM tier: build it with the feature `llvm`");
+    }
+    Ok(None)
 }
 
 fn memory_plan(config: &Config) -> MemoryPlan {

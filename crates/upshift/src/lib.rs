@@ -80,7 +80,12 @@ pub use types::{
 };
 pub use upshift_module::{ModuleError, ModuleErrorKind};
 pub use upshift_runtime::{LimitError, Resource, ResourceLimits};
-pub use upshift_tiering::TierStats;
+pub use upshift_tiering::{
+    BaselineProfile, FunctionStats, FunctionTier, FunctionsByTier, InliningProfile,
+    OptimizerProfile, ProfileError, QueueReason, TierEvent, TierEventKind, TierMode, TierStats,
+    TierTotals, TierUpProfile, TieringProfile, WorkersProfile,
+};
+pub use upshift_translate::{CodeForm, EntryPoint};
 pub use val::{Ref, V128, Val};
 
 #[cfg(test)]

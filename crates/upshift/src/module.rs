@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use upshift_module::Entity;
 use upshift_runtime::ModuleRuntime;
-use upshift_tiering::{ModuleTiering, TierStats};
+use upshift_tiering::{FunctionStats, FunctionTier, ModuleTiering, TierMode, TierStats};
+use upshift_translate::{CodeForm, CompileRequest, EntryPoint};
 
 use crate::error::ErrorKind;
 use crate::{Engine, Error, ExportType, ExternType, FuncType, ImportType, Result};
@@ -113,7 +114,7 @@ impl Module {
             tiering,
         };
         let module = Self(Arc::new(inner));
-        if engine.config().eager {
+        if engine.config().eager || engine.config().tiering.mode == TierMode::Optimizing {
             module.compile_all()?;
         }
         Ok(module)
@@ -220,10 +221,54 @@ impl Module {
         &self.parsed().bytes
     }
 
-    /// What has been compiled until now, and how long that took.
+    /// What has been compiled until now, by which tier, and how long that took.
     #[must_use]
-    pub fn stats(&self) -> TierStats {
+    pub fn tier_stats(&self) -> TierStats {
         self.0.tiering.stats()
+    }
+
+    /// The same for each function that the module defines.
+    pub fn function_stats(&self) -> impl ExactSizeIterator<Item = FunctionStats> {
+        self.0.tiering.function_stats()
+    }
+
+    /// What a tier makes of a function, as text for people: its intermediate language or machine code,
+    /// entered at the function's start or at a loop. Nothing is installed.
+    ///
+    /// [`FunctionTier::Optimizing`] asks the LLVM tier, where there is one; everything else the baseline.
+    ///
+    /// ```
+    /// use upshift::{CodeForm, Engine, EntryPoint, FunctionTier, Module};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let text = "(module (func (param i32 i32) (result i32) (i32.mul (local.get 0) (local.get 1))))";
+    /// let module = Module::new(&Engine::default(), text)?;
+    /// let entry = EntryPoint::Function;
+    /// let assembly = module.emit(0, FunctionTier::Baseline, entry, CodeForm::Assembly)?;
+    /// assert!(assembly.contains("imul"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the module does not define function `function` (imports first), or the tier can't compile it.
+    pub fn emit(
+        &self,
+        function: u32,
+        tier: FunctionTier,
+        entry: EntryPoint,
+        form: CodeForm,
+    ) -> Result<String> {
+        let defined = self.parsed().defined_function(function);
+        let request = CompileRequest {
+            // What is no function is an error of the tier's, too.
+            function: defined.unwrap_or(u32::MAX),
+            entry,
+        };
+        self.0
+            .tiering
+            .emit(tier, request, form)
+            .map_err(|error| Error::from_kind(ErrorKind::Compile(error.into())))
     }
 
     fn entity_type(&self, entity: Entity) -> ExternType {

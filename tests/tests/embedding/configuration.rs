@@ -76,18 +76,18 @@ fn functions_are_compiled_at_their_first_call_or_all_at_once() {
     let module = Module::new(&engine, text).unwrap();
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
-    assert_eq!(module.stats().compiled_functions, 0);
+    assert_eq!(module.tier_stats().compiled_functions, 0);
     let a = instance.get_typed_func::<(), i32>(&mut store, "a").unwrap();
     for _ in 0..3 {
         assert_eq!(a.call(&mut store, ()).unwrap(), 1);
-        assert_eq!(module.stats().compiled_functions, 1);
+        assert_eq!(module.tier_stats().compiled_functions, 1);
     }
     module.compile_all().unwrap();
-    assert_eq!(module.stats().compiled_functions, 2);
+    assert_eq!(module.tier_stats().compiled_functions, 2);
 
     let engine = Engine::new(Config::new().eager(true)).unwrap();
     let module = Module::new(&engine, text).unwrap();
-    assert_eq!(module.stats().compiled_functions, 2);
+    assert_eq!(module.tier_stats().compiled_functions, 2);
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
     let a = instance.get_typed_func::<(), i32>(&mut store, "a").unwrap();
@@ -165,7 +165,7 @@ fn loops_give_the_same_results_when_left_at_every_header() {
             .get_typed_func::<i64, (i64, i64)>(&mut store, "collatz")
             .unwrap();
         assert_eq!(collatz.call(&mut store, 27).unwrap(), (111, 9232));
-        assert_eq!(module.stats().osr_entries > 0, moves);
+        assert_eq!(module.tier_stats().osr_entries > 0, moves);
     }
 }
 

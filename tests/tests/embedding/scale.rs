@@ -70,7 +70,7 @@ fn eight_threads_share_a_module() {
             }
         });
         // Racing first calls compiled each function once.
-        assert_eq!(module.stats().compiled_functions, 2);
+        assert_eq!(module.tier_stats().compiled_functions, 2);
     }
 }
 

@@ -1,1 +1,17 @@
-//! The optimizing tier.
+//! The optimizing tier: functions of WebAssembly as LLVM IR, through LLVM's passes, linked into code memory.
+//!
+//! A unit is one LLVM module: the function asked for and the callees worth inlining (`unit`). The emitter
+//! fills it, `compile` runs the passes and emits an object in memory, `link` places that.
+
+mod canonicalize;
+mod compile;
+mod emitter;
+mod fatal;
+mod link;
+mod locations;
+mod target;
+mod tier;
+mod unit;
+
+pub use compile::LlvmCompiler;
+pub use tier::{LlvmTier, UnsupportedHost};

@@ -299,4 +299,6 @@ pub struct FunctionShape<'m> {
     pub ty: &'m FuncType,
     /// Types of all locals, parameters first.
     pub locals: Vec<ValType>,
+    /// Where in the module its first operator is, in bytes.
+    pub start: u32,
 }

@@ -19,4 +19,4 @@ pub use frame::FrameLayout;
 pub use ops::*;
 pub use optimizer::OptimizerOptions;
 pub use tier::*;
-pub use walk::{Mode, TranslateError, TranslateProblem, enclosing_loops, translate};
+pub use walk::{BodySummary, Mode, TranslateError, TranslateProblem, enclosing_loops, translate};

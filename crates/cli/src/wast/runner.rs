@@ -134,7 +134,7 @@ impl<'script> Runner<'script> {
 
     /// What tiering did so far.
     pub(super) fn tiering(&self) -> Tiering {
-        let stats = self.modules.iter().map(Module::stats);
+        let stats = self.modules.iter().map(Module::tier_stats);
         stats.fold(Tiering::default(), |sum, stats| Tiering {
             compiled_functions: sum.compiled_functions + stats.compiled_functions,
             osr_entries: sum.osr_entries + stats.osr_entries,

@@ -134,6 +134,7 @@ impl<'m> FunctionShape<'m> {
         Ok(Self {
             ty: body.ty,
             locals: body.locals()?,
+            start: u32::try_from(body.operators()?.original_position()).unwrap_or(u32::MAX),
         })
     }
 }

@@ -8,6 +8,7 @@ mod memory;
 mod osr;
 mod scalar;
 mod simd;
+mod summary;
 
 use upshift_module::{Module, ValType};
 use wasmparser::Operator;
@@ -17,6 +18,7 @@ pub use body::enclosing_loops;
 use control::Frame;
 pub use error::{TranslateError, TranslateProblem};
 use osr::Osr;
+pub use summary::BodySummary;
 
 use crate::{Emitter, EntryPoint};
 

@@ -1,0 +1,438 @@
+//! Compiles one unit: declares its functions, has the walk fill them, runs LLVM's passes, emits an object
+//! in memory and installs it. Threads compile at the same time, each in an LLVM context of its own.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use inkwell::attributes::{Attribute, AttributeLoc};
+use inkwell::context::Context;
+use inkwell::debug_info::{
+    AsDIScope, DICompileUnit, DIFlags, DIFlagsConstants, DISubprogram, DWARFEmissionKind,
+    DWARFSourceLanguage, DebugInfoBuilder,
+};
+use inkwell::module::{FlagBehavior, Linkage, Module as LlvmModule};
+use inkwell::passes::PassBuilderOptions;
+use inkwell::targets::{FileType, TargetMachine};
+use inkwell::values::FunctionValue;
+use smallvec::SmallVec;
+use upshift_runtime::{InlinedFrames, InstalledCode};
+use upshift_translate::{
+    CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape, Mode,
+    ModuleCompiler, ModuleUnit, translate,
+};
+
+use crate::canonicalize;
+use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribute};
+use crate::link::{LinkError, Linked, link};
+use crate::locations::Locations;
+use crate::target;
+use crate::tier::{NAME, Settings};
+use crate::unit::{Callees, Member, Plan, Summaries};
+
+/// Compiles functions of one module through LLVM.
+pub struct LlvmCompiler {
+    settings: Arc<Settings>,
+    unit: Arc<ModuleUnit>,
+    summaries: Summaries,
+}
+
+/// An LLVM module, filled.
+struct Built<'ctx> {
+    module: LlvmModule<'ctx>,
+    /// The names of the members' functions.
+    names: Vec<String>,
+}
+
+impl LlvmCompiler {
+    pub(crate) fn new(settings: Arc<Settings>, unit: Arc<ModuleUnit>) -> Self {
+        let summaries = Summaries::new(&unit.module);
+        Self {
+            settings,
+            unit,
+            summaries,
+        }
+    }
+
+    /// Runs `work` on the request's LLVM module after all passes.
+    fn with_optimized<T>(
+        &self,
+        request: CompileRequest,
+        work: impl FnOnce(&Plan, &Built<'_>, &TargetMachine) -> Result<T, CompileError>,
+    ) -> Result<T, CompileError> {
+        let run = || {
+            let plan = self.plan(request)?;
+            let machine = target::machine(&self.settings.processor)
+                .map_err(|message| self.refuse(request, message))?;
+            let context = Context::create();
+            let built = self.build(&context, &machine, &plan, request)?;
+            self.optimize(&built.module, &machine, &plan, request)?;
+            work(&plan, &built, &machine)
+        };
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            Err(self.refuse(
+                request,
+                format!("internal error: {}", panic_message(&*panic)),
+            ))
+        })
+    }
+
+    fn plan(&self, request: CompileRequest) -> Result<Plan, CompileError> {
+        let options = &self.settings.options;
+        let plan = Plan::new(
+            &self.unit.module,
+            &self.summaries,
+            options,
+            request.function,
+            request.entry,
+        )
+        .map_err(|error| self.refuse(request, error.to_string()))?;
+        if plan.first_operators > options.max_function_operators {
+            return Err(CompileError::TooLarge {
+                tier: NAME,
+                function: self.function_index(request.function),
+                operators: plan.first_operators,
+                limit: options.max_function_operators,
+            });
+        }
+        Ok(plan)
+    }
+
+    // From WebAssembly to IR.
+
+    fn build<'ctx>(
+        &self,
+        context: &'ctx Context,
+        machine: &TargetMachine,
+        plan: &Plan,
+        request: CompileRequest,
+    ) -> Result<Built<'ctx>, CompileError> {
+        let module = context.create_module("unit");
+        module.set_triple(&target::triple());
+        module.set_data_layout(&machine.get_target_data().get_data_layout());
+        let version = context.i32_type().const_int(3, false);
+        module.add_basic_value_flag("Debug Info Version", FlagBehavior::Warning, version);
+        let (debug, debug_unit) = debug_info(&module);
+        let builder = context.create_builder();
+        let shared = Shared {
+            context,
+            llvm_module: &module,
+            builder: &builder,
+            debug: &debug,
+            types: Types::new(context),
+            metadata: Metadata::new(context),
+            unit: &self.unit,
+            module: &self.unit.module,
+        };
+        let names: Vec<String> = (0..plan.members.len())
+            .map(|member| self.name_of(plan, member))
+            .collect();
+        let functions: SmallVec<[FunctionValue<'_>; 8]> = plan
+            .members
+            .iter()
+            .zip(&names)
+            .enumerate()
+            .map(|(place, (member, name))| self.declare(&shared, member, name, place == 0))
+            .collect();
+        for (place, member) in plan.members.iter().enumerate() {
+            let scope = subprogram(&debug, &debug_unit, &names[place]);
+            functions[place].set_subprogram(scope);
+            let callees = Callees {
+                plan,
+                functions: &functions,
+                member: place,
+            };
+            let target = Target {
+                function: functions[place],
+                scope,
+                entry: member.entry,
+                callees,
+                checks_stack: member.makes_calls,
+            };
+            self.fill(&shared, target, member, request)?;
+        }
+        debug.finalize();
+        drop(builder);
+        module
+            .verify()
+            .map_err(|error| self.refuse(request, format!("invalid IR: {error}")))?;
+        Ok(Built { module, names })
+    }
+
+    fn fill<'u, 'ctx>(
+        &'u self,
+        shared: &Shared<'u, 'ctx>,
+        target: Target<'u, 'ctx>,
+        member: &Member,
+        request: CompileRequest,
+    ) -> Result<(), CompileError> {
+        let refuse =
+            |error: upshift_translate::TranslateError| self.refuse(request, error.to_string());
+        let module = &self.unit.module;
+        let shape = FunctionShape::new(module, member.defined).map_err(refuse)?;
+        let mut emitter = LlvmEmitter::new(shared, target, &shape);
+        let mode = Mode {
+            entry: member.entry,
+            max_chain_bytes: self.settings.options.max_osr_chain_bytes,
+        };
+        translate(module, member.defined, &mut emitter, mode).map_err(refuse)?;
+        emitter.finish();
+        Ok(())
+    }
+
+    /// `f3` for function 3, `f3.loop0` for an entry of it, `f3.copy2` for what comes along.
+    fn name_of(&self, plan: &Plan, place: usize) -> String {
+        let member = &plan.members[place];
+        let function = self.function_index(member.defined);
+        match member.entry {
+            EntryPoint::Loop(number) => format!("f{function}.loop{number}"),
+            EntryPoint::Function if place == 0 => format!("f{function}"),
+            EntryPoint::Function => format!("f{function}.copy{place}"),
+        }
+    }
+
+    fn declare<'ctx>(
+        &self,
+        shared: &Shared<'_, 'ctx>,
+        member: &Member,
+        name: &str,
+        is_first: bool,
+    ) -> FunctionValue<'ctx> {
+        let (context, types) = (shared.context, &shared.types);
+        let signature = match member.entry {
+            EntryPoint::Loop(_) => types.osr_signature(context),
+            EntryPoint::Function => {
+                let index = self.function_index(member.defined);
+                let ty = shared.module.functions[index as usize];
+                types.signature(context, &shared.module.types[ty as usize])
+            }
+        };
+        let linkage = if is_first {
+            Linkage::External
+        } else {
+            Linkage::Internal
+        };
+        let function = shared
+            .llvm_module
+            .add_function(name, signature, Some(linkage));
+        if is_first {
+            // Calls of it within the unit need no indirection.
+            function
+                .as_global_value()
+                .set_visibility(inkwell::GlobalVisibility::Hidden);
+        } else {
+            let inline = if member.always_inline {
+                "alwaysinline"
+            } else {
+                "inlinehint"
+            };
+            function.add_attribute(AttributeLoc::Function, flag_attribute(context, inline));
+        }
+        function.add_attribute(AttributeLoc::Function, flag_attribute(context, "nounwind"));
+        let vector_bits = self.settings.options.vector_bits.to_string();
+        for (key, value) in [
+            // Else mutual recursion becomes an endless loop that no stack check ends.
+            ("disable-tail-calls", "true"),
+            // Backtraces walk them.
+            ("frame-pointer", "all"),
+            // There is no library to call.
+            ("no-builtins", ""),
+            // A large frame touches the guard page before it is used.
+            ("probe-stack", "inline-asm"),
+            ("target-cpu", &self.settings.processor.cpu),
+            ("target-features", &self.settings.processor.features),
+            ("prefer-vector-width", &vector_bits),
+        ] {
+            let attribute = context.create_string_attribute(key, value);
+            function.add_attribute(AttributeLoc::Function, attribute);
+        }
+        let vmctx = AttributeLoc::Param(0);
+        let enum_attribute = |name: &str, value: u64| {
+            context.create_enum_attribute(Attribute::get_named_enum_kind_id(name), value)
+        };
+        let size = u64::from(self.unit.offsets.size());
+        function.add_attribute(vmctx, enum_attribute("dereferenceable", size));
+        function.add_attribute(vmctx, enum_attribute("align", 16));
+        function.add_attribute(vmctx, enum_attribute("nonnull", 0));
+        function.add_attribute(vmctx, enum_attribute("noundef", 0));
+        function
+    }
+
+    // From IR to machine code.
+
+    fn optimize(
+        &self,
+        module: &LlvmModule<'_>,
+        machine: &TargetMachine,
+        plan: &Plan,
+        request: CompileRequest,
+    ) -> Result<(), CompileError> {
+        let options = &self.settings.options;
+        let pipeline = if plan.operators > options.large_unit_operators {
+            &options.pipeline_for_large_units
+        } else {
+            &options.pipeline
+        };
+        let passes = PassBuilderOptions::create();
+        passes.set_loop_vectorization(true);
+        passes.set_loop_slp_vectorization(true);
+        passes.set_loop_interleaving(true);
+        passes.set_loop_unrolling(true);
+        let run = |pipeline: &str, passes| {
+            let result = module.run_passes(pipeline, machine, passes);
+            result.map_err(|error| {
+                self.refuse(
+                    request,
+                    format!("the pipeline `{pipeline}` failed: {error}"),
+                )
+            })
+        };
+        run(pipeline, passes)?;
+        if canonicalize::widen(module) {
+            run("always-inline", PassBuilderOptions::create())?;
+        }
+        Ok(())
+    }
+
+    fn install(
+        &self,
+        plan: &Plan,
+        built: &Built<'_>,
+        machine: &TargetMachine,
+        request: CompileRequest,
+    ) -> Result<Compiled, CompileError> {
+        let object = machine
+            .write_to_memory_buffer(&built.module, FileType::Object)
+            .map_err(|error| self.refuse(request, format!("no object: {error}")))?;
+        let out_of_memory = |source| CompileError::CodeMemory {
+            function: self.function_index(request.function),
+            source,
+        };
+        let linked = link(object.as_slice(), &self.unit.code).map_err(|error| match error {
+            LinkError::Memory(source) => out_of_memory(source),
+            other => self.refuse(request, other.to_string()),
+        })?;
+        let frames: Arc<dyn InlinedFrames> = Arc::new(Locations::new(&linked));
+        let mut entered = None;
+        for function in &linked.functions {
+            let place = built.names.iter().position(|name| *name == function.name);
+            let member = &plan.members[place.unwrap_or(0)];
+            let code = InstalledCode {
+                address: function.address,
+                len: function.len,
+                function: self.function_index(member.defined),
+                loop_entry: match member.entry {
+                    EntryPoint::Function => None,
+                    EntryPoint::Loop(number) => Some(number),
+                },
+                tier: NAME,
+                traps: Box::default(),
+                offsets: Box::default(),
+                inlined: Some(Arc::clone(&frames)),
+            };
+            let code = self.unit.code.install(code).map_err(out_of_memory)?;
+            if place == Some(0) {
+                entered = Some(code);
+            }
+        }
+        let code = entered.ok_or_else(|| {
+            let missing = LinkError::NoSuchFunction(built.names[0].clone());
+            self.refuse(request, missing.to_string())
+        })?;
+        Ok(Compiled {
+            code,
+            bytes: bytes_of(&linked),
+            inlined: plan.members[1..]
+                .iter()
+                .map(|member| self.function_index(member.defined))
+                .collect(),
+        })
+    }
+
+    fn function_index(&self, defined: u32) -> u32 {
+        self.unit.module.imported.functions.saturating_add(defined)
+    }
+
+    #[cold]
+    fn refuse(&self, request: CompileRequest, message: String) -> CompileError {
+        CompileError::Codegen {
+            tier: NAME,
+            function: self.function_index(request.function),
+            message,
+        }
+    }
+}
+
+impl ModuleCompiler for LlvmCompiler {
+    fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
+        self.with_optimized(request, |plan, built, machine| {
+            self.install(plan, built, machine, request)
+        })
+    }
+
+    fn emit(&self, request: CompileRequest, form: CodeForm) -> Result<String, CompileError> {
+        self.with_optimized(request, |_, built, machine| match form {
+            CodeForm::Intermediate => Ok(built.module.print_to_string().to_string()),
+            CodeForm::Assembly => {
+                let text = machine
+                    .write_to_memory_buffer(&built.module, FileType::Assembly)
+                    .map_err(|error| self.refuse(request, format!("no assembly: {error}")))?;
+                Ok(String::from_utf8_lossy(text.as_slice()).into_owned())
+            }
+        })
+    }
+}
+
+fn bytes_of(linked: &Linked<'_>) -> usize {
+    linked.allocation.size
+}
+
+// Debug information: one file, whose lines are the module's bytes.
+
+fn debug_info<'ctx>(module: &LlvmModule<'ctx>) -> (DebugInfoBuilder<'ctx>, DICompileUnit<'ctx>) {
+    module.create_debug_info_builder(
+        true,
+        DWARFSourceLanguage::C,
+        "module.wasm",
+        "",
+        "upshift",
+        true,
+        "",
+        0,
+        "",
+        DWARFEmissionKind::LineTablesOnly,
+        0,
+        true,
+        false,
+        "",
+        "",
+    )
+}
+
+fn subprogram<'ctx>(
+    debug: &DebugInfoBuilder<'ctx>,
+    unit: &DICompileUnit<'ctx>,
+    name: &str,
+) -> DISubprogram<'ctx> {
+    let file = unit.get_file();
+    let ty = debug.create_subroutine_type(file, None, &[], DIFlags::PUBLIC);
+    debug.create_function(
+        unit.as_debug_info_scope(),
+        name,
+        None,
+        file,
+        0,
+        ty,
+        true,
+        true,
+        0,
+        DIFlags::PUBLIC,
+        true,
+    )
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}

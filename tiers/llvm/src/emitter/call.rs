@@ -1,0 +1,234 @@
+//! Calls: within the unit, through slots, of imports, through tables, of the runtime; traps and returns.
+
+use inkwell::IntPredicate;
+use inkwell::attributes::AttributeLoc;
+use inkwell::basic_block::BasicBlock;
+use inkwell::types::BasicMetadataTypeEnum;
+use inkwell::values::{BasicMetadataValueEnum, BasicValueEnum, IntValue, PointerValue};
+use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
+
+use super::LlvmEmitter;
+use super::build::{Built, Region, flag_attribute};
+use super::state::RESULT_CELL;
+
+/// Bytes of a code slot, of a type id.
+const SLOT_SIZE: i32 = 8;
+const TYPE_ID_SIZE: i32 = 4;
+
+impl<'ctx> LlvmEmitter<'_, 'ctx> {
+    pub(super) fn call_function(
+        &mut self,
+        function: u32,
+        args: &[BasicValueEnum<'ctx>],
+        results: &mut Vec<BasicValueEnum<'ctx>>,
+    ) {
+        let type_index = self.module.functions[function as usize];
+        let Some(defined) = self.module.defined_function(function) else {
+            self.announce_caller();
+            let reference = self.unit.offsets.funcref(function);
+            let slot = self.fixed_field(reference + offsets::VMFUNCREF_SLOT);
+            let code = self.read_slot(slot, 0);
+            let callee = self.fixed_field(reference + offsets::VMFUNCREF_VMCTX);
+            return self.call_through(Code::Address(code), callee, type_index, args, results);
+        };
+        let code = match self.callees.get(defined) {
+            Some(function) => Code::InUnit(function),
+            None => {
+                let slots = self.fixed_field(offsets::VMCONTEXT_SLOTS);
+                Code::Address(self.read_slot(slots, SLOT_SIZE * defined.cast_signed()))
+            }
+        };
+        self.call_through(code, self.vmctx, type_index, args, results);
+    }
+
+    pub(super) fn call_table(
+        &mut self,
+        table: u32,
+        type_index: u32,
+        index: BasicValueEnum<'ctx>,
+        args: &[BasicValueEnum<'ctx>],
+        results: &mut Vec<BasicValueEnum<'ctx>>,
+    ) {
+        self.locate();
+        let element = self.table_element(table, index, TrapCode::UndefinedElement);
+        let reference = self
+            .read_field(self.types.ptr, element, 0, Region::Table)
+            .into_pointer_value();
+        let is_null = self.builder.build_is_null(reference, "").built();
+        self.trap_if(is_null, TrapCode::UninitializedElement);
+        // A reference's fields never change.
+        let actual = self
+            .read_fixed(self.types.i32, reference, offsets::VMFUNCREF_TYPE_ID)
+            .into_int_value();
+        let ids = self.fixed_field(offsets::VMCONTEXT_TYPE_IDS);
+        let expected = self
+            .read_fixed(self.types.i32, ids, TYPE_ID_SIZE * type_index.cast_signed())
+            .into_int_value();
+        let differs = self
+            .builder
+            .build_int_compare(IntPredicate::NE, actual, expected, "")
+            .built();
+        self.trap_if(differs, TrapCode::IndirectCallTypeMismatch);
+        self.announce_caller();
+        let slot = self
+            .read_fixed(self.types.ptr, reference, offsets::VMFUNCREF_SLOT)
+            .into_pointer_value();
+        let code = self.read_slot(slot, 0);
+        let callee = self
+            .read_fixed(self.types.ptr, reference, offsets::VMFUNCREF_VMCTX)
+            .into_pointer_value();
+        self.call_through(Code::Address(code), callee, type_index, args, results);
+    }
+
+    /// Tells a callee that may be a host function who calls.
+    fn announce_caller(&mut self) {
+        let store = self.fixed_field(offsets::VMCONTEXT_STORE);
+        self.write_field(self.vmctx, store, offsets::VMSTORE_CALLER, Region::Context);
+    }
+
+    fn call_through(
+        &mut self,
+        code: Code<'ctx>,
+        callee: PointerValue<'ctx>,
+        type_index: u32,
+        args: &[BasicValueEnum<'ctx>],
+        results: &mut Vec<BasicValueEnum<'ctx>>,
+    ) {
+        let ty = &self.module.types[type_index as usize];
+        let mut values: Vec<BasicMetadataValueEnum<'ctx>> = Vec::with_capacity(args.len() + 2);
+        values.push(callee.into());
+        values.extend(
+            args.iter()
+                .map(|&arg| BasicMetadataValueEnum::from(self.canonical(arg))),
+        );
+        let cells = (ty.results().len() > 1).then(|| self.result_cells(ty.results().len()));
+        values.extend(cells.map(BasicMetadataValueEnum::from));
+        self.locate();
+        let call = match code {
+            Code::InUnit(function) => self.builder.build_call(function, &values, "").built(),
+            Code::Address(address) => {
+                let signature = self.types.signature(self.context, ty);
+                self.call_code(signature, address, &values)
+            }
+        };
+        match cells {
+            None => results.extend(call.try_as_basic_value().basic()),
+            Some(cells) => {
+                for (i, &ty) in ty.results().iter().enumerate() {
+                    let offset = RESULT_CELL * i as i32;
+                    let ty = self.types.of(ty);
+                    results.push(self.read_field(ty, cells, offset, Region::Cells));
+                }
+            }
+        }
+    }
+
+    pub(super) fn call_runtime(
+        &mut self,
+        builtin: Builtin,
+        args: &[BasicValueEnum<'ctx>],
+    ) -> Option<BasicValueEnum<'ctx>> {
+        self.locate();
+        let types = self.types;
+        let of = |ty: &BuiltinType| match ty {
+            BuiltinType::I32 => BasicMetadataTypeEnum::from(types.i32),
+            BuiltinType::I64 => types.i64.into(),
+            BuiltinType::Pointer => types.ptr.into(),
+        };
+        let mut params: Vec<BasicMetadataTypeEnum<'ctx>> = vec![types.ptr.into()];
+        params.extend(builtin.params().iter().map(of));
+        let signature = match builtin.result() {
+            None => self.context.void_type().fn_type(&params, false),
+            Some(BuiltinType::I32) => types.i32.fn_type(&params, false),
+            Some(BuiltinType::I64) => types.i64.fn_type(&params, false),
+            Some(BuiltinType::Pointer) => types.ptr.fn_type(&params, false),
+        };
+        // Read where it is used: calls of the runtime are rare, traps are never reached.
+        let table = self
+            .read_fixed(types.ptr, self.vmctx, offsets::VMCONTEXT_BUILTINS)
+            .into_pointer_value();
+        let code = self
+            .read_fixed(types.ptr, table, builtin.offset())
+            .into_pointer_value();
+        let mut values: Vec<BasicMetadataValueEnum<'ctx>> = vec![self.vmctx.into()];
+        values.extend(args.iter().map(|&arg| BasicMetadataValueEnum::from(arg)));
+        let call = self.call_code(signature, code, &values);
+        if builtin == Builtin::Trap {
+            // One call would do for all traps of a kind; each keeps its own place in backtraces.
+            for attribute in ["noreturn", "cold", "nomerge"] {
+                let attribute = flag_attribute(self.context, attribute);
+                call.add_attribute(AttributeLoc::Function, attribute);
+            }
+        }
+        call.try_as_basic_value().basic()
+    }
+
+    // Traps.
+
+    /// Ends the current block with a trap.
+    pub(super) fn emit_trap(&mut self, code: TrapCode) {
+        let code = self.const_i32(i32::from(code as u8));
+        self.call_runtime(Builtin::Trap, &[code.into()]);
+        self.builder.build_unreachable().built();
+    }
+
+    /// Ends the current block: to the first block of the result if the condition holds, which is hardly
+    /// ever the case, to the second otherwise.
+    pub(super) fn unlikely_branch(
+        &mut self,
+        condition: IntValue<'ctx>,
+    ) -> (BasicBlock<'ctx>, BasicBlock<'ctx>) {
+        let unlikely = self.new_block();
+        let likely = self.new_block();
+        let branch = self
+            .builder
+            .build_conditional_branch(condition, unlikely, likely)
+            .built();
+        let weights = self.context.metadata_node(&[
+            self.context.metadata_string("branch_weights").into(),
+            self.types.i32.const_int(1, false).into(),
+            self.types.i32.const_int(2000, false).into(),
+        ]);
+        branch
+            .set_metadata(weights, self.context.get_kind_id("prof"))
+            .expect("branches take weights");
+        (unlikely, likely)
+    }
+
+    /// Traps if the condition holds, and goes on in a new block otherwise.
+    pub(super) fn trap_if(&mut self, condition: IntValue<'ctx>, code: TrapCode) {
+        let (trap, go_on) = self.unlikely_branch(condition);
+        self.builder.position_at_end(trap);
+        self.emit_trap(code);
+        self.builder.position_at_end(go_on);
+    }
+
+    // Returns.
+
+    pub(super) fn return_from_function(&mut self, values: &[BasicValueEnum<'ctx>]) {
+        match (self.results, values) {
+            (Some(cells), values) => {
+                for (i, &value) in values.iter().enumerate() {
+                    let value = self.canonical(value);
+                    self.write_field(value, cells, RESULT_CELL * i as i32, Region::Cells);
+                }
+                self.builder.build_return(None).built();
+            }
+            (None, &[value]) => {
+                let value = self.canonical(value);
+                self.builder.build_return(Some(&value)).built();
+            }
+            (None, _) => {
+                self.builder.build_return(None).built();
+            }
+        }
+    }
+}
+
+/// What a call enters.
+enum Code<'ctx> {
+    /// A function of the same LLVM module.
+    InUnit(inkwell::values::FunctionValue<'ctx>),
+    /// Code at an address that was read.
+    Address(PointerValue<'ctx>),
+}

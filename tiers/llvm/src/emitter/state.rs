@@ -1,0 +1,343 @@
+//! The emitter's state while one function is translated: its first block with all that everything else
+//! needs, its locals, and where in the module it is.
+
+use inkwell::basic_block::BasicBlock;
+use inkwell::builder::Builder;
+use inkwell::context::Context;
+use inkwell::debug_info::{AsDIScope, DISubprogram, DebugInfoBuilder};
+use inkwell::module::Module as LlvmModule;
+use inkwell::values::{BasicValueEnum, FunctionValue, InstructionValue, PhiValue, PointerValue};
+use upshift_module::{Module, ValType};
+use upshift_runtime::{TrapCode, offsets};
+use upshift_translate::{EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
+
+use super::build::{Built, Metadata, Region, Types};
+use crate::unit::Callees;
+
+/// What is shared by all functions of one LLVM module.
+pub(crate) struct Shared<'u, 'ctx> {
+    pub context: &'ctx Context,
+    pub llvm_module: &'u LlvmModule<'ctx>,
+    pub builder: &'u Builder<'ctx>,
+    pub debug: &'u DebugInfoBuilder<'ctx>,
+    pub types: Types<'ctx>,
+    pub metadata: Metadata<'ctx>,
+    pub unit: &'u ModuleUnit,
+    pub module: &'u Module,
+}
+
+/// What is known about the function to emit.
+pub(crate) struct Target<'u, 'ctx> {
+    /// Where to emit into.
+    pub function: FunctionValue<'ctx>,
+    /// Its debug scope.
+    pub scope: DISubprogram<'ctx>,
+    /// Where it is entered.
+    pub entry: EntryPoint,
+    /// Which calls go where within the unit.
+    pub callees: Callees<'u, 'ctx>,
+    /// Whether it makes calls that can come back to it, so that it must look after its stack.
+    pub checks_stack: bool,
+}
+
+/// Drives LLVM's instruction builder for one function.
+pub(crate) struct LlvmEmitter<'u, 'ctx> {
+    pub(super) context: &'ctx Context,
+    pub(super) llvm_module: &'u LlvmModule<'ctx>,
+    pub(super) builder: &'u Builder<'ctx>,
+    debug: &'u DebugInfoBuilder<'ctx>,
+    scope: DISubprogram<'ctx>,
+    pub(super) types: Types<'ctx>,
+    pub(super) metadata: Metadata<'ctx>,
+    pub(super) unit: &'u ModuleUnit,
+    pub(super) module: &'u Module,
+    pub(super) function: FunctionValue<'ctx>,
+    pub(super) callees: Callees<'u, 'ctx>,
+    /// The first block: allocas, fields that never change, and at last a jump to the second.
+    first: BasicBlock<'ctx>,
+    second: BasicBlock<'ctx>,
+    pub(super) vmctx: PointerValue<'ctx>,
+    /// Where results are returned through memory, if they are.
+    pub(super) results: Option<PointerValue<'ctx>>,
+    /// In an OSR entry: the cells of the frame that is taken over.
+    taken_over: Option<PointerValue<'ctx>>,
+    locals: Vec<(ValType, PointerValue<'ctx>)>,
+    /// Fields of the context that never change, read in the first block.
+    fixed: Vec<(i32, PointerValue<'ctx>)>,
+    /// Cells for the results of calls, and how many.
+    call_cells: Option<(PointerValue<'ctx>, usize)>,
+    /// The parameters of all blocks.
+    phis: Vec<PhiValue<'ctx>>,
+    /// The load that the last operator was, if it was one.
+    pub(super) last_load: Option<InstructionValue<'ctx>>,
+    offset: u32,
+    /// The offset that the builder's debug location says.
+    located: Option<u32>,
+    /// Accesses stay where they are.
+    pub(super) precise: bool,
+}
+
+/// Bytes of a result cell.
+pub(super) const RESULT_CELL: i32 = 16;
+
+impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
+    /// An emitter into `target`, with the first blocks done: the walk can begin.
+    pub fn new(
+        shared: &Shared<'u, 'ctx>,
+        target: Target<'u, 'ctx>,
+        shape: &FunctionShape<'u>,
+    ) -> Self {
+        let function = target.function;
+        let first = shared.context.append_basic_block(function, "entry");
+        let second = shared.context.append_basic_block(function, "body");
+        let parameter = |index: u32| function.get_nth_param(index).expect("as declared");
+        let vmctx = parameter(0).into_pointer_value();
+        let last = function.count_params() - 1;
+        let (results, taken_over) = match target.entry {
+            EntryPoint::Function if shape.ty.results().len() > 1 => {
+                (Some(parameter(last).into_pointer_value()), None)
+            }
+            EntryPoint::Function => (None, None),
+            EntryPoint::Loop(_) => (
+                Some(parameter(2).into_pointer_value()),
+                Some(parameter(1).into_pointer_value()),
+            ),
+        };
+        let mut emitter = Self {
+            context: shared.context,
+            llvm_module: shared.llvm_module,
+            builder: shared.builder,
+            debug: shared.debug,
+            scope: target.scope,
+            types: shared.types,
+            metadata: shared.metadata,
+            unit: shared.unit,
+            module: shared.module,
+            function,
+            callees: target.callees,
+            first,
+            second,
+            vmctx,
+            results,
+            taken_over,
+            locals: Vec::with_capacity(shape.locals.len()),
+            fixed: Vec::new(),
+            call_cells: None,
+            phis: Vec::new(),
+            last_load: None,
+            offset: 0,
+            located: None,
+            precise: shared.unit.settings.precise_traps,
+        };
+        emitter.begin(shape, target.checks_stack);
+        emitter
+    }
+
+    fn begin(&mut self, shape: &FunctionShape<'_>, checks_stack: bool) {
+        self.builder.unset_current_debug_location();
+        self.builder.position_at_end(self.first);
+        for &ty in &shape.locals {
+            let place = self.builder.build_alloca(self.types.of(ty), "").built();
+            self.locals.push((ty, place));
+        }
+        self.builder.position_at_end(self.second);
+        self.set_position(shape.start);
+        if checks_stack {
+            self.check_stack();
+        }
+        if let Some(cells) = self.taken_over {
+            let layout = FrameLayout::new(&shape.locals);
+            for (index, &(ty, place)) in self.locals.iter().enumerate() {
+                let offset = layout.local_offset(index as u32).cast_signed();
+                let value = self.read_field(self.types.of(ty), cells, offset, Region::Cells);
+                self.builder.build_store(place, value).built();
+            }
+            return;
+        }
+        let params = shape.ty.params().len();
+        for (index, &(ty, place)) in self.locals.iter().enumerate() {
+            let value = if index < params {
+                let index = index as u32 + 1;
+                self.function.get_nth_param(index).expect("as declared")
+            } else {
+                self.types.of(ty).const_zero()
+            };
+            self.builder.build_store(place, value).built();
+        }
+    }
+
+    /// Traps when the stack is used up. Functions that are inlined into one another compare the same two
+    /// values, so one check is left of theirs.
+    fn check_stack(&mut self) {
+        let level = self.const_i32(0);
+        let frame = self.intrinsic(
+            "llvm.frameaddress",
+            &[self.types.ptr.into()],
+            &[level.into()],
+        );
+        let frame = self
+            .builder
+            .build_ptr_to_int(frame.into_pointer_value(), self.types.i64, "")
+            .built();
+        let store = self.fixed_field(offsets::VMCONTEXT_STORE);
+        // Set by the outermost entry, so it does not change while this function runs.
+        let limit = self.read_fixed(self.types.i64, store, offsets::VMSTORE_STACK_LIMIT);
+        let exhausted = self
+            .builder
+            .build_int_compare(
+                inkwell::IntPredicate::ULT,
+                frame,
+                limit.into_int_value(),
+                "",
+            )
+            .built();
+        self.trap_if(exhausted, TrapCode::StackOverflow);
+    }
+
+    /// Ends the function's blocks: to be called after the walk.
+    pub fn finish(self) {
+        self.builder.position_at_end(self.first);
+        self.builder.unset_current_debug_location();
+        self.builder.build_unconditional_branch(self.second).built();
+        // A block without predecessors is allowed, parameters without arguments are not.
+        for phi in &self.phis {
+            if phi.count_incoming() == 0 {
+                let ty = phi.as_basic_value().get_type();
+                replace_with_poison(*phi, ty);
+            }
+        }
+    }
+
+    // Where we are.
+
+    pub(super) fn set_position(&mut self, module_offset: u32) {
+        self.offset = module_offset;
+        self.last_load = None;
+    }
+
+    /// Gives the instructions that follow the current operator as their location. Only what can be seen in
+    /// a backtrace needs it; the rest may keep the location of an operator before it.
+    pub(super) fn locate(&mut self) {
+        if self.located == Some(self.offset) {
+            return;
+        }
+        self.located = Some(self.offset);
+        let scope = self.scope.as_debug_info_scope();
+        let location = self
+            .debug
+            .create_debug_location(self.context, self.offset, 0, scope, None);
+        self.builder.set_current_debug_location(location);
+    }
+
+    // Blocks.
+
+    pub(super) fn new_block(&self) -> BasicBlock<'ctx> {
+        self.context.append_basic_block(self.function, "")
+    }
+
+    pub(super) fn add_phi(&mut self, ty: ValType) -> PhiValue<'ctx> {
+        let phi = self.builder.build_phi(self.types.of(ty), "").built();
+        self.phis.push(phi);
+        phi
+    }
+
+    /// How many parameters all blocks have so far.
+    pub(super) fn phi_count(&self) -> u32 {
+        self.phis.len() as u32
+    }
+
+    pub(super) fn phi(&self, index: usize) -> PhiValue<'ctx> {
+        self.phis[index]
+    }
+
+    pub(super) fn current_block(&self) -> BasicBlock<'ctx> {
+        self.builder
+            .get_insert_block()
+            .expect("the walk emits into blocks")
+    }
+
+    // What the first block provides.
+
+    /// Emits into the first block, which dominates all others.
+    fn in_first_block<T>(&mut self, emit: impl FnOnce(&Self) -> T) -> T {
+        let here = self.builder.get_insert_block();
+        self.builder.position_at_end(self.first);
+        let value = emit(self);
+        if let Some(here) = here {
+            self.builder.position_at_end(here);
+        }
+        value
+    }
+
+    /// A pointer in the context that never changes.
+    pub(super) fn fixed_field(&mut self, offset: i32) -> PointerValue<'ctx> {
+        if let Some(&(_, value)) = self.fixed.iter().find(|&&(of, _)| of == offset) {
+            return value;
+        }
+        let value = self.in_first_block(|emitter| {
+            emitter
+                .read_fixed(emitter.types.ptr, emitter.vmctx, offset)
+                .into_pointer_value()
+        });
+        self.fixed.push((offset, value));
+        value
+    }
+
+    /// Cells for so many results of a call.
+    pub(super) fn result_cells(&mut self, count: usize) -> PointerValue<'ctx> {
+        if let Some((cells, room)) = self.call_cells
+            && room >= count
+        {
+            return cells;
+        }
+        let cells = self.in_first_block(|emitter| {
+            let ty = emitter.types.v128.array_type(count as u32);
+            emitter.builder.build_alloca(ty, "").built()
+        });
+        self.call_cells = Some((cells, count));
+        cells
+    }
+
+    // Locals.
+
+    pub(super) fn read_local(&self, local: u32) -> BasicValueEnum<'ctx> {
+        let (ty, place) = self.locals[local as usize];
+        self.builder
+            .build_load(self.types.of(ty), place, "")
+            .built()
+    }
+
+    pub(super) fn write_local(&self, local: u32, value: BasicValueEnum<'ctx>) {
+        let (_, place) = self.locals[local as usize];
+        self.builder
+            .build_store(place, self.canonical(value))
+            .built();
+    }
+
+    pub(super) fn read_taken_over(&self, offset: u32, ty: ValType) -> BasicValueEnum<'ctx> {
+        let cells = self.taken_over.expect("asked for in OSR entries only");
+        self.read_field(
+            self.types.of(ty),
+            cells,
+            offset.cast_signed(),
+            Region::Cells,
+        )
+    }
+}
+
+/// Removes a block parameter that nothing gives a value to: its block is never entered.
+fn replace_with_poison<'ctx>(phi: PhiValue<'ctx>, ty: inkwell::types::BasicTypeEnum<'ctx>) {
+    use inkwell::llvm_sys::core::LLVMReplaceAllUsesWith;
+    use inkwell::types::BasicType;
+    use inkwell::values::AsValueRef;
+    let poison = match ty.as_basic_type_enum() {
+        inkwell::types::BasicTypeEnum::IntType(ty) => ty.get_poison().as_value_ref(),
+        inkwell::types::BasicTypeEnum::FloatType(ty) => ty.get_poison().as_value_ref(),
+        inkwell::types::BasicTypeEnum::VectorType(ty) => ty.get_poison().as_value_ref(),
+        inkwell::types::BasicTypeEnum::PointerType(ty) => ty.get_poison().as_value_ref(),
+        other => unreachable!("no block parameter is of type {other}"),
+    };
+    // SAFETY: both are values of one type and one context, and the phi is not used afterwards.
+    unsafe { LLVMReplaceAllUsesWith(phi.as_value_ref(), poison) };
+    phi.as_instruction().erase_from_basic_block();
+}

@@ -1,0 +1,32 @@
+//! LLVM's fatal errors: it ends the process unless a handler keeps the thread from returning.
+
+use std::ffi::{CStr, c_char};
+use std::sync::Once;
+
+use inkwell::llvm_sys::error_handling::LLVMInstallFatalErrorHandler;
+use upshift_translate::report_fatal;
+
+/// Makes fatal errors cost a thread instead of the process.
+pub(crate) fn install_handler() {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        // SAFETY: the handler is a function of this program, which is never unloaded.
+        unsafe { LLVMInstallFatalErrorHandler(Some(on_fatal_error)) };
+    });
+}
+
+extern "C" fn on_fatal_error(reason: *const c_char) {
+    let message = if reason.is_null() {
+        "no reason given".to_owned()
+    } else {
+        // SAFETY: LLVM passes a C string that lives as long as this call.
+        unsafe { CStr::from_ptr(reason) }
+            .to_string_lossy()
+            .into_owned()
+    };
+    report_fatal(message);
+    // LLVM's data structures are in no state to go on with, and returning would end the process.
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,84 @@
+//! The processor that code is made for.
+
+use inkwell::OptimizationLevel;
+use inkwell::targets::{
+    CodeModel, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple,
+};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Once;
+
+/// A processor in LLVM's notation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Processor {
+    pub cpu: String,
+    pub features: String,
+}
+
+/// What every processor that this tier runs on has (x86-64-v2).
+const GENERIC: &str = "x86-64-v2";
+
+impl Processor {
+    /// By LLVM's name; `native` is this machine's, `generic` what all of ours have.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "native" => Self {
+                cpu: TargetMachine::get_host_cpu_name().to_string(),
+                features: TargetMachine::get_host_cpu_features().to_string(),
+            },
+            "generic" => Self {
+                cpu: GENERIC.to_owned(),
+                features: String::new(),
+            },
+            cpu => Self {
+                cpu: cpu.to_owned(),
+                features: String::new(),
+            },
+        }
+    }
+}
+
+/// The triple of this process, once LLVM knows its target.
+pub(crate) fn triple() -> TargetTriple {
+    static INITIALIZE: Once = Once::new();
+    INITIALIZE.call_once(|| Target::initialize_x86(&InitializationConfig::default()));
+    TargetMachine::get_default_triple()
+}
+
+thread_local! {
+    /// The last target machine of this thread: making one takes longer than a small function does.
+    static MACHINE: RefCell<Option<(Processor, Rc<TargetMachine>)>> = const { RefCell::new(None) };
+}
+
+/// This thread's target machine for a processor.
+///
+/// # Errors
+/// What LLVM has against the triple.
+pub(crate) fn machine(processor: &Processor) -> Result<Rc<TargetMachine>, String> {
+    MACHINE.with_borrow_mut(|cached| {
+        if let Some((of, machine)) = cached
+            && of == processor
+        {
+            return Ok(Rc::clone(machine));
+        }
+        let machine = Rc::new(create(processor)?);
+        *cached = Some((processor.clone(), Rc::clone(&machine)));
+        Ok(machine)
+    })
+}
+
+fn create(processor: &Processor) -> Result<TargetMachine, String> {
+    let triple = triple();
+    let target = Target::from_triple(&triple).map_err(|error| error.to_string())?;
+    target
+        .create_target_machine(
+            &triple,
+            &processor.cpu,
+            &processor.features,
+            OptimizationLevel::Aggressive,
+            // Nothing in the code depends on where it is, and all of it is within 2 GiB.
+            RelocMode::PIC,
+            CodeModel::Small,
+        )
+        .ok_or_else(|| format!("LLVM makes no code for {triple:?}"))
+}

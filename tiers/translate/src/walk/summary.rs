@@ -1,0 +1,50 @@
+//! What a body is made of, found by reading it once: how large it is and what it calls. For choosing what is
+//! worth compiling together.
+
+use upshift_module::Module;
+use wasmparser::Operator;
+
+use super::body::Body;
+use super::error::TranslateError;
+
+/// What a body is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodySummary {
+    /// Operators in all.
+    pub operators: usize,
+    /// Functions called directly, imports first; one entry for each call, in order.
+    pub calls: Vec<u32>,
+    /// Whether it calls through tables.
+    pub calls_indirectly: bool,
+    /// How many loops it has.
+    pub loops: u32,
+}
+
+impl BodySummary {
+    /// Reads the body of a defined function (imports not counted).
+    ///
+    /// # Errors
+    /// When there is no such function, or its body cannot be read.
+    pub fn new(module: &Module, defined: u32) -> Result<Self, TranslateError> {
+        let body = Body::new(module, defined)?;
+        let mut summary = Self::default();
+        let mut reader = body.operators()?;
+        while !reader.eof() {
+            let operator = reader.read();
+            summary.operators += 1;
+            match operator.map_err(|error| TranslateError::malformed(body.function, &error))? {
+                Operator::Call { function_index } => summary.calls.push(function_index),
+                Operator::CallIndirect { .. } => summary.calls_indirectly = true,
+                Operator::Loop { .. } => summary.loops += 1,
+                _ => {}
+            }
+        }
+        Ok(summary)
+    }
+
+    /// Whether it calls functions of WebAssembly or of the host.
+    #[must_use]
+    pub fn makes_calls(&self) -> bool {
+        self.calls_indirectly || !self.calls.is_empty()
+    }
+}
