@@ -1,6 +1,7 @@
 //! What can go wrong in a command, and the exit status of each.
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use upshift::{FuncType, ValType};
@@ -25,6 +26,60 @@ pub enum CliError {
     /// Output can't be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
+    /// The file with the numbers of tiering is no profile.
+    #[error("{}: {error}", file.display())]
+    Profile {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it, and where.
+        error: upshift::ProfileError,
+    },
+    /// The value of an option is out of its range.
+    #[error("`{option}` is {value}, but must be {allowed}")]
+    Option {
+        /// Which option.
+        option: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// LLVM has no such passes.
+    #[error(
+        "LLVM does not take `{pipeline}` for its passes: {error}\n\
+         Its notation is that of `opt -passes`: 'default<O2>', or names with commas between them."
+    )]
+    Pipeline {
+        /// What was given.
+        pipeline: String,
+        /// What LLVM says.
+        error: upshift::Error,
+    },
+    /// LLVM's own language is wanted where there is no LLVM.
+    #[error("{}", if cfg!(feature = "llvm") {
+        "there is no LLVM IR with --tier baseline: leave that out, or use --emit clif"
+    } else {
+        "this build has no LLVM tier, so there is no LLVM IR: use --emit clif"
+    })]
+    NoLlvm,
+    /// There is no such function to look at.
+    #[error(
+        "the module defines no function `{function}`{}; {}\n\
+         A function is given by its index or by its name, from the name section or an export.",
+        similar.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default(),
+        indices(defined)
+    )]
+    UnknownFunction {
+        /// What was asked for.
+        function: String,
+        /// A name that is like it.
+        similar: Option<String>,
+        /// The indices that there are.
+        defined: Range<u32>,
+    },
+    /// A tier can't show the code of a function.
+    #[error("there is no code to show: {0}")]
+    Emit(upshift::Error),
     /// The engine can't be had with these options.
     #[error("{0}")]
     Engine(upshift::Error),
@@ -138,6 +193,15 @@ fn indented(lines: &[String]) -> String {
         .map(|line| format!("  {line}"))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+fn indices(defined: &Range<u32>) -> String {
+    match defined.end.checked_sub(1) {
+        Some(last) if !defined.is_empty() => {
+            format!("its functions have the indices {} to {last}", defined.start)
+        }
+        _ => "it has no functions of its own".to_owned(),
+    }
 }
 
 fn arguments(count: usize) -> String {

@@ -45,7 +45,7 @@ pub(crate) fn printable(name: &str) -> String {
 }
 
 /// The name most like `wanted`, if any is like it at all.
-fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const LIKE: f64 = 0.8;
     let wanted = wanted.to_lowercase();
     names

@@ -11,19 +11,26 @@
 //! assert!(String::from_utf8(stderr).unwrap().starts_with("error: cannot read no-such-file.wasm"));
 //! ```
 
+mod emit;
 mod error;
 mod exports;
 mod inspect;
 mod options;
 mod run;
 mod scripts;
+mod timeline;
+mod tuning;
 mod values;
 pub mod wast;
 
 use std::io::{self, Write};
 
 pub use error::{CliError, Result};
-pub use options::{Cli, Command, Inspect, ModuleOptions, Proposals, Run, Scripts};
+pub use options::{
+    Cli, Command, Inspect, ModuleOptions, Proposals, Run, Scripts, TierChoice, Watching,
+};
+pub use timeline::TierLog;
+pub use tuning::Tuning;
 
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

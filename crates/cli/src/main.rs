@@ -1,6 +1,6 @@
 //! The `upshift` command. All of it is in the library; this is the process around it.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -25,5 +25,16 @@ fn main() -> ExitCode {
             return ExitCode::from(status.code());
         }
     };
-    ExitCode::from(execute(&cli, &mut io::stdout().lock(), &mut io::stderr().lock()).code())
+    // The standard error is not locked, for background threads write to it too.
+    leave(execute(&cli, &mut io::stdout().lock(), &mut io::stderr()))
+}
+
+/// Ends the process at once. An ordinary end would wait for whatever is being compiled in the background, which
+/// nobody wants any more.
+fn leave(status: Status) -> ! {
+    // There is nowhere left to tell that nobody reads any more.
+    let _ = io::stdout().flush();
+    let _ = io::stderr().flush();
+    // SAFETY: what other threads are at does not outlive the process, and the output is written.
+    unsafe { libc::_exit(status.code().into()) }
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use upshift::{Config, TierMode};
 
+use crate::timeline::TierLog;
+use crate::tuning::Tuning;
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -79,6 +82,14 @@ pub struct Run {
     #[command(flatten)]
     pub module: ModuleOptions,
 
+    /// The numbers of tiering.
+    #[command(flatten)]
+    pub tuning: Tuning,
+
+    /// What is told of the run.
+    #[command(flatten)]
+    pub watching: Watching,
+
     /// Arguments for the function, as its parameter types want them. All that follows the first one
     /// belongs to the function.
     #[arg(
@@ -87,6 +98,35 @@ pub struct Run {
         allow_hyphen_values = true
     )]
     pub args: Vec<String>,
+}
+
+/// What is told of a run besides its results.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Looking inside")]
+pub struct Watching {
+    /// Tell on the standard error what tiering does, as it happens. Given twice, the same as
+    /// --tier-log=all.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "moves",
+        action = clap::ArgAction::Append
+    )]
+    pub tier_log: Vec<TierLog>,
+
+    /// Print what becomes of a function instead of running anything: its code as `asm` (LLVM's, or the
+    /// baseline's with --tier baseline), as `llvm-ir` after optimization, or as the baseline's `clif`.
+    /// The function is an index, a name or an export.
+    #[arg(long, num_args = 2, value_names = ["FORM", "FUNCTION"])]
+    pub emit: Vec<String>,
+
+    /// With --emit: the code that a running function enters at this loop, counted from 0 in the order of
+    /// its `loop` operators.
+    #[arg(long, value_name = "N", requires = "emit")]
+    pub emit_loop: Option<u32>,
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -102,6 +142,10 @@ Examples:
   upshift run program.wasm
   upshift run fib.wasm --invoke fib 40
   upshift run nbody.wasm --eager --invoke nbody 5000000
+  upshift run nbody.wasm --tier-log --invoke nbody 5000000
+  upshift run nbody.wasm --tier-up-after-calls 100 --workers 2 --invoke nbody 5000000
+  upshift run nbody.wasm --tiering mine.toml --pipeline 'default<O2>' --invoke nbody 5000000
+  upshift run nbody.wasm --emit llvm-ir advance
   upshift run shapes.wat --invoke area -1.5 2";
 
 /// Options of `upshift inspect`.

@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
-use upshift::{Engine, Extern, ExternType, FuncType, Instance, Module, Store, Val};
+use upshift::{Engine, Extern, ExternType, FuncType, Instance, Module, Store, TierMode, Val};
 
+use crate::emit::Emit;
 use crate::error::{CliError, Result};
-use crate::options::Run;
+use crate::options::{Run, TierChoice};
+use crate::timeline::TierLog;
 use crate::{exports, values};
 
 /// What programs start with.
@@ -14,9 +16,26 @@ const START: &str = "_start";
 
 pub(crate) fn run(options: &Run, stdout: &mut dyn Write) -> Result<()> {
     let mut config = options.module.config();
-    config.eager(options.eager);
+    let emit = Emit::wanted(options)?;
+    if emit.is_some() && options.module.tier == TierChoice::Llvm {
+        // One function is compiled, not all of them.
+        config.tier(TierMode::Auto);
+    }
+    config.eager(options.eager && emit.is_none());
+    let profile = options.tuning.profile()?;
+    if options.module.tier != TierChoice::Baseline {
+        options.tuning.check_pipelines(&profile)?;
+    }
+    config.tiering_profile(profile);
+    if let Some(log) = TierLog::wanted(&options.watching.tier_log) {
+        log.listen(&mut config);
+    }
     let engine = Engine::new(&config).map_err(CliError::Engine)?;
     let module = load(&engine, &options.file)?;
+
+    if let Some(emit) = emit {
+        return emit.print(&module, stdout);
+    }
 
     // All mistakes of the user are found before anything of the module runs.
     let (name, ty) = function_to_call(options, &module)?;

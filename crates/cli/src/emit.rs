@@ -1,0 +1,141 @@
+//! `--emit`: what a tier makes of one function, printed instead of run.
+
+use std::io::Write;
+use std::str::FromStr;
+
+use upshift::{CodeForm, EntryPoint, FunctionTier, Module};
+use upshift_module::{Entity, Features};
+
+use crate::error::{CliError, Result};
+use crate::exports::{nearest, printable};
+use crate::options::{Run, TierChoice};
+
+/// What is printed of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    LlvmIr,
+    Asm,
+    Clif,
+}
+
+impl FromStr for Form {
+    type Err = CliError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "llvm-ir" => Ok(Self::LlvmIr),
+            "asm" => Ok(Self::Asm),
+            "clif" => Ok(Self::Clif),
+            _ => Err(CliError::Option {
+                option: "--emit",
+                value: format!("`{}`", printable(text)),
+                allowed: "llvm-ir, asm or clif, and then a function".to_owned(),
+            }),
+        }
+    }
+}
+
+/// What the options ask for, if they do.
+pub(crate) struct Emit<'a> {
+    form: CodeForm,
+    tier: FunctionTier,
+    entry: EntryPoint,
+    /// Its index or a name.
+    function: &'a str,
+}
+
+impl<'a> Emit<'a> {
+    /// What `--emit` and its kin say.
+    ///
+    /// # Errors
+    /// When there is no such form, or not with the tier that is asked for.
+    pub(crate) fn wanted(options: &'a Run) -> Result<Option<Self>> {
+        let [form, function] = options.watching.emit.as_slice() else {
+            return Ok(None);
+        };
+        let form: Form = form.parse()?;
+        let has_llvm = cfg!(feature = "llvm") && options.module.tier != TierChoice::Baseline;
+        let (form, tier) = match form {
+            Form::LlvmIr if !has_llvm => return Err(CliError::NoLlvm),
+            Form::LlvmIr => (CodeForm::Intermediate, FunctionTier::Optimizing),
+            Form::Asm if has_llvm => (CodeForm::Assembly, FunctionTier::Optimizing),
+            Form::Asm => (CodeForm::Assembly, FunctionTier::Baseline),
+            Form::Clif => (CodeForm::Intermediate, FunctionTier::Baseline),
+        };
+        let entry = options.watching.emit_loop;
+        Ok(Some(Self {
+            form,
+            tier,
+            entry: entry.map_or(EntryPoint::Function, EntryPoint::Loop),
+            function,
+        }))
+    }
+
+    /// Prints it.
+    pub(crate) fn print(&self, module: &Module, stdout: &mut dyn Write) -> Result<()> {
+        // The same bytes, in the form that tells names.
+        let parsed = upshift_module::Module::parse(module.binary(), &Features::all())
+            .map_err(|error| CliError::Emit(error.into()))?;
+        let function = find(&parsed, self.function)?;
+        let text = module
+            .emit(function, self.tier, self.entry, self.form)
+            .map_err(CliError::Emit)?;
+        stdout.write_all(text.as_bytes())?;
+        if !text.ends_with('\n') {
+            writeln!(stdout)?;
+        }
+        Ok(())
+    }
+}
+
+/// The index of the function that the module defines under this index or name.
+fn find(module: &upshift_module::Module, wanted: &str) -> Result<u32> {
+    let (first, count) = (module.imported.functions, module.bodies.len() as u32);
+    let defined = first..first + count;
+    let unknown = |similar: Option<String>| CliError::UnknownFunction {
+        function: printable(wanted),
+        similar,
+        defined: defined.clone(),
+    };
+    if let Ok(index) = wanted.parse::<u32>() {
+        let found = defined.contains(&index).then_some(index);
+        return found.ok_or_else(|| unknown(None));
+    }
+    let named = |index| Some((module.function_name(index)?, index));
+    let exported = module
+        .exports
+        .iter()
+        .filter_map(|export| match export.entity {
+            Entity::Func(index) if defined.contains(&index) => Some((&*export.name, index)),
+            _ => None,
+        });
+    let all: Vec<_> = defined.clone().filter_map(named).chain(exported).collect();
+    let found = all.iter().find(|(name, _)| *name == wanted);
+    found
+        .map(|&(_, index)| index)
+        .ok_or_else(|| unknown(nearest(wanted, all.iter().map(|(name, _)| *name)).map(printable)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_found_by_index_name_and_export() {
+        let text =
+            r#"(module (import "host" "f" (func $host)) (func $a) (func $b (export "bee")))"#;
+        let module = upshift_module::Module::parse(text.as_bytes(), &Features::all()).unwrap();
+        for (wanted, index) in [("1", 1), ("a", 1), ("b", 2), ("bee", 2)] {
+            assert_eq!(find(&module, wanted).unwrap(), index, "{wanted}");
+        }
+        // An import has no code.
+        for (wanted, hint) in [
+            ("0", "indices 1 to 2"),
+            ("host", "1 to 2"),
+            ("be", "`bee`?"),
+        ] {
+            let message = find(&module, wanted).unwrap_err().to_string();
+            assert!(message.contains(hint), "{message}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `--tier-log`: what tiering does, as it happens, one line each on the standard error.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use upshift::{Config, TierEvent, TierEventKind};
+
+use crate::exports::printable;
+
+/// How much of what tiering does is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TierLog {
+    /// All but first compiles, of which there may be thousands.
+    Moves,
+    /// First compiles too.
+    All,
+}
+
+/// The name of the tier that everything starts in.
+pub(crate) const FIRST_TIER: &str = "baseline";
+
+impl TierLog {
+    /// What was asked for, if anything: asked for twice, it is everything.
+    pub(crate) fn wanted(given: &[Self]) -> Option<Self> {
+        match given {
+            [] => None,
+            [one] => Some(*one),
+            _ => Some(Self::All),
+        }
+    }
+
+    /// Has the engine tell its events.
+    pub(crate) fn listen(self, config: &mut Config) {
+        config.on_tier_event(move |event| {
+            if self.tells(event) {
+                // A whole line at once, for several threads write. Nobody may be reading: no reason to stop.
+                let line = format!("{}\n", printable(&event.to_string()));
+                let _ = io::stderr().write_all(line.as_bytes());
+            }
+        });
+    }
+
+    fn tells(self, event: &TierEvent) -> bool {
+        match &event.kind {
+            TierEventKind::Compiled { tier, .. } | TierEventKind::Published { tier, .. } => {
+                self == Self::All || *tier != FIRST_TIER
+            }
+            _ => true,
+        }
+    }
+}
