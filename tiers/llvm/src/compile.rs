@@ -29,6 +29,7 @@ use crate::locations::Locations;
 use crate::target;
 use crate::tier::{NAME, Settings};
 use crate::unit::{Callees, Member, Plan, Summaries};
+use crate::wide_multiply;
 
 /// Compiles functions of one module through LLVM.
 pub struct LlvmCompiler {
@@ -66,7 +67,7 @@ impl LlvmCompiler {
                 .map_err(|message| self.refuse(request, message))?;
             let context = Context::create();
             let built = self.build(&context, &machine, &plan, request)?;
-            self.optimize(&built.module, &machine, &plan, request)?;
+            self.optimize(&context, &built.module, &machine, &plan, request)?;
             work(&plan, &built, &machine)
         };
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
@@ -242,6 +243,10 @@ impl LlvmCompiler {
             ("target-cpu", &self.settings.processor.cpu),
             ("target-features", &self.settings.processor.features),
             ("prefer-vector-width", &vector_bits),
+            (
+                "tune-cpu",
+                &std::env::var("TUNE").unwrap_or("generic".into()),
+            ),
         ] {
             let attribute = context.create_string_attribute(key, value);
             function.add_attribute(AttributeLoc::Function, attribute);
@@ -262,6 +267,7 @@ impl LlvmCompiler {
 
     fn optimize(
         &self,
+        context: &Context,
         module: &LlvmModule<'_>,
         machine: &TargetMachine,
         plan: &Plan,
@@ -275,7 +281,7 @@ impl LlvmCompiler {
         };
         let passes = PassBuilderOptions::create();
         passes.set_loop_vectorization(true);
-        passes.set_loop_slp_vectorization(true);
+        passes.set_loop_slp_vectorization(std::env::var("NOSLP").is_err());
         passes.set_loop_interleaving(true);
         passes.set_loop_unrolling(true);
         let run = |pipeline: &str, passes| {
@@ -287,6 +293,13 @@ impl LlvmCompiler {
                 )
             })
         };
+        if plan.multiplications >= wide_multiply::MULTIPLICATIONS {
+            run(
+                "function(sroa,early-cse,instcombine)",
+                PassBuilderOptions::create(),
+            )?;
+            wide_multiply::replace(module, context);
+        }
         run(pipeline, passes)?;
         if canonicalize::widen(module) {
             run("always-inline", PassBuilderOptions::create())?;

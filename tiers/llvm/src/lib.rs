@@ -12,6 +12,7 @@ mod locations;
 mod target;
 mod tier;
 mod unit;
+mod wide_multiply;
 
 pub use compile::LlvmCompiler;
 pub use tier::{LlvmTier, UnsupportedHost};

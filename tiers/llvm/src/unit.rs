@@ -57,6 +57,8 @@ pub(crate) struct Plan {
     pub members: Vec<Member>,
     /// Operators of all of them.
     pub operators: usize,
+    /// 64-bit multiplications of all of them.
+    pub multiplications: usize,
     /// How often the first one's body is translated: once for each copy of a loop's chain.
     pub first_operators: usize,
 }
@@ -80,6 +82,7 @@ impl Plan {
                 makes_calls: first.makes_calls(),
             }],
             operators: first.operators,
+            multiplications: first.multiplications,
             first_operators: first.operators,
         };
         if entry == EntryPoint::Function {
@@ -158,6 +161,7 @@ impl Plan {
                 }
                 room -= summary.operators;
                 self.operators += summary.operators;
+                self.multiplications += summary.multiplications;
                 let place = self.members.len();
                 self.members.push(Member {
                     defined: callee,

@@ -16,6 +16,8 @@ pub struct BodySummary {
     pub calls: Vec<u32>,
     /// Whether it calls through tables.
     pub calls_indirectly: bool,
+    /// How many 64-bit multiplications it has.
+    pub multiplications: usize,
     /// How many loops it has.
     pub loops: u32,
 }
@@ -34,6 +36,7 @@ impl BodySummary {
             summary.operators += 1;
             match operator.map_err(|error| TranslateError::malformed(body.function, &error))? {
                 Operator::Call { function_index } => summary.calls.push(function_index),
+                Operator::I64Mul => summary.multiplications += 1,
                 Operator::CallIndirect { .. } => summary.calls_indirectly = true,
                 Operator::Loop { .. } => summary.loops += 1,
                 _ => {}
