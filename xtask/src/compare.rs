@@ -1,9 +1,9 @@
 //! `cargo xtask compare`: measures upshift and other engines on the same modules in one run.
 //!
 //! Here are the command line and the order of things: build, run in rounds, report. What is run is in `compare/plan.rs`,
-//! how an engine's binary is built and called in `compare/engines.rs`, how the samples become a table in `compare/table.rs`.
+//! how an engine's binary is built and called in `compare/engines.rs`, the rounds in `compare/rounds.rs`, and how the
+//! samples become tables in `compare/table.rs` and `compare/ratios.rs`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,17 @@ use serde::Serialize;
 use upshift_bench_protocol::Report;
 
 use self::engines::{Engine, Programs};
-use self::plan::{Measurement, Plan};
+use self::plan::{Measurement, Plan, Wishes};
+use self::ratios::Ratios;
+use self::rounds::Outcome;
 use self::table::Row;
 use crate::failure::Failure;
+use crate::setup;
 
 mod engines;
 mod plan;
+mod ratios;
+mod rounds;
 mod table;
 
 pub const DETAILS: &str = "\
@@ -24,23 +29,33 @@ Builds the engines, runs every measurement in rounds in which each engine has it
 over the rounds, the lowest and the highest, and the ratio to the reference: the median of the ratios within a round,
 so that what slows down the machine for a while slows down both sides of a ratio.
 
-Measurements (all, if none is named):
-  kernels        calls of `run` of every kernel of benches/kernels, and the time to compile it; or name single kernels
+Measurements (all but tier-total, if none is named):
+  kernels        calls of `run` of every kernel of benches/kernels in the steady state; or name single kernels. First it
+                 is called until the time of --warm-up-ms has passed, so that what tiers up is in its final tier and what
+                 compiles lazily has compiled; then ten times, of which the fastest counts: a slower one was disturbed
+                 by other programs. The tables give ratios to native code, and to the better of both native builds
   compile        compiling the large module whole, on one thread
   first-result   bytes to first result of the large module, of which one function in a thousand is called
   instantiate    a store and an instance of a small module that is compiled already
   typed-call     a typed call into wasm
   host-call      a call out of wasm to a closure
   call-indirect  a call through a table
+  whole-process  n-body, 5 000 000 steps in one call: `upshift run` with each tier, from its start to its end
+  tier-total     bytes to result of one call of every kernel, for several amounts of work, on upshift: what is compiled,
+                 and when, counts. The tables give ratios to the better of baseline and LLVM alone
 
 Options:
   --quick             three rounds, short kernels, a smaller module: a look, not a result
   --engines A,B       only these engines; `--list-engines` prints them all
   --reference A       the engine the ratios refer to
+  --kernels A,B       of kernels and tier-total only these
   --rounds N          rounds (7)
   --functions N       functions in the large module (10000; some 3000 make a megabyte)
   --kernel-ms N       kernels run for about so many milliseconds of native time (10)
-  --json FILE         writes the raw samples of every round, and the table, to FILE
+  --warm-up-ms N      how long kernels run before calls count (300)
+  --work-ms A,B       how much work of native time tier-total is about (1,10,100,1000)
+  --details           prints the times of each engine on each kernel too, not only the tables of ratios
+  --json FILE         writes the raw samples of every round, and the tables, to FILE
   --no-build          takes the binaries as they are";
 
 /// The options, as given.
@@ -49,12 +64,10 @@ struct Options {
     engines: Vec<&'static Engine>,
     reference: Option<&'static Engine>,
     rounds: usize,
-    functions: u32,
-    kernel_milliseconds: u32,
-    quick: bool,
+    wishes: Wishes,
+    details: bool,
     json: Option<PathBuf>,
     build: bool,
-    measurements: Vec<String>,
 }
 
 /// Runs the command with the arguments that follow `compare`.
@@ -72,31 +85,53 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         return Ok(());
     }
     let options = Options::parse(arguments)?;
+    let plan = Plan::new(&options.wishes)?;
     let programs = Programs::new();
     if options.build {
-        programs.build(&options.engines)?;
+        setup::provide_for("compare")?;
+        programs.build(&options.engines, &plan.kernels())?;
     }
-    let plan = Plan::new(
-        &options.measurements,
-        options.kernel_milliseconds,
-        options.functions,
-        options.quick,
-    )?;
     if plan.needs_large_module() {
-        programs.write_large_module(&plan.large_module, options.functions)?;
+        programs.write_large_module(&plan.large_module, options.wishes.functions)?;
     }
 
-    let outcome = run_rounds(&options, &plan, &programs)?;
+    let outcome = rounds::run(&options, &plan, &programs)?;
     let mut rows = Vec::new();
     for measurement in &plan.measurements {
-        rows.extend(outcome.rows(measurement, &options));
+        rows.extend(outcome.rows(measurement, &options, &plan));
     }
-    table::print(&rows, options.rounds);
+    let names: Vec<&str> = options.engines.iter().map(|engine| engine.name).collect();
+    let tables: Vec<Ratios> = plan
+        .groups
+        .iter()
+        .filter_map(|group| {
+            let chosen = options.reference.map(|engine| engine.name);
+            let references = chosen
+                .as_ref()
+                .map_or(group.references, std::slice::from_ref);
+            let times = |measurement: &str, engine: &str| outcome.times(&plan, measurement, engine);
+            Ratios::new(
+                &group.title,
+                &group.measurements,
+                &names,
+                references,
+                &times,
+            )
+        })
+        .collect();
+    // Without the engine that a table's ratios would be to, there are still the times.
+    let is_shown = |row: &&Row| options.details || tables.is_empty() || !row.is_in_group;
+    let shown: Vec<&Row> = rows.iter().filter(is_shown).collect();
+    table::print(&shown, options.rounds);
+    for ratios in &tables {
+        ratios.print();
+    }
+    println!();
     for (engine, measurement, error) in &outcome.failures {
         println!("{engine} failed on {measurement}: {error}");
     }
     if let Some(path) = &options.json {
-        write_json(path, &options, &rows, &outcome)?;
+        write_json(path, &options, &rows, &tables, &outcome)?;
     }
     if rows.is_empty() {
         return Err(Failure::Check("nothing could be measured".to_owned()));
@@ -108,16 +143,26 @@ impl Options {
     fn parse(arguments: &[String]) -> Result<Options, Failure> {
         let quick = arguments.iter().any(|argument| argument == "--quick");
         let mut options = Options {
-            engines: engines::ENGINES.iter().collect(),
+            engines: engines::ENGINES
+                .iter()
+                .filter(|engine| engine.is_usual())
+                .collect(),
             reference: None,
             rounds: if quick { 3 } else { 7 },
-            functions: if quick { 3_000 } else { 10_000 },
-            kernel_milliseconds: if quick { 1 } else { 10 },
-            quick,
+            wishes: Wishes {
+                measurements: Vec::new(),
+                kernels: Vec::new(),
+                kernel_milliseconds: if quick { 1 } else { 10 },
+                warm_up_milliseconds: 300,
+                work_milliseconds: vec![1, 10, 100, 1000],
+                functions: if quick { 3_000 } else { 10_000 },
+                quick,
+            },
+            details: false,
             json: None,
             build: true,
-            measurements: Vec::new(),
         };
+        let wishes = &mut options.wishes;
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || {
@@ -136,15 +181,24 @@ impl Options {
                 }
                 "--reference" => options.reference = Some(engines::find(value()?)?),
                 "--rounds" => options.rounds = positive(value()?)?,
-                "--functions" => options.functions = positive(value()?)?,
-                "--kernel-ms" => options.kernel_milliseconds = positive(value()?)?,
+                "--functions" => wishes.functions = positive(value()?)?,
+                "--kernels" => wishes.kernels = value()?.split(',').map(str::to_owned).collect(),
+                "--kernel-ms" => wishes.kernel_milliseconds = positive(value()?)?,
+                "--warm-up-ms" => wishes.warm_up_milliseconds = positive(value()?)?,
+                "--work-ms" => {
+                    wishes.work_milliseconds = value()?
+                        .split(',')
+                        .map(positive)
+                        .collect::<Result<_, _>>()?;
+                }
+                "--details" => options.details = true,
                 "--json" => options.json = Some(PathBuf::from(value()?)),
                 option if option.starts_with('-') => {
                     return Err(Failure::Usage(format!(
                         "no option `{option}`; see `cargo xtask help compare`"
                     )));
                 }
-                measurement => options.measurements.push(measurement.to_owned()),
+                measurement => wishes.measurements.push(measurement.to_owned()),
             }
         }
         if let Some(reference) = options.reference
@@ -161,10 +215,8 @@ impl Options {
     /// The engine the ratios of a measurement refer to: the one asked for, the one that is usual, or the first.
     fn reference(&self, measurement: &Measurement) -> &'static Engine {
         let usual = || {
-            self.engines
-                .iter()
-                .find(|engine| engine.name == measurement.reference)
-                .copied()
+            let part = |name: &&str| self.engines.iter().find(|engine| engine.name == *name);
+            measurement.references.iter().find_map(part).copied()
         };
         self.reference.or_else(usual).unwrap_or(self.engines[0])
     }
@@ -177,118 +229,6 @@ fn positive<N: std::str::FromStr + Default + PartialEq>(text: &str) -> Result<N,
     }
 }
 
-/// The reports of all rounds.
-#[derive(Debug, Default)]
-struct Outcome {
-    /// By measurement and engine, one report for each round.
-    reports: BTreeMap<(String, String), Vec<Report>>,
-    /// Engine, measurement, and why it is not in the table.
-    failures: Vec<(String, String, String)>,
-}
-
-fn run_rounds(options: &Options, plan: &Plan, programs: &Programs) -> Result<Outcome, Failure> {
-    let mut outcome = Outcome::default();
-    for round in 0..options.rounds {
-        for measurement in &plan.measurements {
-            for turn in 0..options.engines.len() {
-                // Each round begins with another engine, so that none is always the first after something else.
-                let engine = options.engines[(turn + round) % options.engines.len()];
-                if outcome.has_failed(engine, measurement) {
-                    continue;
-                }
-                eprintln!(
-                    "round {} of {}: {} on {}",
-                    round + 1,
-                    options.rounds,
-                    measurement.name,
-                    engine.name
-                );
-                match programs.measure(engine, &measurement.arguments) {
-                    Ok(report) => {
-                        let key = (measurement.name.clone(), engine.name.to_owned());
-                        outcome.reports.entry(key).or_default().push(report);
-                    }
-                    Err(failure) => outcome.failures.push((
-                        engine.name.to_owned(),
-                        measurement.name.clone(),
-                        failure.to_string(),
-                    )),
-                }
-            }
-        }
-    }
-    Ok(outcome)
-}
-
-impl Outcome {
-    fn has_failed(&self, engine: &Engine, measurement: &Measurement) -> bool {
-        self.failures
-            .iter()
-            .any(|(failed, on, _)| failed == engine.name && *on == measurement.name)
-    }
-
-    fn reports<'a>(&'a self, measurement: &Measurement, engine: &Engine) -> Option<&'a [Report]> {
-        if self.has_failed(engine, measurement) {
-            return None;
-        }
-        self.reports
-            .get(&(measurement.name.clone(), engine.name.to_owned()))
-            .map(Vec::as_slice)
-    }
-
-    /// The rows of one measurement: one for each engine and each thing that is measured.
-    fn rows(&self, measurement: &Measurement, options: &Options) -> Vec<Row> {
-        let reference = options.reference(measurement);
-        let mut rows = Vec::new();
-        for quantity in &measurement.quantities {
-            let of_reference = self
-                .reports(measurement, reference)
-                .map(|reports| quantity.per_round(reports));
-            for engine in &options.engines {
-                let Some(reports) = self.reports(measurement, engine) else {
-                    continue;
-                };
-                rows.push(Row::new(
-                    measurement,
-                    quantity,
-                    engine,
-                    reports,
-                    of_reference.as_deref(),
-                    reference,
-                ));
-            }
-        }
-        rows
-    }
-
-    /// All engines must have computed what is expected; else their times mean nothing.
-    fn check_results(&self, plan: &Plan) -> Result<(), Failure> {
-        for measurement in &plan.measurements {
-            let mut expected = measurement
-                .expected
-                .clone()
-                .map(|result| ("the known result", result));
-            for ((name, engine), reports) in &self.reports {
-                for result in reports.iter().filter_map(|report| report.result.as_ref()) {
-                    if name != &measurement.name {
-                        continue;
-                    }
-                    match &expected {
-                        None => expected = Some((engine.as_str(), result.clone())),
-                        Some((_, known)) if known == result => {}
-                        Some((whose, known)) => {
-                            return Err(Failure::Check(format!(
-                                "{name}: {engine} computed {result}, {whose}: {known}"
-                            )));
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 /// What goes into the JSON file.
 #[derive(Serialize)]
 struct Results<'a> {
@@ -296,7 +236,9 @@ struct Results<'a> {
     rounds: usize,
     functions_of_large_module: u32,
     kernel_milliseconds: u32,
+    warm_up_milliseconds: u32,
     table: &'a [Row],
+    ratios: &'a [Ratios],
     reports: Vec<&'a Report>,
     failures: &'a [(String, String, String)],
 }
@@ -305,14 +247,17 @@ fn write_json(
     path: &Path,
     options: &Options,
     rows: &[Row],
+    ratios: &[Ratios],
     outcome: &Outcome,
 ) -> Result<(), Failure> {
     let results = Results {
         processor: processor(),
         rounds: options.rounds,
-        functions_of_large_module: options.functions,
-        kernel_milliseconds: options.kernel_milliseconds,
+        functions_of_large_module: options.wishes.functions,
+        kernel_milliseconds: options.wishes.kernel_milliseconds,
+        warm_up_milliseconds: options.wishes.warm_up_milliseconds,
         table: rows,
+        ratios,
         reports: outcome.reports.values().flatten().collect(),
         failures: &outcome.failures,
     };

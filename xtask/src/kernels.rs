@@ -47,8 +47,8 @@ const WASM_FLAGS: &[&str] = &[
 ];
 
 /// For which CPU native code is made.
-#[derive(Debug, Clone, Copy)]
-enum NativeCpu {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NativeCpu {
     /// Any x86-64: what a program has that is shipped.
     Generic,
     /// This machine's.
@@ -68,12 +68,7 @@ struct Options {
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let options = parse(arguments)?;
     setup::provide_for("kernels")?;
-    let folder = process::target().join("kernels");
-    std::fs::create_dir_all(&folder).map_err(|source| Failure::File {
-        action: "creating",
-        path: folder.clone(),
-        source,
-    })?;
+    let folder = folder()?;
     if options.check || !options.native {
         build_wasm(&options, &folder)?;
     }
@@ -218,6 +213,26 @@ impl NativeCpu {
     }
 }
 
+/// Compiles kernels natively and leaves it at that: whoever measures them compares their results.
+///
+/// # Errors
+/// If the compiler is missing or fails.
+pub fn compile_natively(kernels: &[&Kernel], cpus: &[NativeCpu]) -> Result<(), Failure> {
+    setup::provide_for("kernels")?;
+    let folder = folder()?;
+    for kernel in kernels {
+        for &cpu in cpus {
+            compile_native(kernel, cpu, &folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// The program that [`compile_natively`] makes of a kernel. Its arguments are a function, a number and how many calls.
+pub fn program_of(kernel: &Kernel, cpu: NativeCpu) -> PathBuf {
+    native_program(kernel, cpu, &process::target().join("kernels"))
+}
+
 fn native_program(kernel: &Kernel, cpu: NativeCpu, folder: &Path) -> PathBuf {
     folder.join(match cpu {
         NativeCpu::Generic => kernel.name.clone(),
@@ -258,12 +273,23 @@ fn verify(kernel: &Kernel, program: &Path, check: &Check) -> Result<(), Failure>
 }
 
 /// One line that a kernel's program printed.
-struct Call {
-    result: String,
-    nanoseconds: u64,
+pub struct Call {
+    /// What the function returned.
+    pub result: String,
+    /// How long it took.
+    pub nanoseconds: u64,
 }
 
-fn call(program: &Path, function: &str, argument: i32, repeats: u32) -> Result<Vec<Call>, Failure> {
+/// Lets a kernel's program call a function a number of times.
+///
+/// # Errors
+/// If the program is not there, fails, or prints something else.
+pub fn call(
+    program: &Path,
+    function: &str,
+    argument: i32,
+    repeats: u32,
+) -> Result<Vec<Call>, Failure> {
     let mut command = process::program(&program.to_string_lossy());
     command.args([function, &argument.to_string(), &repeats.to_string()]);
     let printed = process::output(&mut command)?;
@@ -292,6 +318,17 @@ fn number(text: &str, result: Option<ResultType>) -> Option<Number> {
 }
 
 // ---- Both
+
+/// Where everything is built, made if need be.
+fn folder() -> Result<PathBuf, Failure> {
+    let folder = process::target().join("kernels");
+    std::fs::create_dir_all(&folder).map_err(|source| Failure::File {
+        action: "creating",
+        path: folder.clone(),
+        source,
+    })?;
+    Ok(folder)
+}
 
 fn clang() -> std::process::Command {
     let mut clang = process::program(CLANG);

@@ -1,6 +1,7 @@
 //! The command line that all the measuring binaries have in common.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -31,6 +32,9 @@ enum Measurement {
         n: i32,
         #[arg(long, default_value_t = 10)]
         repeat: usize,
+        /// Calls that come first and don't count go on for so many milliseconds.
+        #[arg(long, default_value_t = 0)]
+        warm_up_ms: u64,
     },
     /// Time to compile the whole module, lazy engines included.
     Compile {
@@ -108,9 +112,11 @@ fn run<P: Peer>(arguments: &Arguments) -> Result<Report> {
             export,
             n,
             repeat,
+            warm_up_ms,
         } => {
             let wasm = read(file)?;
-            let samples = measure::kernel(&open(settings)?, &wasm, export, *n, *repeat)?;
+            let warm_up = Duration::from_millis(*warm_up_ms);
+            let samples = measure::kernel(&open(settings)?, &wasm, export, *n, *repeat, warm_up)?;
             ("kernel", file, wasm, samples)
         }
         Measurement::Compile { file, repeat } => {

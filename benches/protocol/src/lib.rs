@@ -31,8 +31,12 @@ pub mod series {
     pub const INSTANTIATE: &str = "instantiate_ns";
     /// Dropping that store with its instance; nanoseconds.
     pub const DROP: &str = "drop_ns";
-    /// One call of a kernel; nanoseconds. The first of a series includes what a lazy engine compiles.
+    /// One call of a kernel before those that count; nanoseconds. The first includes what a lazy engine compiles.
+    pub const WARM_UP: &str = "warm_up_ns";
+    /// One call of a kernel; nanoseconds.
     pub const CALL: &str = "call_ns";
+    /// From the start of a process to its end; nanoseconds. Measured by whoever starts it.
+    pub const PROCESS: &str = "process_ns";
     /// From the bytes in memory to the result of the first call; nanoseconds.
     pub const FIRST_RESULT: &str = "first_result_ns";
     /// One call in a loop of many; nanoseconds.

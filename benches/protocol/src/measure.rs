@@ -43,12 +43,14 @@ impl Samples {
     }
 }
 
+/// Calls first for `warm_up`, so that an engine with tiers has its final code, then `repeat` times.
 pub(crate) fn kernel<P: Peer>(
     peer: &P,
     wasm: &[u8],
     export: &str,
     n: i32,
     repeat: usize,
+    warm_up: Duration,
 ) -> Result<Samples> {
     let mut samples = Samples::default();
 
@@ -61,12 +63,19 @@ pub(crate) fn kernel<P: Peer>(
     samples.push(series::INSTANTIATE, start.elapsed());
 
     let mut kernel = P::kernel(instance, export)?;
-    for _ in 0..repeat {
+    let mut call = |series| {
         let start = Instant::now();
         let value =
             black_box(kernel(black_box(n)).with_context(|| format!("calling {export}({n})"))?);
-        samples.push(series::CALL, start.elapsed());
-        samples.check(value)?;
+        samples.push(series, start.elapsed());
+        samples.check(value)
+    };
+    let start = Instant::now();
+    while start.elapsed() < warm_up {
+        call(series::WARM_UP)?;
+    }
+    for _ in 0..repeat {
+        call(series::CALL)?;
     }
     Ok(samples)
 }

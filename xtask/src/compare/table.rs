@@ -18,6 +18,8 @@ pub struct Row {
     lowest: f64,
     highest: f64,
     reference: &'static str,
+    /// Whether a table of ratios has it too.
+    pub is_in_group: bool,
     /// Median of the ratios to the reference within each round, and the lowest and highest of them.
     ratio: Option<[f64; 3]>,
 }
@@ -26,6 +28,7 @@ impl Row {
     /// Sums up the rounds of an engine. `reports` is not empty.
     pub fn new(
         measurement: &Measurement,
+        is_in_group: bool,
         quantity: &Quantity,
         engine: &'static Engine,
         reports: &[Report],
@@ -52,6 +55,7 @@ impl Row {
             lowest,
             highest,
             reference: reference.name,
+            is_in_group,
             ratio,
         }
     }
@@ -66,6 +70,11 @@ fn summary(samples: &[f64]) -> [f64; 3] {
         sorted[0],
         sorted[sorted.len() - 1],
     ]
+}
+
+/// The lowest of samples of which there is one at least.
+pub fn fastest(samples: &[f64]) -> f64 {
+    summary(samples)[1]
 }
 
 /// The median of samples of which there is one at least.
@@ -83,7 +92,7 @@ fn median_of_sorted(sorted: &[f64]) -> f64 {
 }
 
 /// Prints the rows, with a heading for each measured thing.
-pub fn print(rows: &[Row], rounds: usize) {
+pub fn print(rows: &[&Row], rounds: usize) {
     println!("medians of {rounds} rounds, [lowest .. highest]; ratios are paired within rounds");
     let mut title = "";
     for row in rows {
@@ -107,7 +116,7 @@ pub fn print(rows: &[Row], rounds: usize) {
 }
 
 /// A number with a unit that suits its size.
-fn show(value: f64, unit: Unit) -> String {
+pub fn show(value: f64, unit: Unit) -> String {
     match unit {
         Unit::MegabytesPerSecond => format!("{value:.2} MB/s"),
         Unit::Nanoseconds if value < 1e3 => format!("{value:.2} ns"),
