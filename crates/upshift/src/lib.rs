@@ -58,6 +58,7 @@ mod table;
 mod trap;
 mod types;
 mod val;
+mod watch;
 
 pub use config::Config;
 pub use context::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut};
@@ -87,6 +88,7 @@ pub use upshift_tiering::{
 };
 pub use upshift_translate::{CodeForm, EntryPoint};
 pub use val::{Ref, V128, Val};
+pub use watch::{CodeRegion, SampledFunction, Sampler, Samples};
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,316 @@
+//! Where a thread spends its time: a timer that counts the thread's own CPU time interrupts it, and the handler
+//! counts the addresses that it finds it at. Nothing of this exists unless a [`Sampler`] does.
+//!
+//! The handler runs only async-signal-safe code: it looks into a table that was allocated before and that
+//! belongs to the interrupted thread alone. What an address belongs to is looked up when sampling has ended.
+//! Signals that are not the timer's go to the handler that was there before.
+
+use std::cell::Cell;
+use std::io;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::{InstalledCode, ModuleCode, arch, code_memory, find_code};
+
+/// Addresses that are told apart, a power of two; some more than the hot code of a large program has.
+const PLACES: usize = 1 << 15;
+/// Places that an address may be at, one after the other.
+const PROBES: usize = 32;
+
+/// What the handler fills. Only the thread that it belongs to writes to it, in its handler.
+struct Table {
+    /// Open addressing; an address of 0 is a free place.
+    places: Box<[Place]>,
+    /// Samples in generated code whose address had no room.
+    lost: AtomicU64,
+    /// Samples anywhere else.
+    elsewhere: AtomicU64,
+}
+
+#[derive(Default)]
+struct Place {
+    pc: AtomicUsize,
+    count: AtomicU64,
+}
+
+/// Samples one thread, the one that started it, until it is stopped or dropped.
+///
+/// Time that the thread sleeps is not sampled.
+pub struct Sampler {
+    timer: libc::timer_t,
+    table: Box<Table>,
+    /// The timer and the handler's table belong to this thread.
+    not_send: PhantomData<*mut ()>,
+}
+
+/// What a [`Sampler`] has seen.
+pub struct Samples {
+    /// Samples by the code that the thread was in, in no order.
+    pub code: Vec<(Arc<ModuleCode>, Arc<InstalledCode>, u64)>,
+    /// Samples elsewhere: in the host, the runtime, stubs, and code that is gone.
+    pub elsewhere: u64,
+}
+
+thread_local! {
+    /// The table of this thread's sampler, if it has one.
+    static TABLE: Cell<*const Table> = const { Cell::new(ptr::null()) };
+}
+
+/// Its address is what our timers' signals carry.
+static MARK: u8 = 0;
+
+/// Who handled the signal before us; written before our handler is installed, once.
+static mut PREVIOUS: MaybeUninit<libc::sigaction> = MaybeUninit::uninit();
+static INSTALLED: Mutex<bool> = Mutex::new(false);
+
+impl Sampler {
+    /// Samples the current thread each time it has used `period` of CPU time, or as often as the kernel's clock
+    /// ticks.
+    ///
+    /// # Errors
+    /// When the thread has a sampler already, or the system gives no timer.
+    pub fn start(period: Duration) -> io::Result<Self> {
+        if !TABLE.get().is_null() {
+            return Err(io::Error::other("this thread is being sampled already"));
+        }
+        install()?;
+        let mut places = Vec::new();
+        places.resize_with(PLACES, Place::default);
+        let table = Box::new(Table {
+            places: places.into_boxed_slice(),
+            lost: AtomicU64::new(0),
+            elsewhere: AtomicU64::new(0),
+        });
+        // SAFETY: all pointers are to live locals; a zeroed `sigevent` is valid.
+        let timer = unsafe {
+            let mut event = std::mem::zeroed::<libc::sigevent>();
+            event.sigev_notify = libc::SIGEV_THREAD_ID;
+            event.sigev_signo = libc::SIGPROF;
+            event.sigev_notify_thread_id = libc::syscall(libc::SYS_gettid) as i32;
+            event.sigev_value = libc::sigval {
+                sival_ptr: (&raw const MARK).cast_mut().cast(),
+            };
+            let mut timer = ptr::null_mut();
+            if libc::timer_create(libc::CLOCK_THREAD_CPUTIME_ID, &mut event, &mut timer) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            timer
+        };
+        TABLE.set(&*table);
+        // From here on the drop clears up.
+        let sampler = Self {
+            timer,
+            table,
+            not_send: PhantomData,
+        };
+        let period = libc::timespec {
+            tv_sec: period.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_nsec: period.subsec_nanos().into(),
+        };
+        let times = libc::itimerspec {
+            it_interval: period,
+            it_value: period,
+        };
+        // SAFETY: the timer is ours, the times are a live local.
+        if unsafe { libc::timer_settime(timer, 0, &times, ptr::null_mut()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(sampler)
+    }
+
+    /// Ends sampling, and says what was seen.
+    #[must_use]
+    pub fn stop(self) -> Samples {
+        self.disarm();
+        let mut samples = Samples {
+            code: Vec::new(),
+            // Where a sample has no room there are thousands of places; it belongs to none that matters.
+            elsewhere: self.table.elsewhere.load(Ordering::Relaxed)
+                + self.table.lost.load(Ordering::Relaxed),
+        };
+        for place in &self.table.places {
+            let pc = place.pc.load(Ordering::Relaxed);
+            if pc == 0 {
+                continue;
+            }
+            let count = place.count.load(Ordering::Relaxed);
+            let Some((module, code)) = find_code(pc) else {
+                samples.elsewhere += count;
+                continue;
+            };
+            let known = |seen: &&mut (_, Arc<InstalledCode>, _)| Arc::ptr_eq(&seen.1, &code);
+            match samples.code.iter_mut().find(known) {
+                Some(seen) => seen.2 += count,
+                None => samples.code.push((module, code, count)),
+            }
+        }
+        samples
+    }
+
+    /// From here on no signal of the timer finds the table.
+    fn disarm(&self) {
+        TABLE.set(ptr::null());
+        // The handler runs on this thread: it is enough that the compiler keeps the order.
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.disarm();
+        // SAFETY: the timer is ours and not used again.
+        unsafe { libc::timer_delete(self.timer) };
+    }
+}
+
+impl Table {
+    /// Counts a sample. Async-signal-safe.
+    fn count(&self, pc: usize) {
+        if !code_memory::contains(pc) {
+            self.elsewhere.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        // Multiplicative hashing: the upper bits are mixed best.
+        let hash = (pc as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let first = (hash >> (64 - PLACES.trailing_zeros())) as usize;
+        for probe in 0..PROBES {
+            let place = &self.places[(first + probe) % PLACES];
+            let found = place.pc.load(Ordering::Relaxed);
+            if found == 0 {
+                place.pc.store(pc, Ordering::Relaxed);
+            } else if found != pc {
+                continue;
+            }
+            place.count.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Installs the handler, once per process. It stays: somebody may have chained to it since.
+fn install() -> io::Result<()> {
+    let mut installed = INSTALLED.lock();
+    if *installed {
+        return Ok(());
+    }
+    // SAFETY: the lock makes this the only writer, and no handler of ours that could read it is installed yet.
+    unsafe {
+        let previous = (&raw mut PREVIOUS).cast::<libc::sigaction>();
+        if libc::sigaction(libc::SIGPROF, ptr::null(), previous) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        action.sa_sigaction = handle as *const () as usize;
+        // ONSTACK because the guest's stack may be used up; RESTART because host calls should not see it.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+        libc::sigemptyset(&mut action.sa_mask);
+        if libc::sigaction(libc::SIGPROF, &action, ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    *installed = true;
+    Ok(())
+}
+
+unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: called by the kernel with valid arguments; a signal of a timer carries a value.
+    let (ours, pc) = unsafe {
+        let ours = (*info).si_code == libc::SI_TIMER
+            && (*info).si_value().sival_ptr.cast_const() == (&raw const MARK).cast();
+        (ours, arch::registers(context).0)
+    };
+    if !ours {
+        // SAFETY: as for this handler; `PREVIOUS` was written before it was installed.
+        unsafe { chain(signal, info, context) };
+        return;
+    }
+    // SAFETY: a table is named here only while its sampler, on this thread, owns it.
+    if let Some(table) = unsafe { TABLE.get().as_ref() } {
+        table.count(pc);
+    }
+}
+
+/// Passes a signal on to whoever handled it before.
+unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the handler that was there is called as its flags say.
+    unsafe {
+        let previous = &*(&raw const PREVIOUS).cast::<libc::sigaction>();
+        match previous.sa_sigaction {
+            libc::SIG_IGN => {}
+            libc::SIG_DFL => {
+                // The default ends the process, when this handler has returned and the signal is free again.
+                let mut default = std::mem::zeroed::<libc::sigaction>();
+                default.sa_sigaction = libc::SIG_DFL;
+                libc::sigaction(signal, &default, ptr::null_mut());
+                libc::raise(signal);
+            }
+            handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+                let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
+                    std::mem::transmute(handler);
+                handler(signal, info, context);
+            }
+            handler => {
+                let handler: extern "C" fn(i32) = std::mem::transmute(handler);
+                handler(signal);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn busy(time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn a_busy_thread_is_seen_and_there_is_one_sampler_a_thread() {
+        let sampler = Sampler::start(Duration::from_millis(1)).unwrap();
+        assert!(Sampler::start(Duration::from_millis(1)).is_err());
+        // With other tests on few processors, CPU time may take a while.
+        let start = Instant::now();
+        while sampler.table.elsewhere.load(Ordering::Relaxed) == 0 {
+            busy(Duration::from_millis(5));
+            assert!(start.elapsed() < Duration::from_secs(20), "no sample");
+        }
+        let samples = sampler.stop();
+        assert!(samples.elsewhere > 0);
+        assert!(samples.code.is_empty());
+        assert!(Sampler::start(Duration::from_millis(1)).is_ok());
+    }
+
+    #[test]
+    fn a_signal_of_somebody_else_is_no_sample() {
+        static SEEN: AtomicU64 = AtomicU64::new(0);
+        extern "C" fn seen(_: i32) {
+            SEEN.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: the handler that was there before is replaced under the lock that its writer holds.
+        unsafe {
+            drop(Sampler::start(Duration::from_secs(100)).unwrap());
+            let _installed = INSTALLED.lock();
+            let mut action = std::mem::zeroed::<libc::sigaction>();
+            action.sa_sigaction = seen as *const () as usize;
+            (&raw mut PREVIOUS).cast::<libc::sigaction>().write(action);
+        }
+        let sampler = Sampler::start(Duration::from_secs(100)).unwrap();
+        // SAFETY: there is a handler.
+        unsafe { libc::raise(libc::SIGPROF) };
+        assert_eq!(SEEN.load(Ordering::Relaxed), 1);
+        assert_eq!(sampler.stop().elsewhere, 0);
+    }
+}
