@@ -23,6 +23,14 @@ pub enum CliError {
         /// What the system says.
         error: io::Error,
     },
+    /// A file can't be written.
+    #[error("cannot write {}: {error}", file.display())]
+    Write {
+        /// Which.
+        file: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// Output can't be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),

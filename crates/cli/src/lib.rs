@@ -16,8 +16,10 @@ mod error;
 mod exports;
 mod inspect;
 mod options;
+mod perf;
 mod run;
 mod scripts;
+mod summary;
 mod timeline;
 mod tuning;
 mod values;
@@ -29,6 +31,7 @@ pub use error::{CliError, Result};
 pub use options::{
     Cli, Command, Inspect, ModuleOptions, Proposals, Run, Scripts, TierChoice, Watching,
 };
+pub use perf::Perf;
 pub use timeline::TierLog;
 pub use tuning::Tuning;
 
@@ -60,7 +63,7 @@ impl Status {
 /// Output that nobody reads any more (a closed pipe) ends the command early, without a message.
 pub fn execute(cli: &Cli, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Status {
     let done = match &cli.command {
-        Command::Run(options) => run::run(options, stdout).map(|()| Status::Success),
+        Command::Run(options) => run::run(options, stdout, stderr).map(|()| Status::Success),
         Command::Inspect(options) => inspect::inspect(options, stdout).map(|()| Status::Success),
         Command::Wast(options) => scripts::run(options, stdout),
     };

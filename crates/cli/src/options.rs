@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use upshift::{Config, TierMode};
 
+use crate::perf::Perf;
 use crate::timeline::TierLog;
 use crate::tuning::Tuning;
 
@@ -117,6 +118,15 @@ pub struct Watching {
     )]
     pub tier_log: Vec<TierLog>,
 
+    /// At the end, print a summary on the standard error: functions by tier, compile times, bytes of code,
+    /// and where the time went, by tier and function.
+    #[arg(long)]
+    pub stats: bool,
+
+    /// Tell Linux `perf` the names of functions, with the tier of their code.
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub perf: Option<Perf>,
+
     /// Print what becomes of a function instead of running anything: its code as `asm` (LLVM's, or the
     /// baseline's with --tier baseline), as `llvm-ir` after optimization, or as the baseline's `clif`.
     /// The function is an index, a name or an export.
@@ -145,7 +155,9 @@ Examples:
   upshift run nbody.wasm --tier-log --invoke nbody 5000000
   upshift run nbody.wasm --tier-up-after-calls 100 --workers 2 --invoke nbody 5000000
   upshift run nbody.wasm --tiering mine.toml --pipeline 'default<O2>' --invoke nbody 5000000
-  upshift run nbody.wasm --emit llvm-ir advance
+  upshift run nbody.wasm --stats --invoke nbody 5000000
+  upshift run nbody.wasm --emit llvm-ir nbody
+  perf record upshift run nbody.wasm --perf map --invoke nbody 5000000
   upshift run shapes.wat --invoke area -1.5 2";
 
 /// Options of `upshift inspect`.

@@ -3,18 +3,22 @@
 use std::io::Write;
 use std::path::Path;
 
-use upshift::{Engine, Extern, ExternType, FuncType, Instance, Module, Store, TierMode, Val};
+use upshift::{
+    Config, Engine, Extern, ExternType, FuncType, Instance, Module, Store, TierMode, Val,
+};
 
 use crate::emit::Emit;
 use crate::error::{CliError, Result};
 use crate::options::{Run, TierChoice};
+use crate::perf::{Perf, PerfMap};
+use crate::summary::Measured;
 use crate::timeline::TierLog;
 use crate::{exports, values};
 
 /// What programs start with.
 const START: &str = "_start";
 
-pub(crate) fn run(options: &Run, stdout: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Result<()> {
     let mut config = options.module.config();
     let emit = Emit::wanted(options)?;
     if emit.is_some() && options.module.tier == TierChoice::Llvm {
@@ -27,9 +31,13 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write) -> Result<()> {
         options.tuning.check_pipelines(&profile)?;
     }
     config.tiering_profile(profile);
-    if let Some(log) = TierLog::wanted(&options.watching.tier_log) {
-        log.listen(&mut config);
-    }
+    let perf = options.watching.perf.map(|Perf::Map| PerfMap::create());
+    let perf = perf.transpose()?;
+    listen(
+        &mut config,
+        TierLog::wanted(&options.watching.tier_log),
+        perf.clone(),
+    );
     let engine = Engine::new(&config).map_err(CliError::Engine)?;
     let module = load(&engine, &options.file)?;
 
@@ -42,19 +50,53 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write) -> Result<()> {
     let arguments = arguments(name, &ty, &options.args)?;
     check_imports(&options.file, &module)?;
 
-    let mut store = Store::new(&engine, ());
-    let instance = Instance::new(&mut store, &module, &[]).map_err(CliError::Program)?;
+    if let Some(perf) = &perf {
+        perf.attach(&module);
+    }
+    let measured = options.watching.stats.then(Measured::start);
+    let called = call(&module, name, &arguments);
+    if let Ok(results) = &called {
+        for result in results {
+            writeln!(stdout, "{}", values::format(result))?;
+        }
+        // The results come before what is told about them.
+        stdout.flush()?;
+    }
+    if let Some(measured) = measured {
+        measured.print(&module, stderr)?;
+    }
+    let told = perf.map_or(Ok(()), |perf| perf.finish());
+    // What became of the program is more important.
+    called.and(told)
+}
+
+/// Has the engine tell its events to whoever wants to hear them.
+fn listen(config: &mut Config, log: Option<TierLog>, perf: Option<PerfMap>) {
+    if log.is_none() && perf.is_none() {
+        return;
+    }
+    config.on_tier_event(move |event| {
+        if let Some(log) = log {
+            log.hear(event);
+        }
+        if let Some(perf) = &perf {
+            perf.hear(event);
+        }
+    });
+}
+
+/// Calls an exported function, which is there, in an instance of its own.
+fn call(module: &Module, name: &str, arguments: &[Val]) -> Result<Vec<Val>> {
+    let mut store = Store::new(module.engine(), ());
+    let instance = Instance::new(&mut store, module, &[]).map_err(CliError::Program)?;
     let Some(Extern::Func(function)) = instance.get_export(&mut store, name) else {
         unreachable!("`function_to_call` found this function in the module");
     };
-    let mut results = vec![Val::I32(0); ty.results().len()];
+    let mut results = vec![Val::I32(0); function.ty(&store).results().len()];
     function
-        .call(&mut store, &arguments, &mut results)
+        .call(&mut store, arguments, &mut results)
         .map_err(CliError::Program)?;
-    for result in &results {
-        writeln!(stdout, "{}", values::format(result))?;
-    }
-    Ok(())
+    Ok(results)
 }
 
 fn load(engine: &Engine, file: &Path) -> Result<Module> {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use upshift::{Config, TierEvent, TierEventKind};
+use upshift::{TierEvent, TierEventKind};
 
 use crate::exports::printable;
 
@@ -29,15 +29,13 @@ impl TierLog {
         }
     }
 
-    /// Has the engine tell its events.
-    pub(crate) fn listen(self, config: &mut Config) {
-        config.on_tier_event(move |event| {
-            if self.tells(event) {
-                // A whole line at once, for several threads write. Nobody may be reading: no reason to stop.
-                let line = format!("{}\n", printable(&event.to_string()));
-                let _ = io::stderr().write_all(line.as_bytes());
-            }
-        });
+    /// Prints the event, if it is of those that are told.
+    pub(crate) fn hear(self, event: &TierEvent) {
+        if self.tells(event) {
+            // A whole line at once, for several threads write. Nobody may be reading: no reason to stop.
+            let line = format!("{}\n", printable(&event.to_string()));
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
     }
 
     fn tells(self, event: &TierEvent) -> bool {
