@@ -243,10 +243,6 @@ impl LlvmCompiler {
             ("target-cpu", &self.settings.processor.cpu),
             ("target-features", &self.settings.processor.features),
             ("prefer-vector-width", &vector_bits),
-            (
-                "tune-cpu",
-                &std::env::var("TUNE").unwrap_or("generic".into()),
-            ),
         ] {
             let attribute = context.create_string_attribute(key, value);
             function.add_attribute(AttributeLoc::Function, attribute);
@@ -281,7 +277,7 @@ impl LlvmCompiler {
         };
         let passes = PassBuilderOptions::create();
         passes.set_loop_vectorization(true);
-        passes.set_loop_slp_vectorization(std::env::var("NOSLP").is_err());
+        passes.set_loop_slp_vectorization(true);
         passes.set_loop_interleaving(true);
         passes.set_loop_unrolling(true);
         let run = |pipeline: &str, passes| {

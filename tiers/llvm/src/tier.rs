@@ -48,7 +48,7 @@ impl LlvmTier {
     pub fn new(options: OptimizerOptions) -> Result<Self, UnsupportedHost> {
         fatal::install_handler();
         target::triple();
-        let processor = Processor::named(&options.cpu);
+        let processor = Processor::named(&options.cpu, options.vector_bits);
         target::machine(&processor).map_err(UnsupportedHost::Target)?;
         Ok(Self {
             settings: Arc::new(Settings { options, processor }),
