@@ -26,6 +26,7 @@ use crate::canonicalize;
 use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribute};
 use crate::link::{LinkError, Linked, link};
 use crate::locations::Locations;
+use crate::tables::Tables;
 use crate::target;
 use crate::tier::{NAME, Settings};
 use crate::unit::{Callees, Member, Plan, Summaries};
@@ -36,6 +37,7 @@ pub struct LlvmCompiler {
     settings: Arc<Settings>,
     unit: Arc<ModuleUnit>,
     summaries: Summaries,
+    tables: Tables,
 }
 
 /// An LLVM module, filled.
@@ -52,6 +54,7 @@ impl LlvmCompiler {
             settings,
             unit,
             summaries,
+            tables: Tables::default(),
         }
     }
 
@@ -83,6 +86,7 @@ impl LlvmCompiler {
         let plan = Plan::new(
             &self.unit.module,
             &self.summaries,
+            &self.tables,
             options,
             request.function,
             request.entry,
@@ -124,6 +128,8 @@ impl LlvmCompiler {
             metadata: Metadata::new(context),
             unit: &self.unit,
             module: &self.unit.module,
+            summaries: &self.summaries,
+            tables: &self.tables,
         };
         let names: Vec<String> = (0..plan.members.len())
             .map(|member| self.name_of(plan, member))

@@ -9,6 +9,7 @@ mod emitter;
 mod fatal;
 mod link;
 mod locations;
+mod tables;
 mod target;
 mod tier;
 mod unit;

@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use crate::tables::{Tables, Targets};
 use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
 use upshift_module::Module;
@@ -68,6 +69,7 @@ impl Plan {
     pub fn new(
         module: &Module,
         summaries: &Summaries,
+        tables: &Tables,
         options: &OptimizerOptions,
         defined: u32,
         entry: EntryPoint,
@@ -88,7 +90,7 @@ impl Plan {
         if entry == EntryPoint::Function {
             plan.unroll_recursion(module, first, options);
         }
-        plan.add_callees(module, summaries, options)?;
+        plan.add_callees(module, summaries, tables, options)?;
         Ok(plan)
     }
 
@@ -139,6 +141,7 @@ impl Plan {
         &mut self,
         module: &Module,
         summaries: &Summaries,
+        tables: &Tables,
         options: &OptimizerOptions,
     ) -> Result<(), TranslateError> {
         let mut room = options.max_inlined_operators_per_unit;
@@ -146,7 +149,15 @@ impl Plan {
         while let Some(&member) = self.members.get(next) {
             next += 1;
             let summary = summaries.get(module, member.defined)?;
-            for &callee in &summary.calls {
+            let mut callees = summary.calls.clone();
+            for &(table, ty) in &summary.indirect_calls {
+                let fixed = tables.fixed(module, summaries, table);
+                let targets = fixed.map(|fixed| fixed.targets(module, ty));
+                if let Some(few) = targets.filter(Targets::are_few) {
+                    callees.extend(few.fitting.iter().map(|&(_, function)| function));
+                }
+            }
+            for callee in callees {
                 let Some(callee) = module.defined_function(callee) else {
                     continue;
                 };

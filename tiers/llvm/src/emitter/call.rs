@@ -10,6 +10,7 @@ use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 use super::LlvmEmitter;
 use super::build::{Built, Region, flag_attribute};
 use super::state::RESULT_CELL;
+use crate::tables::Targets;
 
 /// Bytes of a code slot, of a type id.
 const SLOT_SIZE: i32 = 8;
@@ -50,13 +51,107 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
         self.locate();
+        match self.known_targets(table, type_index) {
+            Some((targets, _)) if targets.are_few() => {
+                return self.call_one_of(&targets, table, type_index, index, args, results);
+            }
+            known => {
+                let known = known.as_ref().map(|(targets, _)| targets);
+                self.call_reference(known, table, type_index, index, args, results);
+            }
+        }
+    }
+
+    /// Calls one of a few functions directly, by the index; what is none of them is left to the checks.
+    fn call_one_of(
+        &mut self,
+        targets: &Targets,
+        table: u32,
+        type_index: u32,
+        index: BasicValueEnum<'ctx>,
+        args: &[BasicValueEnum<'ctx>],
+        results: &mut Vec<BasicValueEnum<'ctx>>,
+    ) {
+        let done = self.new_block();
+        let other = self.new_block();
+        let blocks: Vec<_> = targets.fitting.iter().map(|_| self.new_block()).collect();
+        let cases: Vec<_> = targets
+            .fitting
+            .iter()
+            .zip(&blocks)
+            .map(|(&(position, _), &block)| {
+                let position = self.types.i32.const_int(u64::from(position), false);
+                (position, block)
+            })
+            .collect();
+        self.builder
+            .build_switch(index.into_int_value(), other, &cases)
+            .built();
+        let mut ways = Vec::with_capacity(blocks.len() + 1);
+        for (&(_, function), &block) in targets.fitting.iter().zip(&blocks) {
+            self.builder.position_at_end(block);
+            let mut values = Vec::new();
+            self.call_function(function, args, &mut values);
+            ways.push((self.current_block(), values));
+            self.builder.build_unconditional_branch(done).built();
+        }
+        self.builder.position_at_end(other);
+        let mut values = Vec::new();
+        self.call_reference(Some(targets), table, type_index, index, args, &mut values);
+        ways.push((self.current_block(), values));
+        self.builder.build_unconditional_branch(done).built();
+
+        self.builder.position_at_end(done);
+        let module = self.module;
+        for (position, &ty) in module.types[type_index as usize]
+            .results()
+            .iter()
+            .enumerate()
+        {
+            let phi = self.builder.build_phi(self.types.of(ty), "").built();
+            for (block, values) in &ways {
+                phi.add_incoming(&[(&values[position], *block)]);
+            }
+            results.push(phi.as_basic_value());
+        }
+    }
+
+    /// Calls what a table's element refers to, after the checks that are needed.
+    fn call_reference(
+        &mut self,
+        known: Option<&Targets>,
+        table: u32,
+        type_index: u32,
+        index: BasicValueEnum<'ctx>,
+        args: &[BasicValueEnum<'ctx>],
+        results: &mut Vec<BasicValueEnum<'ctx>>,
+    ) {
         let element = self.table_element(table, index, TrapCode::UndefinedElement);
         let reference = self
             .read_field(self.types.ptr, element, 0, Region::Table)
             .into_pointer_value();
         let is_null = self.builder.build_is_null(reference, "").built();
         self.trap_if(is_null, TrapCode::UninitializedElement);
+        if known.is_none_or(|known| !known.others_are_null) {
+            self.check_signature(reference, type_index);
+        }
         // A reference's fields never change.
+        let slot = self
+            .read_fixed(self.types.ptr, reference, offsets::VMFUNCREF_SLOT)
+            .into_pointer_value();
+        let callee = if known.is_some_and(|known| known.all_defined) {
+            self.vmctx
+        } else {
+            self.announce_caller();
+            self.read_fixed(self.types.ptr, reference, offsets::VMFUNCREF_VMCTX)
+                .into_pointer_value()
+        };
+        let code = self.read_slot(slot, 0);
+        self.call_through(Code::Address(code), callee, type_index, args, results);
+    }
+
+    /// Traps if a reference is to a function of another signature.
+    fn check_signature(&mut self, reference: PointerValue<'ctx>, type_index: u32) {
         let actual = self
             .read_fixed(self.types.i32, reference, offsets::VMFUNCREF_TYPE_ID)
             .into_int_value();
@@ -69,15 +164,6 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .build_int_compare(IntPredicate::NE, actual, expected, "")
             .built();
         self.trap_if(differs, TrapCode::IndirectCallTypeMismatch);
-        self.announce_caller();
-        let slot = self
-            .read_fixed(self.types.ptr, reference, offsets::VMFUNCREF_SLOT)
-            .into_pointer_value();
-        let code = self.read_slot(slot, 0);
-        let callee = self
-            .read_fixed(self.types.ptr, reference, offsets::VMFUNCREF_VMCTX)
-            .into_pointer_value();
-        self.call_through(Code::Address(code), callee, type_index, args, results);
     }
 
     /// Tells a callee that may be a host function who calls.

@@ -12,7 +12,8 @@ use upshift_runtime::{TrapCode, offsets};
 use upshift_translate::{EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
 
 use super::build::{Built, Metadata, Region, Types};
-use crate::unit::Callees;
+use crate::tables::{Tables, Targets};
+use crate::unit::{Callees, Summaries};
 
 /// What is shared by all functions of one LLVM module.
 pub(crate) struct Shared<'u, 'ctx> {
@@ -24,6 +25,8 @@ pub(crate) struct Shared<'u, 'ctx> {
     pub metadata: Metadata<'ctx>,
     pub unit: &'u ModuleUnit,
     pub module: &'u Module,
+    pub summaries: &'u Summaries,
+    pub tables: &'u Tables,
 }
 
 /// What is known about the function to emit.
@@ -51,6 +54,8 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     pub(super) metadata: Metadata<'ctx>,
     pub(super) unit: &'u ModuleUnit,
     pub(super) module: &'u Module,
+    summaries: &'u Summaries,
+    tables: &'u Tables,
     pub(super) function: FunctionValue<'ctx>,
     pub(super) callees: Callees<'u, 'ctx>,
     /// The first block: allocas, fields that never change, and at last a jump to the second.
@@ -113,6 +118,8 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             metadata: shared.metadata,
             unit: shared.unit,
             module: shared.module,
+            summaries: shared.summaries,
+            tables: shared.tables,
             function,
             callees: target.callees,
             first,
@@ -206,6 +213,13 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
                 replace_with_poison(*phi, ty);
             }
         }
+    }
+
+    /// What a call through a table may reach, and how large the table is, if that is known for good.
+    pub(super) fn known_targets(&self, table: u32, type_index: u32) -> Option<(Targets, u32)> {
+        let fixed = self.tables.fixed(self.module, self.summaries, table)?;
+        let size = u32::try_from(fixed.elements.len()).ok()?;
+        Some((fixed.targets(self.module, type_index), size))
     }
 
     // Where we are.

@@ -14,8 +14,10 @@ pub struct BodySummary {
     pub operators: usize,
     /// Functions called directly, imports first; one entry for each call, in order.
     pub calls: Vec<u32>,
-    /// Whether it calls through tables.
-    pub calls_indirectly: bool,
+    /// Calls through tables: table and type index of each, in order.
+    pub indirect_calls: Vec<(u32, u32)>,
+    /// Whether it changes tables or their size.
+    pub writes_tables: bool,
     /// How many 64-bit multiplications it has.
     pub multiplications: usize,
     /// How many loops it has.
@@ -37,7 +39,15 @@ impl BodySummary {
             match operator.map_err(|error| TranslateError::malformed(body.function, &error))? {
                 Operator::Call { function_index } => summary.calls.push(function_index),
                 Operator::I64Mul => summary.multiplications += 1,
-                Operator::CallIndirect { .. } => summary.calls_indirectly = true,
+                Operator::CallIndirect {
+                    type_index,
+                    table_index,
+                } => summary.indirect_calls.push((table_index, type_index)),
+                Operator::TableSet { .. }
+                | Operator::TableGrow { .. }
+                | Operator::TableFill { .. }
+                | Operator::TableCopy { .. }
+                | Operator::TableInit { .. } => summary.writes_tables = true,
                 Operator::Loop { .. } => summary.loops += 1,
                 _ => {}
             }
@@ -48,6 +58,6 @@ impl BodySummary {
     /// Whether it calls functions of WebAssembly or of the host.
     #[must_use]
     pub fn makes_calls(&self) -> bool {
-        self.calls_indirectly || !self.calls.is_empty()
+        !self.calls.is_empty() || !self.indirect_calls.is_empty()
     }
 }
