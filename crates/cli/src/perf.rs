@@ -38,11 +38,13 @@ struct Inner {
 }
 
 impl PerfMap {
-    /// An empty map.
+    /// An empty map. Has code go where `perf` finds it.
     ///
     /// # Errors
     /// When the file can't be made.
     pub(crate) fn create() -> Result<Self> {
+        // Code in files is looked up in those files.
+        upshift::keep_code_anonymous();
         // Where `perf` looks, whatever the environment says about temporary files.
         let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
         let file = OpenOptions::new()

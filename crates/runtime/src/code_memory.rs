@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use parking_lot::Mutex;
 
@@ -38,6 +38,8 @@ const MAX_RANGES: usize = 64;
 static RANGES: [AtomicPtr<CodeRange>; MAX_RANGES] =
     [const { AtomicPtr::new(ptr::null_mut()) }; MAX_RANGES];
 static CREATION: Mutex<()> = Mutex::new(());
+/// Whether ranges reserved from now on are anonymous memory.
+static ANONYMOUS: AtomicBool = AtomicBool::new(false);
 
 /// The code memory of a process. Never unmapped.
 pub(crate) struct CodeRange {
@@ -74,6 +76,12 @@ impl LazyStubs {
     pub(crate) fn address(&self, function: usize) -> *mut u8 {
         (self.first + function * arch::LAZY_STUB_SIZE) as *mut u8
     }
+}
+
+/// Keeps code in anonymous memory instead of a memory file, from the first module of the process on: tools that
+/// take names from outside look for them only there. Has no effect on a process that has code already.
+pub fn keep_code_anonymous() {
+    ANONYMOUS.store(true, Ordering::Relaxed);
 }
 
 /// Whether `pc` is in generated code or in a lazy stub. Async-signal-safe.
@@ -118,7 +126,9 @@ impl CodeRange {
             RANGE_SIZE - STUBS_END.next_multiple_of(page_size),
         )]);
         let state = Mutex::new(RangeState { free, stubs: 0 });
-        if let Ok((file, writable, executable)) = map_twice() {
+        if !ANONYMOUS.load(Ordering::Relaxed)
+            && let Ok((file, writable, executable)) = map_twice()
+        {
             return Ok(Self {
                 pid,
                 file: Some(file),

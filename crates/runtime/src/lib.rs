@@ -35,6 +35,7 @@ pub use arch::{ArgCursor, ArgLocation, CallFrame, VectorUse};
 pub use backtrace::*;
 pub use builtins::*;
 pub use code::*;
+pub use code_memory::keep_code_anonymous;
 pub use externref::ExternHandle;
 pub use global::Global;
 pub use hooks::*;

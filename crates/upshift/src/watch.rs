@@ -58,6 +58,15 @@ impl Module {
     }
 }
 
+/// Keeps machine code in anonymous memory, where Linux `perf` looks for the names in `/tmp/perf-PID.map`. To be
+/// called before the first module of the process is made; later, it has no effect.
+///
+/// Usually code is in a memory file that is mapped twice. In anonymous memory each function takes pages of its
+/// own, which costs memory, and a little speed where there are many functions.
+pub fn keep_code_anonymous() {
+    upshift_runtime::keep_code_anonymous();
+}
+
 /// Finds out where the thread that starts it spends its CPU time, in WebAssembly function by function.
 ///
 /// It uses a timer of the thread's own and the signal `SIGPROF`, which goes on to a handler that was installed
