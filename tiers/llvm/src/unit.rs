@@ -136,7 +136,7 @@ impl Plan {
         }
     }
 
-    /// Small callees of members, breadth first, as long as there is room.
+    /// Small callees of members that don't call themselves, breadth first, as long as there is room.
     fn add_callees(
         &mut self,
         module: &Module,
@@ -167,7 +167,11 @@ impl Plan {
                     continue;
                 }
                 let summary = summaries.get(module, callee)?;
-                if summary.operators > options.max_inlined_operators.min(room) {
+                // What calls itself is unrolled into itself where it is compiled on its own.
+                let index = module.imported.functions + callee;
+                if summary.calls.contains(&index)
+                    || summary.operators > options.max_inlined_operators.min(room)
+                {
                     continue;
                 }
                 room -= summary.operators;
