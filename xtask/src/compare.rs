@@ -31,9 +31,9 @@ so that what slows down the machine for a while slows down both sides of a ratio
 
 Measurements (all but tier-total, if none is named):
   kernels        calls of `run` of every kernel of benches/kernels in the steady state; or name single kernels. First it
-                 is called until the time of --warm-up-ms has passed, so that what tiers up is in its final tier and what
-                 compiles lazily has compiled; then ten times, of which the fastest counts: a slower one was disturbed
-                 by other programs. The tables give ratios to native code, and to the better of both native builds
+                 is called until the time of --warm-up-ms has passed, and until nothing waits for a better tier, but at most
+                 ten times as long; then ten times, of which the fastest counts: a slower one was disturbed by other
+                 programs. The tables give ratios to native code, and to the better of both native builds
   compile        compiling the large module whole, on one thread
   first-result   bytes to first result of the large module, of which one function in a thousand is called
   instantiate    a store and an instance of a small module that is compiled already

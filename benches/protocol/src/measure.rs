@@ -43,7 +43,10 @@ impl Samples {
     }
 }
 
-/// Calls first for `warm_up`, so that an engine with tiers has its final code, then `repeat` times.
+/// How many times longer than asked for a warm-up may go on because the engine is still compiling.
+const WARM_UP_PATIENCE: u32 = 10;
+
+/// Calls first for `warm_up`, and on until an engine with tiers has its final code, then `repeat` times.
 pub(crate) fn kernel<P: Peer>(
     peer: &P,
     wasm: &[u8],
@@ -71,7 +74,9 @@ pub(crate) fn kernel<P: Peer>(
         samples.check(value)
     };
     let start = Instant::now();
-    while start.elapsed() < warm_up {
+    while start.elapsed() < warm_up
+        || !P::is_settled(&module) && start.elapsed() < warm_up * WARM_UP_PATIENCE
+    {
         call(series::WARM_UP)?;
     }
     for _ in 0..repeat {

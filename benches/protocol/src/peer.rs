@@ -94,6 +94,11 @@ pub trait Peer: Sized {
     /// If the module wants other imports or its start traps.
     fn instantiate(&self, module: &Self::Module) -> Result<Self::Instance>;
 
+    /// Whether no code of the module is about to be replaced by better code.
+    fn is_settled(_module: &Self::Module) -> bool {
+        true
+    }
+
     /// An export of type `(i32) -> i32` as something that can be called as fast as the engine's API allows.
     ///
     /// # Errors

@@ -62,6 +62,10 @@ impl Peer for UpshiftEngine {
         Ok((store, instance))
     }
 
+    fn is_settled(module: &Module) -> bool {
+        module.tier_stats().pending == 0
+    }
+
     fn unary(
         (mut store, instance): Self::Instance,
         export: &str,

@@ -11,7 +11,7 @@ pub struct Ratios {
     title: String,
     engines: Vec<&'static str>,
     lines: Vec<Line>,
-    /// Of the lines where all engines have a ratio, so that all means are about the same kernels.
+    /// Each of the lines that the engine has, which are fewer than all where it failed.
     geometric_means: Vec<f64>,
 }
 
@@ -119,6 +119,21 @@ impl Ratios {
             .map(|column| cell(self.worst(column)))
             .collect();
         print_line("worst", "", &worst);
+        let measured: Vec<usize> = (0..self.engines.len())
+            .map(|column| self.measured(column))
+            .collect();
+        if measured.iter().any(|&lines| lines < self.lines.len()) {
+            let counts: Vec<String> = measured.iter().map(usize::to_string).collect();
+            print_line("measured", &format!("of {}", self.lines.len()), &counts);
+        }
+    }
+
+    /// How many lines the engine has: means over different lines can't be compared.
+    fn measured(&self, column: usize) -> usize {
+        self.lines
+            .iter()
+            .filter(|line| line.ratios[column].is_some())
+            .count()
     }
 
     fn worst(&self, column: usize) -> Option<f64> {
@@ -135,14 +150,10 @@ fn cell(ratio: Option<f64>) -> String {
         .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"))
 }
 
-/// Not a number if there is no line to take the mean of.
+/// Of the lines that have a ratio in that column, which are not none.
 fn geometric_mean(lines: &[Line], column: usize) -> f64 {
-    let complete = lines
-        .iter()
-        .filter(|line| line.ratios.iter().all(Option::is_some));
-    let logarithms: Vec<f64> = complete
-        .filter_map(|line| line.ratios[column].map(f64::ln))
-        .collect();
+    let ratios = lines.iter().filter_map(|line| line.ratios[column]);
+    let logarithms: Vec<f64> = ratios.map(f64::ln).collect();
     (logarithms.iter().sum::<f64>() / logarithms.len() as f64).exp()
 }
 
@@ -164,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_refers_to_the_best_reference_and_means_to_complete_lines() {
+    fn each_line_refers_to_the_best_reference_and_means_to_what_was_measured() {
         let lines: Vec<(String, String)> = ["m1", "m2", "m3"]
             .map(|name| (name.to_owned(), name.replace('m', "kernel ")))
             .into();
@@ -177,7 +188,8 @@ mod tests {
         assert_eq!(ratios[2], [Some(1.0), None]);
         let references: Vec<_> = table.lines.iter().map(|line| line.reference).collect();
         assert_eq!(references, ["fast", "slow", "slow"]);
-        assert!((table.geometric_means[0] - 2.0).abs() < 1e-12);
+        assert_eq!([table.measured(0), table.measured(1)], [3, 2]);
+        assert!((table.geometric_means[0] - 4f64.cbrt()).abs() < 1e-12);
         assert!((table.geometric_means[1] - 1.0).abs() < 1e-12);
         assert_eq!(table.worst(1), Some(2.0));
         assert!(Ratios::new("title", &lines, &engines, &["absent"], &times).is_none());
