@@ -28,21 +28,21 @@ fn compare(seeds: Range<u64>) {
 // Four tests, so that they run side by side.
 
 #[test]
-fn engines_agree_on_seeds_0_to_124() {
-    compare(0..125);
+fn engines_agree_on_seeds_0_to_249() {
+    compare(0..250);
 }
 
 #[test]
-fn engines_agree_on_seeds_125_to_249() {
-    compare(125..250);
+fn engines_agree_on_seeds_250_to_499() {
+    compare(250..500);
 }
 
 #[test]
-fn engines_agree_on_seeds_250_to_374() {
-    compare(250..375);
+fn engines_agree_on_seeds_500_to_749() {
+    compare(500..750);
 }
 
 #[test]
-fn engines_agree_on_seeds_375_to_499() {
-    compare(375..500);
+fn engines_agree_on_seeds_750_to_999() {
+    compare(750..1000);
 }

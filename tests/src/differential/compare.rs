@@ -25,6 +25,9 @@ const REFERENCE: &str = "wasmi";
 /// depths; the functions that follow find a new instance. So they do after `unreachable`, which may be the end of
 /// the fuel, and after the error of a host function. After other traps the instance is used again.
 ///
+/// Where wasmi's program accesses a memory out of bounds, a mode that is not [precise](Mode::precise) may do
+/// anything but fail: whatever follows is not compared with it, and new instances follow for all.
+///
 /// wasmi has errors too. Where there is a difference, all is done once more with the module written down in another
 /// way for wasmi, which should be the same to it. Only what differs from wasmi in both ways is a difference;
 /// [`Counts::wasmi_erred`] says how often wasmi disagreed with itself.
@@ -159,26 +162,30 @@ impl Comparison {
                 let refused = format!("refused: {error}");
                 differ(subject.name(), Place::Load, accepted(), refused)
             });
-            loaded.push((subject.name(), made?));
+            loaded.push((subject, made?));
         }
-        let Some((_, (exports, _))) = loaded.first() else {
+        let Some((first, (exports, _))) = loaded.first() else {
             return Ok(Counts::default());
         };
         let exports = exports.clone();
         let reference = reference::load(wasm, &exports, detour).map_err(|error| {
             differ(
-                loaded[0].0,
+                first.name(),
                 Place::Load,
                 format!("refused: {error}"),
                 accepted(),
             )
         })?;
-        let mut machines = vec![(REFERENCE, reference)];
-        machines.extend(
-            loaded
-                .into_iter()
-                .map(|(name, (_, machine))| (name, machine)),
-        );
+        let mut machines = vec![Member {
+            name: REFERENCE,
+            precise: true,
+            machine: reference,
+        }];
+        machines.extend(loaded.into_iter().map(|(subject, (_, machine))| Member {
+            name: subject.name(),
+            precise: subject.is_precise(),
+            machine,
+        }));
         let mut step = InStep {
             machines,
             counts: Counts {
@@ -198,9 +205,15 @@ impl Comparison {
 
 /// Machines that do the same things, the reference first.
 struct InStep<'a, 'w> {
-    machines: Vec<(&'static str, Box<dyn Machine + 'a>)>,
+    machines: Vec<Member<'a>>,
     counts: Counts,
     watch: &'w mut dyn FnMut(Event<'_>),
+}
+
+struct Member<'a> {
+    name: &'static str,
+    precise: bool,
+    machine: Box<dyn Machine + 'a>,
 }
 
 struct Found {
@@ -235,10 +248,13 @@ impl InStep<'_, '_> {
             } else {
                 self.agree(place, &outcomes)?;
                 self.counts.call(&outcomes[0]);
-                matches!(
-                    outcomes[0],
-                    Outcome::Trapped(TrapKind::Unreachable) | Outcome::HostFailed(_)
-                )
+                match outcomes[0] {
+                    Outcome::Trapped(TrapKind::Unreachable) | Outcome::HostFailed(_) => true,
+                    Outcome::Trapped(TrapKind::MemoryOutOfBounds) => {
+                        self.machines.iter().any(|member| !member.precise)
+                    }
+                    _ => false,
+                }
             };
             if used_up {
                 calls_before = 0;
@@ -264,35 +280,42 @@ impl InStep<'_, '_> {
 
     fn each(&mut self, mut act: impl FnMut(&mut dyn Machine) -> Outcome) -> Vec<Outcome> {
         let machines = self.machines.iter_mut();
-        machines.map(|(_, machine)| act(&mut **machine)).collect()
+        machines.map(|member| act(&mut *member.machine)).collect()
     }
 
     /// Compares outcomes, and what instances look like now.
     fn agree(&mut self, place: Place, outcomes: &[Outcome]) -> Result<(), Box<Found>> {
         let expected = &outcomes[0];
-        for ((mode, _), outcome) in self.machines.iter().zip(outcomes) {
-            if outcome != expected || matches!(outcome, Outcome::Failed(_)) {
-                return Err(Box::new(Found {
-                    mode,
-                    place,
-                    expected: expected.to_string(),
-                    given: outcome.to_string(),
-                }));
+        let differ = |mode, expected: String, given: String| {
+            Box::new(Found {
+                mode,
+                place: place.clone(),
+                expected,
+                given,
+            })
+        };
+        let out_of_bounds = *expected == Outcome::Trapped(TrapKind::MemoryOutOfBounds);
+        let mut reference = None;
+        for (member, outcome) in self.machines.iter_mut().zip(outcomes) {
+            let defined = member.precise || !out_of_bounds;
+            if matches!(outcome, Outcome::Failed(_)) || (defined && outcome != expected) {
+                return Err(differ(
+                    member.name,
+                    expected.to_string(),
+                    outcome.to_string(),
+                ));
             }
-        }
-        let mut states = self
-            .machines
-            .iter_mut()
-            .map(|(mode, machine)| (*mode, machine.state()));
-        let reference = states.next();
-        for (mode, state) in states {
-            if let Some(what) = reference.as_ref().and_then(|(_, r)| r.difference(&state)) {
-                return Err(Box::new(Found {
-                    mode,
-                    place,
-                    expected: format!("{expected}, and left"),
-                    given: format!("{expected}, but differs in {what}"),
-                }));
+            if !defined {
+                continue;
+            }
+            let state = member.machine.state();
+            let reference = reference.get_or_insert_with(|| state.clone());
+            if let Some(what) = reference.difference(&state) {
+                return Err(differ(
+                    member.name,
+                    format!("{expected}, and left"),
+                    format!("{expected}, but differs in {what}"),
+                ));
             }
         }
         (self.watch)(Event::Agreed(&place, outcomes));
@@ -364,12 +387,32 @@ mod tests {
     }
 
     fn compare(a: (&[Outcome], u8), b: (&[Outcome], u8)) -> Result<Counts, Box<Found>> {
+        compare_with(true, a, b)
+    }
+
+    /// Like `compare`, where the second one may be imprecise.
+    fn compare_with(
+        precise: bool,
+        a: (&[Outcome], u8),
+        b: (&[Outcome], u8),
+    ) -> Result<Counts, Box<Found>> {
         let fake = |(outcomes, memory): (&[Outcome], u8)| Fake {
             outcomes: outcomes.to_vec(),
             memory,
         };
         let mut step = InStep {
-            machines: vec![("a", Box::new(fake(a))), ("b", Box::new(fake(b)))],
+            machines: vec![
+                Member {
+                    name: "a",
+                    precise: true,
+                    machine: Box::new(fake(a)),
+                },
+                Member {
+                    name: "b",
+                    precise,
+                    machine: Box::new(fake(b)),
+                },
+            ],
             counts: Counts::default(),
             watch: &mut |_| {},
         };
@@ -419,6 +462,20 @@ mod tests {
             (counts.compared_calls(), counts.overflows["in some"]),
             (1, 1)
         );
+    }
+
+    #[test]
+    fn an_imprecise_mode_may_differ_after_an_access_out_of_bounds_only() {
+        let out_of_bounds = [Outcome::Trapped(TrapKind::MemoryOutOfBounds), one(1)];
+        let goes_on = [one(7), one(1)];
+        assert!(compare_with(true, (&out_of_bounds, 1), (&goes_on, 1)).is_err());
+        assert!(compare_with(false, (&goes_on, 1), (&out_of_bounds, 1)).is_err());
+        let failed = [Outcome::Failed("no memory".to_owned()), one(1)];
+        assert!(compare_with(false, (&out_of_bounds, 1), (&failed, 1)).is_err());
+        assert!(compare_with(false, (&out_of_bounds, 1), (&goes_on, 1)).is_ok());
+        // The instances that follow are compared again.
+        assert!(compare_with(false, (&out_of_bounds, 1), (&[one(7), one(2)], 1)).is_err());
+        assert!(compare_with(false, (&out_of_bounds, 1), (&goes_on, 2)).is_err());
     }
 
     #[test]

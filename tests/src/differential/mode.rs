@@ -1,12 +1,16 @@
 //! The ways in which Upshift runs every generated module.
 
-use upshift::Config;
+#[cfg(feature = "llvm")]
+use upshift::TieringProfile;
+use upshift::{Config, TierMode};
 
 /// A way to run: a name and how the engine is configured for it.
 #[derive(Clone, Copy)]
 pub struct Mode {
     /// For people, and for the command line.
     pub name: &'static str,
+    /// Whether what it does is also defined after an access out of bounds.
+    pub precise: bool,
     /// Sets the mode.
     pub configure: fn(&mut Config),
 }
@@ -15,27 +19,88 @@ pub struct Mode {
 pub const MODES: &[Mode] = &[
     Mode {
         name: "baseline",
-        configure: |_| {},
+        precise: true,
+        configure: |config| {
+            config.tier(TierMode::Baseline);
+        },
     },
     Mode {
         name: "eager",
+        precise: true,
         configure: |config| {
-            config.eager(true);
+            config.tier(TierMode::Baseline).eager(true);
         },
     },
     Mode {
         name: "osr",
+        precise: true,
         configure: |config| {
-            config.force_osr(true);
+            config.tier(TierMode::Baseline).force_osr(true);
         },
     },
     Mode {
         name: "checked",
+        precise: true,
         configure: |config| {
+            config.tier(TierMode::Baseline);
             config.bounds_checks(true).count_work(false);
         },
     },
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "llvm",
+        precise: false,
+        configure: |config| {
+            config.tier(TierMode::Optimizing);
+        },
+    },
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "llvm-precise",
+        precise: true,
+        configure: |config| {
+            let config = config.tier(TierMode::Optimizing).precise_traps(true);
+            config.tiering_profile(quick_profile());
+        },
+    },
+    // Functions move up when they are called for the second time, and their callers wait.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "auto",
+        precise: true,
+        configure: |config| {
+            move_up(config).precise_traps(true);
+        },
+    },
+    // Loops are entered in the middle.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "auto-osr",
+        precise: false,
+        configure: |config| {
+            move_up(config).force_osr(true);
+        },
+    },
 ];
+
+#[cfg(feature = "llvm")]
+fn move_up(config: &mut Config) -> &mut Config {
+    let mut profile = quick_profile();
+    profile.tier_up.threshold_in_operators = Some(1);
+    config
+        .tier(TierMode::Auto)
+        .synchronous_tiering(true)
+        .tiering_profile(profile)
+}
+
+/// One mode has LLVM try as hard as it does for users. The others are about what it is given and how its code is
+/// entered, and get through more modules with less.
+#[cfg(feature = "llvm")]
+fn quick_profile() -> TieringProfile {
+    let mut profile = TieringProfile::default();
+    profile.optimizer.pipeline = "default<O1>".to_owned();
+    profile
+}
 
 impl std::fmt::Debug for Mode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,9 +1,11 @@
 //! Upshift as a [`Machine`], in one of its modes.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use upshift::{
     Caller, Config, Engine, Error, Extern, ExternRef, ExternType, Func, FuncType, Global,
     GlobalType, Instance, Memory, MemoryType, Module, Mutability, Ref, RefType, Result, Store,
-    Table, TableType, TrapCode, Val,
+    Table, TableType, TierEventKind, TrapCode, Val,
 };
 
 use super::host::{self, Object};
@@ -48,7 +50,11 @@ impl Exports {
 pub struct Subject {
     mode: Mode,
     engine: Engine,
+    /// What the optimizing tier could not compile since somebody looked.
+    failures: Failures,
 }
+
+type Failures = Arc<Mutex<Vec<String>>>;
 
 impl Subject {
     /// An engine in this mode.
@@ -58,12 +64,28 @@ impl Subject {
     pub fn new(mode: Mode) -> Result<Self> {
         let mut config = Config::new();
         (mode.configure)(&mut config);
+        let failures = Failures::default();
+        let sink = Arc::clone(&failures);
+        config.on_tier_event(move |event| {
+            if matches!(event.kind, TierEventKind::Failed { .. }) {
+                lock(&sink).push(event.to_string());
+            }
+        });
         let engine = Engine::new(&config)?;
-        Ok(Self { mode, engine })
+        Ok(Self {
+            mode,
+            engine,
+            failures,
+        })
     }
 
     pub(crate) fn name(&self) -> &'static str {
         self.mode.name
+    }
+
+    /// Whether an access out of bounds does exactly what it should.
+    pub(crate) fn is_precise(&self) -> bool {
+        self.mode.precise
     }
 
     /// A module, and what it exports.
@@ -77,6 +99,7 @@ impl Subject {
             module,
             exports: exports.clone(),
             running: None,
+            failures: Arc::clone(&self.failures),
         };
         Ok((exports, Box::new(machine)))
     }
@@ -86,6 +109,11 @@ struct SubjectMachine {
     module: Module,
     exports: Exports,
     running: Option<Running>,
+    failures: Failures,
+}
+
+fn lock(failures: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    failures.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Running {
@@ -116,19 +144,16 @@ impl SubjectMachine {
     }
 }
 
-impl Machine for SubjectMachine {
-    fn instantiate(&mut self) -> Outcome {
-        self.running = None;
-        match self.start() {
-            Ok(running) => {
-                self.running = Some(running);
-                Outcome::Returned(Vec::new())
-            }
-            Err(error) => outcome(&error),
+impl SubjectMachine {
+    /// A compile that fails is no error to programs, but it is here.
+    fn unless_a_compile_failed(&self, outcome: Outcome) -> Outcome {
+        match lock(&self.failures).pop() {
+            Some(failure) => Outcome::Failed(failure),
+            None => outcome,
         }
     }
 
-    fn call(&mut self, function: &str, arguments: &[Value]) -> Outcome {
+    fn call_running(&mut self, function: &str, arguments: &[Value]) -> Outcome {
         let Some(running) = &mut self.running else {
             return Outcome::Failed("there is no instance".to_owned());
         };
@@ -155,6 +180,25 @@ impl Machine for SubjectMachine {
             }
             Err(error) => outcome(&error),
         }
+    }
+}
+
+impl Machine for SubjectMachine {
+    fn instantiate(&mut self) -> Outcome {
+        self.running = None;
+        let outcome = match self.start() {
+            Ok(running) => {
+                self.running = Some(running);
+                Outcome::Returned(Vec::new())
+            }
+            Err(error) => outcome(&error),
+        };
+        self.unless_a_compile_failed(outcome)
+    }
+
+    fn call(&mut self, function: &str, arguments: &[Value]) -> Outcome {
+        let outcome = self.call_running(function, arguments);
+        self.unless_a_compile_failed(outcome)
     }
 
     fn state(&mut self) -> State {
