@@ -4,8 +4,9 @@ use crate::failure::Failure;
 use crate::{process, setup};
 
 pub const DETAILS: &str = "\
-Builds Upshift with optimization and runs examples/'s program `demo`, with ARGS: the kernels n-body and Fibonacci are
-compiled and run, and their compile times, run times and results are printed. The first build takes a few minutes.";
+Builds Upshift with optimization and runs examples/'s program `demo`, with ARGS: the kernels n-body and Fibonacci run on
+the baseline, on LLVM, and automatically. Their compile times, run times and results are printed, and for the last
+mode the moment at which each function moved up. The first build takes a few minutes.";
 
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     setup::provide_for("demo")?;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use upshift::{CodeForm, EntryPoint, FunctionTier, Module};
 use upshift_module::{Entity, Features};
+use upshift_translate::enclosing_loops;
 
 use crate::error::{CliError, Result};
 use crate::exports::{nearest, printable};
@@ -77,6 +78,9 @@ impl<'a> Emit<'a> {
         let parsed = upshift_module::Module::parse(module.binary(), &Features::all())
             .map_err(|error| CliError::Emit(error.into()))?;
         let function = find(&parsed, self.function)?;
+        if let EntryPoint::Loop(number) = self.entry {
+            check_loop(&parsed, function, number)?;
+        }
         let text = module
             .emit(function, self.tier, self.entry, self.form)
             .map_err(CliError::Emit)?;
@@ -114,6 +118,20 @@ fn find(module: &upshift_module::Module, wanted: &str) -> Result<u32> {
     found
         .map(|&(_, index)| index)
         .ok_or_else(|| unknown(nearest(wanted, all.iter().map(|(name, _)| *name)).map(printable)))
+}
+
+/// That a function which is there has this loop.
+fn check_loop(module: &upshift_module::Module, function: u32, number: u32) -> Result<()> {
+    let defined = function - module.imported.functions;
+    let exists = |number: &u32| enclosing_loops(module, defined, *number).is_ok();
+    if exists(&number) {
+        return Ok(());
+    }
+    Err(CliError::UnknownLoop {
+        function,
+        number,
+        count: (0..number).take_while(exists).count(),
+    })
 }
 
 #[cfg(test)]

