@@ -3,6 +3,10 @@
 //! `exit` destroys a C++ library's global objects while threads that use them go on. A compile that runs then
 //! would turn a clean end into a crash, so the end waits for it; nothing new is begun. A program that has
 //! nothing left to destroy can use `_exit`, which waits for nobody.
+//!
+//! A function registered with `atexit` comes too late: objects that LLVM made since then are destroyed before
+//! it is called. The destructors of a thread's own variables come first of all, so the main thread, which is
+//! the one that ends a process, has one that waits. `atexit` is for ends that other threads bring about.
 
 use std::cell::Cell;
 use std::process;
@@ -24,7 +28,21 @@ static PROCESS: AtomicU32 = AtomicU32::new(0);
 /// The longest wait: an end that never comes would be worse than one that may go wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Waits when the main thread ends, and with it the process.
+struct MainThread;
+
+impl Drop for MainThread {
+    fn drop(&mut self) {
+        // SAFETY: neither has preconditions.
+        let is_main = unsafe { libc::gettid() == libc::getpid() };
+        if is_main {
+            at_exit();
+        }
+    }
+}
+
 thread_local! {
+    static MAIN_THREAD: MainThread = const { MainThread };
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -40,6 +58,18 @@ pub(crate) fn wait_for(pool: &Arc<Pool>) {
     let mut pools = POOLS.lock();
     pools.retain(|pool| pool.strong_count() > 0);
     pools.push(Arc::downgrade(pool));
+}
+
+/// Called when the program is loaded, on the main thread, which may never touch an engine itself.
+#[used]
+// SAFETY: the section is for functions of this signature, and this one may run before `main`.
+#[unsafe(link_section = ".init_array")]
+static WHEN_LOADED: extern "C" fn() = watch_this_thread;
+
+/// Has the end of this thread wait for running compiles if it is the main thread.
+extern "C" fn watch_this_thread() {
+    // A thread that is ending has done so already.
+    let _ = MAIN_THREAD.try_with(|_| ());
 }
 
 /// Notes that the current thread is one of those that are waited for, and so must not wait itself.

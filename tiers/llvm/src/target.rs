@@ -4,9 +4,8 @@ use inkwell::OptimizationLevel;
 use inkwell::targets::{
     CodeModel, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple,
 };
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::Once;
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 /// A processor in LLVM's notation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,25 +61,61 @@ pub(crate) fn triple() -> TargetTriple {
     TargetMachine::get_default_triple()
 }
 
-thread_local! {
-    /// The last target machine of this thread: making one takes longer than a small function does.
-    static MACHINE: RefCell<Option<(Processor, Rc<TargetMachine>)>> = const { RefCell::new(None) };
+/// Target machines that no compile uses at the moment: making one takes longer than a small function does.
+/// They belong to no thread, because the end of a thread may come while the process ends, when LLVM can't
+/// dispose of anything any more.
+static IDLE: Mutex<Vec<(Processor, Idle)>> = Mutex::new(Vec::new());
+
+struct Idle(TargetMachine);
+
+// SAFETY: a target machine is data without ties to a thread; whoever takes it out of `IDLE` has it alone.
+unsafe impl Send for Idle {}
+
+/// A target machine, lent until this is dropped.
+pub(crate) struct Machine {
+    processor: Processor,
+    machine: Option<Idle>,
 }
 
-/// This thread's target machine for a processor.
+impl Deref for Machine {
+    type Target = TargetMachine;
+
+    fn deref(&self) -> &TargetMachine {
+        let machine = self.machine.as_ref();
+        &machine.expect("taken out when dropped only").0
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some(machine) = self.machine.take() {
+            let processor = self.processor.clone();
+            idle_machines().push((processor, machine));
+        }
+    }
+}
+
+fn idle_machines() -> MutexGuard<'static, Vec<(Processor, Idle)>> {
+    // Nothing between lock and unlock leaves it half done.
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A target machine for a processor.
 ///
 /// # Errors
 /// What LLVM has against the triple.
-pub(crate) fn machine(processor: &Processor) -> Result<Rc<TargetMachine>, String> {
-    MACHINE.with_borrow_mut(|cached| {
-        if let Some((of, machine)) = cached
-            && of == processor
-        {
-            return Ok(Rc::clone(machine));
-        }
-        let machine = Rc::new(create(processor)?);
-        *cached = Some((processor.clone(), Rc::clone(&machine)));
-        Ok(machine)
+pub(crate) fn machine(processor: &Processor) -> Result<Machine, String> {
+    let mut idle = idle_machines();
+    let found = idle.iter().position(|(of, _)| of == processor);
+    let found = found.map(|place| idle.swap_remove(place).1);
+    drop(idle);
+    let machine = match found {
+        Some(machine) => machine,
+        None => Idle(create(processor)?),
+    };
+    Ok(Machine {
+        processor: processor.clone(),
+        machine: Some(machine),
     })
 }
 
