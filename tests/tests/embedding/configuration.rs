@@ -1,6 +1,6 @@
 //! Options of an engine: each does what it says.
 
-use upshift::{Config, Engine, ErrorKind, Instance, Module, Store, TrapCode};
+use upshift::{Config, Engine, ErrorKind, Instance, Module, Store, TierMode, TrapCode};
 
 /// A switch, and a module that needs it.
 type Proposal = (fn(&mut Config, bool) -> &mut Config, &'static str);
@@ -155,7 +155,7 @@ fn loops_give_the_same_results_when_left_at_every_header() {
     let mut plain = Config::new();
     plain.count_work(false);
     let mut forced = Config::new();
-    forced.force_osr(true);
+    forced.tier(TierMode::Baseline).force_osr(true);
     for (config, moves) in [(Config::new(), false), (plain, false), (forced, true)] {
         let engine = Engine::new(&config).unwrap();
         let module = Module::new(&engine, text).unwrap();

@@ -11,6 +11,8 @@ mod modules;
 mod objects;
 mod recursion;
 mod scale;
+#[cfg(feature = "llvm")]
+mod tiering;
 mod traps;
 
 use std::process::Command;

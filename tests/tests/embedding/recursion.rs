@@ -19,7 +19,7 @@ const RECURSE: &str = r#"(module
   (func (export "fine") (result i32) (i32.const 5)))"#;
 
 /// Every kind of recursion overflows, and the store can be used afterwards.
-fn recurse(engine: &Engine) {
+pub(crate) fn recurse(engine: &Engine) {
     let mut linker = Linker::new(engine);
     linker
         .func_wrap(
