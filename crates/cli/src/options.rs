@@ -48,7 +48,7 @@ pub enum Command {
         Results are printed one a line. If the program traps, its backtrace is printed on the standard \
         error, and the exit status is 134."
     )]
-    Run(Run),
+    Run(Box<Run>),
     /// Show what is in a module, without running it.
     #[command(
         long_about = "Shows what is in a module, without running it: imports and exports with their types, \
@@ -264,7 +264,7 @@ mod tests {
     fn run(line: &[&str]) -> Run {
         let line = ["upshift", "run"].iter().chain(line);
         match Cli::try_parse_from(line).unwrap().command {
-            Command::Run(run) => run,
+            Command::Run(run) => *run,
             other => panic!("{other:?}"),
         }
     }

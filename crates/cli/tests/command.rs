@@ -220,7 +220,16 @@ fn help_teaches_and_mistakes_in_the_command_line_end_with_1() {
         ),
         (
             &["run", "--help"],
-            &["--invoke <NAME>", "Examples:", "nan:0x200000"],
+            &[
+                "--invoke <NAME>",
+                "Examples:",
+                "nan:0x200000",
+                "--tiering <FILE.toml>",
+                "--tier-log",
+                "--stats --invoke nbody 5000000",
+                "--emit <FORM> <FUNCTION>",
+                "perf record",
+            ],
         ),
         (&["inspect", "--help"], &["Examples:", "--largest"]),
         (&["wast", "--help"], &["Examples:", "--features"]),

@@ -3,7 +3,6 @@
 mod support;
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use support::{Ended, Files, check_failure, run, upshift};
 
@@ -277,6 +276,8 @@ fn the_map_for_perf_names_functions_and_tiers() {
 #[cfg(feature = "llvm")]
 #[test]
 fn the_end_does_not_wait_for_what_is_being_compiled() {
+    use std::time::{Duration, Instant};
+
     let mut module =
         String::from("(module (func (export \"f\") (param i32) (result f64) (local f64)\n");
     for index in 0..10_000 {
