@@ -297,7 +297,7 @@ impl LlvmCompiler {
         };
         if plan.multiplications >= wide_multiply::MULTIPLICATIONS {
             run(
-                "function(sroa,early-cse,instcombine)",
+                "function(sroa,early-cse,instcombine<no-verify-fixpoint>)",
                 PassBuilderOptions::create(),
             )?;
             wide_multiply::replace(module, context);
