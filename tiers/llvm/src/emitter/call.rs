@@ -52,12 +52,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     ) {
         self.locate();
         match self.known_targets(table, type_index) {
-            Some((targets, _)) if targets.are_few() => {
-                return self.call_one_of(&targets, table, type_index, index, args, results);
+            Some(targets) if targets.are_few() => {
+                self.call_one_of(&targets, table, type_index, index, args, results);
             }
             known => {
-                let known = known.as_ref().map(|(targets, _)| targets);
-                self.call_reference(known, table, type_index, index, args, results);
+                self.call_reference(known.as_ref(), table, type_index, index, args, results);
             }
         }
     }

@@ -215,11 +215,10 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         }
     }
 
-    /// What a call through a table may reach, and how large the table is, if that is known for good.
-    pub(super) fn known_targets(&self, table: u32, type_index: u32) -> Option<(Targets, u32)> {
+    /// What a call through a table may reach, if that is known for good.
+    pub(super) fn known_targets(&self, table: u32, type_index: u32) -> Option<Targets> {
         let fixed = self.tables.fixed(self.module, self.summaries, table)?;
-        let size = u32::try_from(fixed.elements.len()).ok()?;
-        Some((fixed.targets(self.module, type_index), size))
+        Some(fixed.targets(self.module, type_index))
     }
 
     // Where we are.
