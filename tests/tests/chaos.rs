@@ -118,7 +118,7 @@ fn engine(seed: u64) -> Engine {
     profile.workers.count = Some(2);
     // Eight threads would leave them little.
     profile.workers.nice = 0;
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         profile.optimizer.pipeline = "default<O1>".to_owned();
     }
     let mut config = Config::new();

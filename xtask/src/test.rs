@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::{process, setup};
 
 pub const DETAILS: &str = "\
-Without ARGS: every example in the documentation, then every test of the workspace.
+Without ARGS: every example in the documentation, every test of the workspace, then the specification's suite and the
+command once more without LLVM.
 With ARGS: what they select, for cargo-nextest if it is installed and otherwise for cargo test; no examples.
   cargo xtask test traps                     tests whose name contains `traps`
   cargo xtask test --package upshift-module  one package
@@ -17,9 +18,11 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let in_ci = std::env::var_os("CI").is_some();
     match arguments.split_first() {
         None => {
-            // Both parts run in any case: whoever reads the log of a failed run wants to know all of it.
+            // All parts run in any case: whoever reads the log of a failed run wants to know all of it.
             let examples = run_examples(&[]);
-            run_tests(if in_ci { &["--no-fail-fast"] } else { &[] }).and(examples)
+            let tests = run_tests(if in_ci { &["--no-fail-fast"] } else { &[] });
+            let without_llvm = run_without_llvm();
+            tests.and(examples).and(without_llvm)
         }
         Some((first, rest)) if first == "--doc" => {
             run_examples(&rest.iter().map(String::as_str).collect::<Vec<_>>())
@@ -44,4 +47,18 @@ fn run_tests(arguments: &[&str]) -> Result<(), Failure> {
 
 fn run_examples(arguments: &[&str]) -> Result<(), Failure> {
     process::run(process::cargo().args(["test", "--doc"]).args(arguments))
+}
+
+/// What the default features leave out: the engine with the baseline alone.
+fn run_without_llvm() -> Result<(), Failure> {
+    eprintln!("without LLVM: the specification's suite, and the command");
+    let without = ["--no-default-features", "--package"];
+    let suite = ["upshift-tests", "--test", "spec"];
+    process::run(process::cargo().arg("test").args(without).args(suite))?;
+    process::run(
+        process::cargo()
+            .arg("check")
+            .args(without)
+            .arg("upshift-cli"),
+    )
 }
