@@ -1,4 +1,5 @@
-//! `peer-wasmer`: measures wasmer with its Cranelift and Singlepass compilers. Everything else is wasmer's default.
+//! `peer-wasmer`: measures wasmer with its Cranelift, LLVM and Singlepass compilers. With LLVM it has the settings that
+//! wasmer's own command line chooses; everything else is wasmer's default.
 
 use std::num::NonZero;
 
@@ -6,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use upshift_bench_protocol::{
     HOST_FUNCTION, HOST_MODULE, Kernel, Peer, Settings, Value, host_function,
 };
-use wasmer::sys::{Cranelift, EngineBuilder, Singlepass};
+use wasmer::sys::{Cranelift, EngineBuilder, LLVM, Singlepass};
 use wasmer::{Engine, Function, Imports, Instance, Module, Store, Type};
 
 /// As Cargo.toml pins it.
@@ -18,7 +19,8 @@ struct WasmerEngine {
 }
 
 impl Peer for WasmerEngine {
-    const ENGINES: &'static [&'static str] = &["wasmer-cranelift", "wasmer-singlepass"];
+    const ENGINES: &'static [&'static str] =
+        &["wasmer-cranelift", "wasmer-llvm", "wasmer-singlepass"];
 
     type Module = Module;
     type Instance = (Store, Instance);
@@ -33,6 +35,15 @@ impl Peer for WasmerEngine {
         let engine = match name {
             "wasmer-cranelift" => {
                 let mut compiler = Cranelift::new();
+                if let Some(threads) = threads {
+                    compiler.num_threads(threads);
+                }
+                EngineBuilder::new(compiler).engine()
+            }
+            "wasmer-llvm" => {
+                let mut compiler = LLVM::new();
+                compiler.non_volatile_memops(true);
+                compiler.readonly_funcref_table(true);
                 if let Some(threads) = threads {
                     compiler.num_threads(threads);
                 }
