@@ -27,7 +27,7 @@ use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribut
 use crate::link::{LinkError, Linked, link};
 use crate::locations::Locations;
 use crate::tables::Tables;
-use crate::target;
+use crate::target::{self, Processor};
 use crate::tier::{NAME, Settings};
 use crate::unit::{Callees, Member, Plan, Summaries};
 use crate::wide_multiply;
@@ -66,7 +66,7 @@ impl LlvmCompiler {
     ) -> Result<T, CompileError> {
         let run = || {
             let plan = self.plan(request)?;
-            let machine = target::machine(&self.settings.processor)
+            let machine = target::machine(self.processor(&plan))
                 .map_err(|message| self.refuse(request, message))?;
             let context = Context::create();
             let built = self.build(&context, &machine, &plan, request)?;
@@ -79,6 +79,14 @@ impl LlvmCompiler {
                 format!("internal error: {}", panic_message(&*panic)),
             ))
         })
+    }
+
+    fn processor(&self, plan: &Plan) -> &Processor {
+        if plan.uses_vectors {
+            &self.settings.vector_processor
+        } else {
+            &self.settings.processor
+        }
     }
 
     fn plan(&self, request: CompileRequest) -> Result<Plan, CompileError> {
@@ -139,7 +147,9 @@ impl LlvmCompiler {
             .iter()
             .zip(&names)
             .enumerate()
-            .map(|(place, (member, name))| self.declare(&shared, member, name, place == 0))
+            .map(|(place, (member, name))| {
+                self.declare(&shared, member, name, place == 0, self.processor(plan))
+            })
             .collect();
         for (place, member) in plan.members.iter().enumerate() {
             let scope = subprogram(&debug, &debug_unit, &names[place]);
@@ -204,6 +214,7 @@ impl LlvmCompiler {
         member: &Member,
         name: &str,
         is_first: bool,
+        processor: &Processor,
     ) -> FunctionValue<'ctx> {
         let (context, types) = (shared.context, &shared.types);
         let signature = match member.entry {
@@ -246,8 +257,8 @@ impl LlvmCompiler {
             ("no-builtins", ""),
             // A large frame touches the guard page before it is used.
             ("probe-stack", "inline-asm"),
-            ("target-cpu", &self.settings.processor.cpu),
-            ("target-features", &self.settings.processor.features),
+            ("target-cpu", &processor.cpu),
+            ("target-features", &processor.features),
             ("prefer-vector-width", &vector_bits),
         ] {
             let attribute = context.create_string_attribute(key, value);

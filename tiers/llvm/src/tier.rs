@@ -29,7 +29,10 @@ pub struct LlvmTier {
 /// What all compilers of a tier share.
 pub(crate) struct Settings {
     pub options: OptimizerOptions,
+    /// The processor for units without operators on vectors.
     pub processor: Processor,
+    /// The processor for units with some.
+    pub vector_processor: Processor,
 }
 
 /// Why LLVM makes no code for this machine, or not with these options.
@@ -48,10 +51,17 @@ impl LlvmTier {
     pub fn new(options: OptimizerOptions) -> Result<Self, UnsupportedHost> {
         fatal::install_handler();
         target::triple();
-        let processor = Processor::named(&options.cpu, options.vector_bits);
+        // Without vectors of 512 bits, AVX-512 pays where the program has vectors itself.
+        let wide = options.vector_bits >= 512;
+        let processor = Processor::named(&options.cpu, wide);
+        let vector_processor = Processor::named(&options.cpu, true);
         target::machine(&processor).map_err(UnsupportedHost::Target)?;
         Ok(Self {
-            settings: Arc::new(Settings { options, processor }),
+            settings: Arc::new(Settings {
+                options,
+                processor,
+                vector_processor,
+            }),
         })
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Plan {
     pub operators: usize,
     /// 64-bit multiplications of all of them.
     pub multiplications: usize,
+    /// Whether any of them has operators on vectors.
+    pub uses_vectors: bool,
     /// How often the first one's body is translated: once for each copy of a loop's chain.
     pub first_operators: usize,
 }
@@ -85,6 +87,7 @@ impl Plan {
             }],
             operators: first.operators,
             multiplications: first.multiplications,
+            uses_vectors: first.uses_vectors,
             first_operators: first.operators,
         };
         if entry == EntryPoint::Function {
@@ -177,6 +180,7 @@ impl Plan {
                 room -= summary.operators;
                 self.operators += summary.operators;
                 self.multiplications += summary.multiplications;
+                self.uses_vectors |= summary.uses_vectors;
                 let place = self.members.len();
                 self.members.push(Member {
                     defined: callee,

@@ -7,6 +7,9 @@ use wasmparser::Operator;
 use super::body::Body;
 use super::error::TranslateError;
 
+/// The first byte of all operators on vectors (clause 5.4.8).
+const VECTOR_PREFIX: u8 = 0xfd;
+
 /// What a body is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodySummary {
@@ -20,6 +23,8 @@ pub struct BodySummary {
     pub writes_tables: bool,
     /// How many 64-bit multiplications it has.
     pub multiplications: usize,
+    /// Whether it has operators on vectors.
+    pub uses_vectors: bool,
     /// How many loops it has.
     pub loops: u32,
 }
@@ -34,6 +39,11 @@ impl BodySummary {
         let mut summary = Self::default();
         let mut reader = body.operators()?;
         while !reader.eof() {
+            let position = reader.original_position();
+            let code = usize::try_from(position)
+                .ok()
+                .and_then(|at| module.bytes.get(at));
+            summary.uses_vectors |= code == Some(&VECTOR_PREFIX);
             let operator = reader.read();
             summary.operators += 1;
             match operator.map_err(|error| TranslateError::malformed(body.function, &error))? {
