@@ -222,7 +222,7 @@ impl Default for WorkersProfile {
     fn default() -> Self {
         Self {
             count: None,
-            nice: 10,
+            nice: 5,
         }
     }
 }
