@@ -34,7 +34,7 @@ pub struct Tuning {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub workers: Option<u32>,
 
-    /// The passes of LLVM, in its own notation, such as 'default<O2>'.
+    /// The passes of LLVM, in its own notation, such as `default<O2>`.
     #[arg(long, value_name = "PASSES")]
     pub pipeline: Option<String>,
 
