@@ -4,7 +4,7 @@
 //! a quiet one, and its `minimum` and `maximum` don't quiet on x86. `llvm.canonicalize` on such results
 //! gives what the specification asks for (arithmetic NaNs, clause 4.3.3).
 
-use inkwell::values::{AsValueRef, BasicValueEnum, FloatValue, InstructionOpcode, IntValue};
+use inkwell::values::{BasicValueEnum, FloatValue, IntValue};
 use inkwell::{FloatPredicate, IntPredicate};
 use upshift_runtime::TrapCode;
 use upshift_translate::{
@@ -246,10 +246,9 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 };
             }
         };
-        let value = self.intrinsic1(name, a);
-        // An integer that was converted needs no rounding, and neither does what was rounded: there
-        // the operation is folded away, but neither can be a signalling NaN.
-        value
+        // Of an integer that was converted, or of what was rounded, LLVM folds a rounding away; neither can be
+        // a signalling NaN.
+        self.intrinsic1(name, a)
     }
 
     pub(super) fn binary_float(
@@ -337,11 +336,8 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                     .build_float_trunc(a.into_float_value(), types.f32, "")
                     .built()
                     .into();
-                if is_made_by(a, InstructionOpcode::FPExt) {
-                    self.canonicalize(value)
-                } else {
-                    value
-                }
+                // Of a promoted value, which may have come a long way, LLVM takes back the promotion.
+                self.canonicalize(value)
             }
             Convert::Promote => builder
                 .build_float_ext(a.into_float_value(), types.f64, "")
@@ -411,16 +407,4 @@ fn may_fold_away(operand: FloatValue<'_>) -> bool {
         && operand.get_constant().is_none_or(|(value, _)| {
             value == 0.0 || value.abs() == 1.0 || value.is_infinite() || value.is_nan()
         })
-}
-
-/// Whether a value is the result of such an instruction.
-pub(super) fn is_made_by(value: BasicValueEnum<'_>, opcode: InstructionOpcode) -> bool {
-    use inkwell::values::BasicValue;
-    // SAFETY: the value is alive.
-    let is_instruction =
-        unsafe { !inkwell::llvm_sys::core::LLVMIsAInstruction(value.as_value_ref()).is_null() };
-    is_instruction
-        && value
-            .as_instruction_value()
-            .is_some_and(|made_by| made_by.get_opcode() == opcode)
 }
