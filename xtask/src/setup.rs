@@ -36,6 +36,11 @@ const GROUPS: &[Group] = &[
         purpose: "building Upshift with its optimizing tier, which links LLVM statically",
         needed_by: &["demo", "test", "bench", "compare", "fuzz"],
         packages: &[
+            // LLVM wants C++'s library.
+            Package {
+                name: "g++",
+                provides: "c++",
+            },
             Package {
                 name: "llvm-22-dev",
                 provides: "/usr/lib/llvm-22/lib/libLLVMX86CodeGen.a",
