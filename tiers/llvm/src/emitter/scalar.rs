@@ -4,7 +4,7 @@
 //! a quiet one, and its `minimum` and `maximum` don't quiet on x86. `llvm.canonicalize` on such results
 //! gives what the specification asks for (arithmetic NaNs, clause 4.3.3).
 
-use inkwell::values::{BasicValueEnum, FloatValue, IntValue};
+use inkwell::values::{AsValueRef, BasicValueEnum, FloatValue, IntValue};
 use inkwell::{FloatPredicate, IntPredicate};
 use upshift_runtime::TrapCode;
 use upshift_translate::{
@@ -404,7 +404,17 @@ fn exclusive_limits(from: FloatType, to: IntType, signed: bool) -> (f64, f64) {
 /// Whether LLVM may take an operation with this operand for one that changes nothing.
 fn may_fold_away(operand: FloatValue<'_>) -> bool {
     operand.is_const()
-        && operand.get_constant().is_none_or(|(value, _)| {
+        && number_of(operand).is_none_or(|value| {
             value == 0.0 || value.abs() == 1.0 || value.is_infinite() || value.is_nan()
         })
+}
+
+/// A constant as a number. Poison and what is computed when linking are constants too, but no numbers, and
+/// LLVM reads them as if they were.
+pub(super) fn number_of(constant: FloatValue<'_>) -> Option<f64> {
+    // SAFETY: the value is alive.
+    let is_number =
+        unsafe { !inkwell::llvm_sys::core::LLVMIsAConstantFP(constant.as_value_ref()).is_null() };
+    let (number, _) = is_number.then(|| constant.get_constant())??;
+    Some(number)
 }
