@@ -301,3 +301,17 @@ fn narrow_vectors_of_minima_compile() {
     )));
     assert_eq!(call("doubles")[..8], maximum.to_le_bytes());
 }
+
+#[test]
+fn what_follows_a_constant_that_traps_compiles() {
+    // The conversion is never reached, and folds to what is no number.
+    let text = r#"(module (func (export "add") (param f64) (result f64)
+      (f64.add (local.get 0)
+        (f64.convert_i32_s (i32.trunc_f64_s (f64.const 1e300))))))"#;
+    let (mut store, instance, _) = optimized(&mut Config::new(), text);
+    let add = instance
+        .get_typed_func::<f64, f64>(&mut store, "add")
+        .unwrap();
+    let error = add.call(&mut store, 1.0).unwrap_err();
+    assert_eq!(error.as_trap().unwrap().code(), TrapCode::IntegerOverflow);
+}
