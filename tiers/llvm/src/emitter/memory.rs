@@ -103,7 +103,26 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         let load = instruction(value);
         self.mark_access(load);
         self.last_load = Some(load);
-        value
+        match value {
+            BasicValueEnum::IntValue(value) if self.precise => self.pin(value),
+            value => value,
+        }
+    }
+
+    /// The same value, of which LLVM does not know that it was loaded. It folds loads, volatile ones too, into
+    /// conditional moves, which it then makes branches around the load.
+    fn pin(&self, value: IntValue<'ctx>) -> BasicValueEnum<'ctx> {
+        let ty = value.get_type().fn_type(&[value.get_type().into()], false);
+        let nothing = self.context.create_inline_asm(
+            ty,
+            String::new(),
+            "=r,0".to_owned(),
+            false,
+            false,
+            None,
+            false,
+        );
+        self.result_of(self.call_code(ty, nothing, &[value.into()]))
     }
 
     fn store_to(&mut self, value: BasicValueEnum<'ctx>, place: PointerValue<'ctx>) {
