@@ -315,3 +315,18 @@ fn what_follows_a_constant_that_traps_compiles() {
     let error = add.call(&mut store, 1.0).unwrap_err();
     assert_eq!(error.as_trap().unwrap().code(), TrapCode::IntegerOverflow);
 }
+
+#[test]
+fn a_load_that_is_only_chosen_sometimes_traps_always() {
+    // The load is in the program's way, whatever the condition; the memory has no byte of it.
+    let text = r#"(module (memory 0)
+      (func (export "choose") (param i32 f64) (result i32)
+        (i32.mul (i32.load16_s (local.get 0))
+          (i8x16.all_true (f64x2.ceil (f64x2.splat (local.get 1)))))))"#;
+    let (mut store, instance, _) = optimized(Config::new().precise_traps(true), text);
+    let choose = instance
+        .get_typed_func::<(i32, f64), i32>(&mut store, "choose")
+        .unwrap();
+    let error = choose.call(&mut store, (0, 0.0)).unwrap_err();
+    assert_eq!(error.as_trap().unwrap().code(), TrapCode::MemoryOutOfBounds);
+}
