@@ -330,3 +330,18 @@ fn a_load_that_is_only_chosen_sometimes_traps_always() {
     let error = choose.call(&mut store, (0, 0.0)).unwrap_err();
     assert_eq!(error.as_trap().unwrap().code(), TrapCode::MemoryOutOfBounds);
 }
+
+#[test]
+fn ways_of_a_branch_table_may_be_alike_and_carry_vectors() {
+    let text = r#"(module (func (export "pick") (param i32) (result i32)
+      (i32x4.extract_lane 1
+        (block $out (result v128)
+          (br_table $out $out $out
+            (i32x4.add (i32x4.splat (local.get 0)) (v128.const i32x4 1 2 3 4))
+            (local.get 0))))))"#;
+    let (mut store, instance, _) = optimized(&mut Config::new(), text);
+    let pick = instance
+        .get_typed_func::<i32, i32>(&mut store, "pick")
+        .unwrap();
+    assert_eq!(pick.call(&mut store, 7).unwrap(), 9);
+}

@@ -107,13 +107,32 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
     ) {
         let index = index.into_int_value();
         let mut cases = Vec::with_capacity(targets.len());
-        // A block has its parameters once for each way into it, also when ways are alike.
+        // A block has its parameters once for each way into it, and when ways are alike they must be the very
+        // same values: so each is cast once.
+        let mut cast: Vec<(BasicValueEnum<'ctx>, BasicValueEnum<'ctx>)> = Vec::new();
+        let mut pass = |emitter: &mut Self, target, args: &[BasicValueEnum<'ctx>]| {
+            let args: Vec<_> = args
+                .iter()
+                .map(|&arg| {
+                    if !arg.is_vector_value() {
+                        return arg;
+                    }
+                    if let Some(&(_, value)) = cast.iter().find(|(of, _)| *of == arg) {
+                        return value;
+                    }
+                    let value = emitter.canonical(arg);
+                    cast.push((arg, value));
+                    value
+                })
+                .collect();
+            emitter.pass(target, &args);
+        };
         for (i, (&target, args)) in targets.iter().zip(args).enumerate() {
-            self.pass(target, args);
+            pass(self, target, args);
             cases.push((self.types.i32.const_int(i as u64, false), target.block));
         }
         if let Some(args) = args.last() {
-            self.pass(default, args);
+            pass(self, default, args);
         }
         self.builder
             .build_switch(index, default.block, &cases)
