@@ -24,7 +24,7 @@ use upshift_translate::{
 
 use crate::canonicalize;
 use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribute};
-use crate::link::{LinkError, Linked, link};
+use crate::link::{LinkError, link};
 use crate::locations::Locations;
 use crate::tables::Tables;
 use crate::target::{self, Processor};
@@ -367,7 +367,7 @@ impl LlvmCompiler {
         })?;
         Ok(Compiled {
             code,
-            bytes: bytes_of(&linked),
+            bytes: linked.allocation.size,
             inlined: plan.members[1..]
                 .iter()
                 .map(|member| self.function_index(member.defined))
@@ -407,10 +407,6 @@ impl ModuleCompiler for LlvmCompiler {
             }
         })
     }
-}
-
-fn bytes_of(linked: &Linked<'_>) -> usize {
-    linked.allocation.size
 }
 
 // Debug information: one file, whose lines are the module's bytes.

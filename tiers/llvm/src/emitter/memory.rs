@@ -319,6 +319,18 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     // Tables.
 
+    /// A table's record, and its length in elements.
+    fn table_record(&mut self, table: u32) -> (PointerValue<'ctx>, IntValue<'ctx>) {
+        let record = self.fixed_field(self.unit.offsets.table(table));
+        let length = self.read_field(
+            self.types.i64,
+            record,
+            offsets::VMTABLE_LENGTH,
+            Region::Table,
+        );
+        (record, length.into_int_value())
+    }
+
     /// The address of a table's element. Traps with `trap` where there is none.
     pub(super) fn table_element(
         &mut self,
@@ -326,15 +338,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         index: BasicValueEnum<'ctx>,
         trap: TrapCode,
     ) -> PointerValue<'ctx> {
-        let record = self.fixed_field(self.unit.offsets.table(table));
-        let length = self
-            .read_field(
-                self.types.i64,
-                record,
-                offsets::VMTABLE_LENGTH,
-                Region::Table,
-            )
-            .into_int_value();
+        let (record, length) = self.table_record(table);
         let index = self.zext64(index.into_int_value());
         let outside = self
             .builder
@@ -374,15 +378,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     pub(super) fn table_length(&mut self, table: u32) -> BasicValueEnum<'ctx> {
-        let record = self.fixed_field(self.unit.offsets.table(table));
-        let length = self
-            .read_field(
-                self.types.i64,
-                record,
-                offsets::VMTABLE_LENGTH,
-                Region::Table,
-            )
-            .into_int_value();
+        let (_, length) = self.table_record(table);
         self.builder
             .build_int_truncate(length, self.types.i32, "")
             .built()
