@@ -63,8 +63,52 @@ fn host_function_adds_up_and_refuses() {
 fn memory_carries_a_text_there_and_back() {
     assert_eq!(
         output(env!("CARGO_BIN_EXE_memory")),
-        "UPSHIFT, UP TWO GEARS!\n16 letters changed\n"
+        "UPSHIFT, UP TWO GEARS!\n16 letters changed\nserved by a guest\n"
     );
+}
+
+#[test]
+fn progress_is_kept_when_time_is_up() {
+    let output = output(env!("CARGO_BIN_EXE_progress"));
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(
+        lines[0],
+        "3000000 terms are 1.644934, and 3.3e-7 is missing"
+    );
+    assert_eq!(lines[1], "stopped: interrupted");
+    assert!(lines[2].starts_with("so far: "), "{output}");
+    assert_eq!(lines[3], "one term is 1");
+}
+
+#[test]
+fn threads_share_a_module() {
+    let odd_steps = |mut n: u64| {
+        let mut odd = 0_u64;
+        while n > 1 {
+            if n.is_multiple_of(2) {
+                n /= 2;
+            } else {
+                n = 3 * n + 1;
+                odd += 1;
+            }
+        }
+        odd
+    };
+    let expected: u64 = (0..200 * 500).map(odd_steps).sum();
+    assert_eq!(
+        output(env!("CARGO_BIN_EXE_threads")),
+        format!("200 guests counted {expected} odd steps\n")
+    );
+}
+
+#[test]
+fn tier_events_tell_of_the_move() {
+    let output = output(env!("CARGO_BIN_EXE_tier_events"));
+    if cfg!(feature = "llvm") {
+        assert!(output.contains("compiled by llvm in"), "{output}");
+        assert!(output.contains("moved up in loop"), "{output}");
+    }
+    assert!(output.lines().last().unwrap().contains("in LLVM"));
 }
 
 #[test]

@@ -1,0 +1,44 @@
+//! Hearing what tiering does: which functions were queued, compiled and moved up, and where everything stands at the end.
+//! Run it from the root of the repository.
+
+use std::sync::{Arc, Mutex};
+
+use upshift::{Config, Engine, Instance, Module, Store, TierEvent, TierEventKind, TieringProfile};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Thresholds of one's own; what is left out keeps its default. See docs/tuning.md.
+    let profile = TieringProfile::from_toml("[tier-up]\nthreshold-in-calls = 1000")?;
+
+    // The callback runs on workers, and on threads that run guests: it should be quick.
+    let events = Arc::new(Mutex::new(Vec::<TierEvent>::new()));
+    let log = Arc::clone(&events);
+    let mut config = Config::new();
+    config
+        .tiering_profile(profile)
+        .on_tier_event(move |event| log.lock().unwrap().push(event.clone()));
+
+    let engine = Engine::new(&config)?;
+    let module = Module::from_file(&engine, "benches/kernels/nbody.wasm")?;
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[])?;
+    let nbody = instance.get_typed_func::<i32, f64>(&mut store, "nbody")?;
+    println!("{}", nbody.call(&mut store, 5_000_000)?);
+
+    for event in events.lock().unwrap().iter() {
+        match &event.kind {
+            TierEventKind::Compiled {
+                tier, time, bytes, ..
+            } => println!(
+                "function {} compiled by {tier} in {time:.1?}: {bytes} bytes",
+                event.function
+            ),
+            _ => println!("{event}"),
+        }
+    }
+    let stats = module.tier_stats();
+    println!(
+        "{} functions in the baseline, {} in LLVM",
+        stats.functions.baseline, stats.functions.optimizing
+    );
+    Ok(())
+}
