@@ -117,3 +117,8 @@ mod tests {
         assert_eq!(NotSync(1.into()).0.get(), 1);
     }
 }
+
+// The page is compiled and run like the examples of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;
