@@ -189,6 +189,45 @@ pub enum CliError {
         /// What is wrong with it.
         why: String,
     },
+    /// The system gives no thread.
+    #[error("cannot start a thread {purpose}: {error}")]
+    Thread {
+        /// What for, to go on from "a thread".
+        purpose: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The program's time was up.
+    #[error("the program was stopped: its time is limited by --timeout {limit}{}", trace(program.as_ref()))]
+    TimeLimit {
+        /// The limit, as it was given.
+        limit: String,
+        /// Where the program was, if it could be interrupted.
+        program: Option<upshift::Backtrace>,
+    },
+    /// The program wanted more memory than it may have, and then ended in another way than it should.
+    #[error(
+        "the program needs more memory than --max-memory {limit} allows: it had {}, and wanted {} more{}",
+        amount(refused.used, refused.resource), amount(refused.requested, refused.resource),
+        ended.as_ref().map(|ended| format!("\n{ended}")).unwrap_or_default()
+    )]
+    MemoryLimit {
+        /// The limit, as it was given.
+        limit: String,
+        /// What could not be had.
+        refused: upshift::LimitError,
+        /// How it ended, unless it could not even start.
+        ended: Option<String>,
+    },
+    /// The program's calls needed more stack than they may have.
+    #[error("the program trapped: {}; its stack is limited to {limit} (--max-stack){}",
+        trap.code(), trace(Some(trap.backtrace())))]
+    StackLimit {
+        /// The limit, as it was given.
+        limit: String,
+        /// Where the program was.
+        trap: upshift::Trap,
+    },
     /// The program failed while it ran.
     #[error("{trapped}{0}", trapped = if .0.as_trap().is_some() { "the program trapped: " } else { "" })]
     Program(upshift::Error),
@@ -200,8 +239,31 @@ impl CliError {
     pub fn status(&self) -> Status {
         match self {
             Self::Program(error) if error.as_trap().is_some() => Status::Trapped,
+            Self::TimeLimit { .. } | Self::MemoryLimit { .. } | Self::StackLimit { .. } => {
+                Status::Trapped
+            }
             _ => Status::Failed,
         }
+    }
+}
+
+/// Further lines that tell where the program was, if that is known.
+fn trace(backtrace: Option<&upshift::Backtrace>) -> String {
+    backtrace
+        .filter(|backtrace| !backtrace.frames().is_empty())
+        .map(|backtrace| format!("\n{backtrace}"))
+        .unwrap_or_default()
+}
+
+fn amount(count: u64, resource: upshift::Resource) -> String {
+    match resource {
+        upshift::Resource::MemoryBytes if count > 0 && count.is_multiple_of(1 << 20) => {
+            format!("{} MiB", count >> 20)
+        }
+        upshift::Resource::MemoryBytes if count.is_multiple_of(1 << 10) => {
+            format!("{} KiB", count >> 10)
+        }
+        _ => format!("{count} {resource}"),
     }
 }
 

@@ -11,14 +11,18 @@
 //! assert!(String::from_utf8(stderr).unwrap().starts_with("error: cannot read no-such-file.wasm"));
 //! ```
 
+mod deadline;
 mod emit;
 mod error;
 mod exports;
 mod inspect;
+mod limits;
 mod options;
 mod perf;
+mod program;
 mod run;
 mod scripts;
+mod stack;
 mod summary;
 mod timeline;
 mod tuning;
@@ -28,6 +32,7 @@ pub mod wast;
 use std::io::{self, Write};
 
 pub use error::{CliError, Result};
+pub use limits::{Limits, SizeLimit, TimeLimit};
 pub use options::{
     Cli, Command, Inspect, ModuleOptions, Proposals, Run, Scripts, TierChoice, Watching,
 };

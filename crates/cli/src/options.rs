@@ -1,10 +1,12 @@
 //! The command line: subcommands, options, and the help that teaches them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use upshift::{Config, TierMode};
 
+use crate::limits::Limits;
 use crate::perf::Perf;
 use crate::timeline::TierLog;
 use crate::tuning::Tuning;
@@ -83,6 +85,10 @@ pub struct Run {
     #[command(flatten)]
     pub module: ModuleOptions,
 
+    /// What the program may use at most.
+    #[command(flatten)]
+    pub limits: Limits,
+
     /// The numbers of tiering.
     #[command(flatten)]
     pub tuning: Tuning,
@@ -98,7 +104,7 @@ pub struct Run {
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    pub args: Vec<String>,
+    pub args: Vec<OsString>,
 }
 
 /// What is told of a run besides its results.
@@ -278,11 +284,122 @@ mod tests {
         }
     }
 
+    /// Words after `upshift run`, and what of them the guest gets.
+    #[track_caller]
+    fn check_guest(line: &[&str], guest: &[&str]) -> Run {
+        let run = run(line);
+        assert_eq!(run.file.to_str(), Some("f.wasm"), "{line:?}");
+        assert_eq!(run.args, guest, "{line:?}");
+        run
+    }
+
     #[test]
     fn what_follows_the_first_argument_is_the_guests() {
-        let run = run(&["f.wasm", "--eager", "x", "--invoke", "y"]);
+        let run = check_guest(
+            &["f.wasm", "--eager", "x", "--invoke", "y"],
+            &["x", "--invoke", "y"],
+        );
         assert!(run.eager);
         assert_eq!(run.invoke, None);
-        assert_eq!(run.args, ["x", "--invoke", "y"]);
+        // Also words that mean something to us.
+        for words in [
+            &["x", "--", "y"][..],
+            &["x", "--help"],
+            &["x", "-h", "--version"],
+            &["x", "--tier=llvm"],
+            &["x", "--timeout", "never"],
+            &["run", "f.wasm"],
+            &["help"],
+            &["", "--eager"],
+            &["-", "--eager"],
+        ] {
+            let line = [&["f.wasm"], words].concat();
+            assert!(!check_guest(&line, words).eager);
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_option_of_ours_is_the_guests_with_all_that_follows() {
+        for words in [
+            &["-c", "print(1)"][..],
+            &["-x", "--tier", "llvm"],
+            &["-x", "--eager"],
+            &["-5", "--eager"],
+            &["-hx", "--eager"],
+            &["-c", "--", "--eager"],
+            &["--no-such", "--eager"],
+            &["--no-such=1", "--eager"],
+            // No abbreviations.
+            &["--eage", "--eager"],
+            &["--tie=llvm", "--eager"],
+            &["--eager-not", "--eager"],
+            &["--Eager", "--eager"],
+            &["---eager"],
+        ] {
+            let run = check_guest(&[&["f.wasm"], words].concat(), words);
+            assert!(!run.eager, "{words:?}");
+            // After options of ours too, whether they take values or not.
+            let ours: [&[&str]; 5] = [
+                &["--stats"],
+                &["--tier", "llvm"],
+                &["--tier=llvm"],
+                &["--tier-log"],
+                &["--emit", "asm", "0"],
+            ];
+            for ours in ours {
+                check_guest(&[&["f.wasm"], ours, words].concat(), words);
+                check_guest(&[ours, &["f.wasm"], words].concat(), words);
+            }
+        }
+    }
+
+    #[test]
+    fn two_dashes_end_our_options_and_are_not_handed_on() {
+        let run = check_guest(&["f.wasm", "--", "--eager"], &["--eager"]);
+        assert!(!run.eager);
+        check_guest(&["f.wasm", "--"], &[]);
+        check_guest(&["f.wasm", "--", "--help"], &["--help"]);
+        let run = check_guest(&["f.wasm", "--eager", "--", "-x"], &["-x"]);
+        assert!(run.eager);
+        // The second is the guest's.
+        check_guest(&["f.wasm", "--", "--", "x"], &["--", "x"]);
+        check_guest(&["--", "f.wasm", "x", "--"], &["x", "--"]);
+        check_guest(&["--", "f.wasm", "--eager"], &["--eager"]);
+    }
+
+    #[test]
+    fn values_that_look_like_options_or_files_are_values() {
+        let run = check_guest(&["--invoke", "g.wasm", "f.wasm"], &[]);
+        assert_eq!(run.invoke.as_deref(), Some("g.wasm"));
+        let run = check_guest(&["f.wasm", "--invoke=--eager", "x"], &["x"]);
+        assert_eq!(run.invoke.as_deref(), Some("--eager"));
+        assert!(!run.eager);
+    }
+
+    #[test]
+    fn options_before_the_file_that_are_not_ours_are_mistakes() {
+        for (line, tip) in [
+            (&["--eagr", "f.wasm"][..], "--eager"),
+            (&["--invok=x", "f.wasm"], "--invoke"),
+            (&["-x", "f.wasm"], "unexpected argument '-x'"),
+            (&["f.wasm", "--tier", "fast"], "baseline"),
+            (&["f.wasm", "--invoke"], "--invoke <NAME>"),
+        ] {
+            let words = ["upshift", "run"].iter().chain(line);
+            let message = Cli::try_parse_from(words).unwrap_err().to_string();
+            assert!(message.contains(tip), "{message}");
+        }
+    }
+
+    #[test]
+    fn guest_words_need_not_be_text() {
+        use std::os::unix::ffi::OsStrExt;
+        let raw = std::ffi::OsStr::from_bytes(b"\xff=\xfe");
+        let words = ["upshift", "run", "f.wasm"].map(std::ffi::OsStr::new);
+        let cli = Cli::try_parse_from(words.iter().chain([&raw])).unwrap();
+        let Command::Run(run) = cli.command else {
+            panic!("{cli:?}");
+        };
+        assert_eq!(run.args, [raw]);
     }
 }

@@ -1,24 +1,25 @@
-//! `upshift run`: calls one function of a module and prints its results.
+//! `upshift run`: sets an engine up as the command line wants it, runs one program, and tells what came out.
 
 use std::io::Write;
 use std::path::Path;
 
-use upshift::{
-    Config, Engine, Extern, ExternType, FuncType, Instance, Module, Store, TierMode, Val,
-};
+use upshift::{Config, Engine, Module, TierMode};
 
+use crate::deadline::Deadline;
 use crate::emit::Emit;
 use crate::error::{CliError, Result};
 use crate::options::{Run, TierChoice};
 use crate::perf::{Perf, PerfMap};
+use crate::program::Program;
+use crate::stack::with_stack;
 use crate::summary::Measured;
 use crate::timeline::TierLog;
-use crate::{exports, values};
-
-/// What programs start with.
-const START: &str = "_start";
+use crate::values;
 
 pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Result<()> {
+    // What the program is limited to includes the way there.
+    let deadline = options.limits.timeout.as_ref();
+    let deadline = deadline.map(Deadline::start).transpose()?;
     let mut config = options.module.config();
     let emit = Emit::wanted(options)?;
     if emit.is_some() && options.module.tier == TierChoice::Llvm {
@@ -26,6 +27,8 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
         config.tier(TierMode::Auto);
     }
     config.eager(options.eager && emit.is_none());
+    let max_stack = options.limits.max_stack.bytes;
+    config.max_wasm_stack(max_stack);
     let profile = options.tuning.profile()?;
     if options.module.tier != TierChoice::Baseline {
         options.tuning.check_pipelines(&profile)?;
@@ -46,16 +49,16 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     }
 
     // All mistakes of the user are found before anything of the module runs.
-    let (name, ty) = function_to_call(options, &module)?;
-    let arguments = arguments(name, &ty, &options.args)?;
-    check_imports(&options.file, &module)?;
-
+    let program = Program::new(options, &module)?;
     if let Some(perf) = &perf {
         perf.attach(&module);
     }
-    let measured = options.watching.stats.then(Measured::start);
-    let called = call(&module, name, &arguments);
-    if let Ok(results) = &called {
+    let (ended, measured) = with_stack(max_stack, || {
+        let measured = options.watching.stats.then(Measured::start);
+        let ended = program.run(deadline.as_ref());
+        (ended, measured.map(Measured::stop))
+    })?;
+    if let Ok(results) = &ended {
         for result in results {
             writeln!(stdout, "{}", values::format(result))?;
         }
@@ -67,7 +70,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     }
     let told = perf.map_or(Ok(()), |perf| perf.finish());
     // What became of the program is more important.
-    called.and(told)
+    ended.and(told)
 }
 
 /// Has the engine tell its events to whoever wants to hear them.
@@ -85,20 +88,6 @@ fn listen(config: &mut Config, log: Option<TierLog>, perf: Option<PerfMap>) {
     });
 }
 
-/// Calls an exported function, which is there, in an instance of its own.
-fn call(module: &Module, name: &str, arguments: &[Val]) -> Result<Vec<Val>> {
-    let mut store = Store::new(module.engine(), ());
-    let instance = Instance::new(&mut store, module, &[]).map_err(CliError::Program)?;
-    let Some(Extern::Func(function)) = instance.get_export(&mut store, name) else {
-        unreachable!("`function_to_call` found this function in the module");
-    };
-    let mut results = vec![Val::I32(0); function.ty(&store).results().len()];
-    function
-        .call(&mut store, arguments, &mut results)
-        .map_err(CliError::Program)?;
-    Ok(results)
-}
-
 fn load(engine: &Engine, file: &Path) -> Result<Module> {
     let bytes = read(file)?;
     Module::new(engine, bytes).map_err(|error| CliError::Module {
@@ -111,76 +100,5 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).map_err(|error| CliError::Read {
         file: file.to_owned(),
         error,
-    })
-}
-
-/// The name and type of the export that the command line asks for.
-fn function_to_call<'a>(options: &'a Run, module: &Module) -> Result<(&'a str, FuncType)> {
-    let name = options.invoke.as_deref().unwrap_or(START);
-    let file = || options.file.clone();
-    match module.get_export(name) {
-        Some(ExternType::Func(ty)) => Ok((name, ty)),
-        Some(other) => Err(CliError::NotAFunction {
-            name: name.to_owned(),
-            kind: other.to_string(),
-            exports: exports::describe(module, None),
-        }),
-        None if options.invoke.is_none() => Err(CliError::NoStart {
-            file: file(),
-            late_option: options
-                .args
-                .iter()
-                .any(|argument| argument.starts_with("--invoke")),
-            exports: exports::describe(module, None),
-        }),
-        None => Err(CliError::UnknownExport {
-            file: file(),
-            name: name.to_owned(),
-            exports: exports::describe(module, Some(name)),
-        }),
-    }
-}
-
-fn arguments(name: &str, ty: &FuncType, texts: &[String]) -> Result<Vec<Val>> {
-    if texts.len() != ty.params().len() {
-        return Err(CliError::ArgumentCount {
-            name: name.to_owned(),
-            ty: ty.clone(),
-            given: texts.len(),
-        });
-    }
-    let parse = |(index, (text, param)): (usize, (&String, _))| {
-        values::parse(text, param).map_err(|why| CliError::Argument {
-            number: index + 1,
-            name: name.to_owned(),
-            ty: ty.clone(),
-            param,
-            text: text.clone(),
-            why: why.to_string(),
-        })
-    };
-    texts
-        .iter()
-        .zip(ty.params())
-        .enumerate()
-        .map(parse)
-        .collect()
-}
-
-fn check_imports(file: &Path, module: &Module) -> Result<()> {
-    let describe = |import: upshift::ImportType<'_>| {
-        let (first, second) = (
-            exports::printable(import.module()),
-            exports::printable(import.name()),
-        );
-        format!("{first}::{second}: {}", import.ty())
-    };
-    let imports: Vec<_> = module.imports().map(describe).collect();
-    if imports.is_empty() {
-        return Ok(());
-    }
-    Err(CliError::Imports {
-        file: file.to_owned(),
-        imports,
     })
 }

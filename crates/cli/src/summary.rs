@@ -31,10 +31,26 @@ impl Measured {
         }
     }
 
-    /// Ends the measurement and prints what came of it.
+    /// Ends the measurement, on the thread that started it.
+    pub(crate) fn stop(self) -> Finished {
+        Finished {
+            time: self.start.elapsed(),
+            samples: self.sampler.map(Sampler::stop),
+        }
+    }
+}
+
+/// What was measured of a run.
+pub(crate) struct Finished {
+    time: Duration,
+    /// Or why there are none.
+    samples: io::Result<Samples>,
+}
+
+impl Finished {
+    /// Prints it, and what the module's tiering counted.
     pub(crate) fn print(self, module: &Module, out: &mut dyn Write) -> io::Result<()> {
-        let time = self.start.elapsed();
-        let samples = self.sampler.map(Sampler::stop);
+        let Self { time, samples } = self;
         let stats = module.tier_stats();
         writeln!(out, "ran for {}", milliseconds(time))?;
         write_totals(&stats, out)?;

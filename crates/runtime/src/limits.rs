@@ -127,6 +127,8 @@ pub enum GrowError {
 pub(crate) struct Account {
     pub(crate) limits: ResourceLimits,
     used: [u64; 5],
+    /// The last thing that a limit did not allow, by resource.
+    refused: [Option<LimitError>; 5],
 }
 
 impl Account {
@@ -134,11 +136,16 @@ impl Account {
         Self {
             limits,
             used: [0; 5],
+            refused: [None; 5],
         }
     }
 
     pub(crate) fn used(&self, resource: Resource) -> u64 {
         self.used[resource as usize]
+    }
+
+    pub(crate) fn refused(&self, resource: Resource) -> Option<LimitError> {
+        self.refused[resource as usize]
     }
 
     fn limit(&self, resource: Resource) -> Option<u64> {
@@ -157,12 +164,16 @@ impl Account {
         let used = self.used(resource);
         let total = used.saturating_add(amount);
         match self.limit(resource) {
-            Some(limit) if total > limit && amount > 0 => Err(LimitError {
-                resource,
-                limit,
-                used,
-                requested: amount,
-            }),
+            Some(limit) if total > limit && amount > 0 => {
+                let error = LimitError {
+                    resource,
+                    limit,
+                    used,
+                    requested: amount,
+                };
+                self.refused[resource as usize] = Some(error);
+                Err(error)
+            }
             _ => {
                 self.used[resource as usize] = total;
                 Ok(())
@@ -192,6 +203,8 @@ mod tests {
         let error = account.charge(Resource::MemoryBytes, 41).unwrap_err();
         assert_eq!((error.limit, error.used, error.requested), (100, 60, 41));
         assert!(error.to_string().contains("`memory_bytes`"), "{error}");
+        assert_eq!(account.refused(Resource::MemoryBytes), Some(error));
+        assert_eq!(account.refused(Resource::Instances), None);
         account.charge(Resource::MemoryBytes, 40).unwrap();
         account.refund(Resource::MemoryBytes, 50);
         account.charge(Resource::MemoryBytes, 50).unwrap();

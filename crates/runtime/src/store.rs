@@ -13,7 +13,7 @@ use crate::activation::{ActivationState, DEFAULT_MAX_WASM_STACK, HostCallback, H
 use crate::arch::VectorUse;
 use crate::externref::{ExternHandle, ExternRefs};
 use crate::interrupt::InterruptState;
-use crate::limits::{Account, GrowError, Resource, ResourceLimits};
+use crate::limits::{Account, GrowError, LimitError, Resource, ResourceLimits};
 use crate::{
     Global, Instance, Memory, MemoryError, MemoryPlan, Table, TableError, TypeRegistry, VMFuncRef,
     VMStore,
@@ -171,6 +171,12 @@ impl StoreCore {
     #[must_use]
     pub fn used(&self, resource: Resource) -> u64 {
         self.account.used(resource)
+    }
+
+    /// The last thing that its limit of a resource did not allow.
+    #[must_use]
+    pub fn refused(&self, resource: Resource) -> Option<LimitError> {
+        self.account.refused(resource)
     }
 
     /// The state that interrupt handles share with it.

@@ -5,7 +5,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use upshift_runtime::{
-    InterruptState, Resource, ResourceLimits, StoreConfig, StoreCore, StoreId, VMFuncRef,
+    InterruptState, LimitError, Resource, ResourceLimits, StoreConfig, StoreCore, StoreId,
+    VMFuncRef,
 };
 
 use crate::context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
@@ -189,6 +190,30 @@ impl<T: 'static> Store<T> {
     #[must_use]
     pub fn used(&self, resource: Resource) -> u64 {
         self.inner.opaque.core.used(resource)
+    }
+
+    /// The last time that the limit of a resource did not allow what was wanted, if there was one. The guest
+    /// may have been told by `-1` only, and have ended for that reason in its own way.
+    ///
+    /// ```
+    /// use upshift::{Engine, Linker, Module, Resource, ResourceLimits, Store};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = Engine::default();
+    /// let text = "(module (memory 1) (func $s (drop (memory.grow (i32.const 9)))) (start $s))";
+    /// let mut store = Store::new(&engine, ());
+    /// let memory_bytes = Some(4 << 16);
+    /// store.limits(ResourceLimits { memory_bytes, ..ResourceLimits::default() });
+    /// Linker::new(&engine).instantiate(&mut store, &Module::new(&engine, text)?)?;
+    /// let refused = store.refused(Resource::MemoryBytes).unwrap();
+    /// assert_eq!((refused.used, refused.requested), (1 << 16, 9 << 16));
+    /// assert!(store.refused(Resource::Tables).is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn refused(&self, resource: Resource) -> Option<LimitError> {
+        self.inner.opaque.core.refused(resource)
     }
 
     /// A handle with which another thread can stop what runs in this store.

@@ -1,5 +1,7 @@
 //! The `upshift` binary as its users meet it: output, messages and exit statuses.
 
+mod limits;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::io::Read;
@@ -134,7 +136,7 @@ fn endless_recursion_ends_with_134() {
     assert!(
         ended
             .stderr
-            .starts_with("error: the program trapped: call stack exhausted\n"),
+            .starts_with("error: the program trapped: call stack exhausted; its stack is limited to 4MiB (--max-stack)\n"),
         "{}",
         ended.stderr
     );
