@@ -29,6 +29,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     config.eager(options.eager && emit.is_none());
     let max_stack = options.limits.max_stack.bytes;
     config.max_wasm_stack(max_stack);
+    config.lazy_validation(true);
     let profile = options.tuning.profile()?;
     if options.module.tier != TierChoice::Baseline {
         options.tuning.check_pipelines(&profile)?;
@@ -90,7 +91,7 @@ fn listen(config: &mut Config, log: Option<TierLog>, perf: Option<PerfMap>) {
 
 fn load(engine: &Engine, file: &Path) -> Result<Module> {
     let bytes = read(file)?;
-    Module::new(engine, bytes).map_err(|error| CliError::Module {
+    Module::from_vec(engine, bytes).map_err(|error| CliError::Module {
         file: file.to_owned(),
         error,
     })

@@ -1,54 +1,241 @@
-//! Validation of function bodies, a pass of its own after everything else has been read and validated.
-//!
-//! Each body needs only what [`PendingBody`] holds, which can be sent to another thread: bodies can be
-//! shared out among threads, or kept until a function's first call.
+//! Validation of function bodies, a pass of its own after everything else has been read and validated: of
+//! all of them on all processors, or of each when somebody wants to compile it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 use wasmparser::{
-    FuncToValidate, FuncValidatorAllocations, FunctionBody, OperatorsReader, ValidatorResources,
+    BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, OperatorsReader,
+    ValidatorResources, WasmFeatures,
 };
 
-/// A body that has been found but not yet validated.
-pub(crate) struct PendingBody<'a> {
-    /// What validation has to know of the module.
-    pub validation: FuncToValidate<ValidatorResources>,
-    /// The body.
-    pub body: FunctionBody<'a>,
+use crate::diagnose::{self, classify};
+use crate::error::Place;
+use crate::{Module, ModuleError};
+
+/// Bytes of bodies that are worth a thread of their own: it takes some 50 us to start one, in which about
+/// so much is validated.
+const BYTES_PER_THREAD: usize = 64 << 10;
+/// Bytes that a thread takes at a time.
+const BYTES_AT_A_TIME: usize = 16 << 10;
+
+/// What validation has to know of a module to validate its bodies, in any order, on any thread.
+pub(crate) struct BodyRules {
+    resources: ValidatorResources,
+    features: WasmFeatures,
+}
+
+impl BodyRules {
+    /// The rules that hold for all bodies, from what `wasmparser` says of one.
+    pub fn new(of: FuncToValidate<ValidatorResources>) -> Self {
+        Self {
+            resources: of.resources,
+            features: of.features,
+        }
+    }
+
+    /// Validates the body of a defined function (imports not counted).
+    fn validate(
+        &self,
+        bytes: &[u8],
+        module: &Module,
+        defined: usize,
+        allocations: &mut FuncValidatorAllocations,
+    ) -> Result<(), wasmparser::Error> {
+        let index = module.imported.functions as usize + defined;
+        let validation = FuncToValidate {
+            resources: self.resources.clone(),
+            // Validation limits functions to a million.
+            index: index as u32,
+            ty: module.functions[index],
+            features: self.features,
+        };
+        let mut validator = validation.into_validator(std::mem::take(allocations));
+        validator.validate(&self.body(bytes, module, defined))?;
+        *allocations = validator.into_allocations();
+        Ok(())
+    }
+
+    /// The body of a defined function (imports not counted).
+    fn body<'a>(&self, bytes: &'a [u8], module: &Module, defined: usize) -> FunctionBody<'a> {
+        let range = module.bodies[defined].range.clone();
+        let start = range.start as u64;
+        FunctionBody::new(BinaryReader::new_features(
+            &bytes[range],
+            start,
+            self.features,
+        ))
+    }
+
+    /// What is wrong with a body, for people; `name` finds the function's name.
+    #[cold]
+    fn tell<'n>(
+        &self,
+        bad: &BadBody,
+        bytes: &[u8],
+        module: &Module,
+        name: impl FnOnce(u32) -> Option<&'n str>,
+    ) -> ModuleError {
+        let decoded = Some(decode(&self.body(bytes, module, bad.defined)));
+        let function = module.imported.functions + bad.defined as u32;
+        classify(&bad.error, decoded, Place::function(function)).with_function_name(name(function))
+    }
+
+    /// Validates all bodies, on as many processors as are worth it.
+    ///
+    /// # Errors
+    /// The first bad one and what is wrong with it, whatever the threads came to first. `name` finds a
+    /// function's name.
+    pub fn validate_all<'n>(
+        &self,
+        bytes: &[u8],
+        module: &Module,
+        name: impl FnOnce(u32) -> Option<&'n str>,
+    ) -> Result<(), ModuleError> {
+        self.find_bad(bytes, module)
+            .map_err(|bad| self.tell(&bad, bytes, module, name))
+    }
+
+    fn find_bad(&self, bytes: &[u8], module: &Module) -> Result<(), BadBody> {
+        let size = module.total_code_size();
+        let threads =
+            (size / BYTES_PER_THREAD).min(thread::available_parallelism().map_or(1, usize::from));
+        let all = module.bodies.len();
+        if threads < 2 {
+            return self.validate_some(bytes, module, 0..all, &AtomicUsize::new(all));
+        }
+        let next = AtomicUsize::new(0);
+        // Bodies from here on are of no interest: one before them is bad.
+        let end = AtomicUsize::new(all);
+        let per_turn = (all * BYTES_AT_A_TIME / size).max(1);
+        let work = || {
+            loop {
+                let start = next.fetch_add(per_turn, Ordering::Relaxed);
+                if start >= end.load(Ordering::Relaxed) {
+                    return None;
+                }
+                let turn = start..all.min(start + per_turn);
+                if let Err(bad) = self.validate_some(bytes, module, turn, &end) {
+                    end.fetch_min(bad.defined, Ordering::Relaxed);
+                    return Some(bad);
+                }
+            }
+        };
+        let bad = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads)
+                .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+                .collect();
+            let mut bad = Vec::from_iter(work());
+            for other in others {
+                match other.join() {
+                    Ok(found) => bad.extend(found),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            bad
+        });
+        let first = bad.into_iter().min_by_key(|bad| bad.defined);
+        first.map_or(Ok(()), Err)
+    }
+
+    /// Validates some bodies one after the other, as long as they come before `end`.
+    fn validate_some(
+        &self,
+        bytes: &[u8],
+        module: &Module,
+        some: std::ops::Range<usize>,
+        end: &AtomicUsize,
+    ) -> Result<(), BadBody> {
+        let mut allocations = FuncValidatorAllocations::default();
+        for defined in some {
+            if defined >= end.load(Ordering::Relaxed) {
+                break;
+            }
+            self.validate(bytes, module, defined, &mut allocations)
+                .map_err(|error| BadBody { defined, error })?;
+        }
+        Ok(())
+    }
 }
 
 /// A body that is not valid.
-pub(crate) struct BadBody<'a> {
-    /// The function's index, imports included.
-    pub function: u32,
+struct BadBody {
+    /// The function, imports not counted.
+    defined: usize,
     /// What is wrong.
-    pub error: wasmparser::Error,
-    /// The body.
-    pub body: FunctionBody<'a>,
+    error: wasmparser::Error,
 }
 
-/// Validates bodies one after the other.
-///
-/// # Errors
-/// The first bad one.
-pub(crate) fn validate(pending: Vec<PendingBody<'_>>) -> Result<(), BadBody<'_>> {
-    let mut allocations = FuncValidatorAllocations::default();
-    for PendingBody { validation, body } in pending {
-        let function = validation.index;
-        let mut validator = validation.into_validator(allocations);
-        validator.validate(&body).map_err(|error| BadBody {
-            function,
-            error,
-            body,
-        })?;
-        allocations = validator.into_allocations();
+/// Bodies that are validated when somebody wants to compile them.
+pub(crate) struct UncheckedBodies {
+    rules: BodyRules,
+    /// Whether each is known to be valid.
+    valid: Box<[AtomicBool]>,
+}
+
+impl UncheckedBodies {
+    pub fn new(rules: BodyRules, module: &Module) -> Self {
+        Self {
+            rules,
+            valid: module
+                .bodies
+                .iter()
+                .map(|_| AtomicBool::new(false))
+                .collect(),
+        }
     }
-    Ok(())
+}
+
+impl fmt::Debug for UncheckedBodies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UncheckedBodies").finish_non_exhaustive()
+    }
+}
+
+impl Module {
+    /// Makes sure that the body of a defined function (imports not counted) is valid. Nothing is to be
+    /// done if the whole module was validated when it was read, or there is no such function.
+    ///
+    /// # Errors
+    /// When it is not: the error that reading the module would have given, had all functions before been
+    /// valid.
+    pub fn validate_body(&self, defined: u32) -> Result<(), ModuleError> {
+        let Some(bodies) = &self.unchecked_bodies else {
+            return Ok(());
+        };
+        let defined = defined as usize;
+        let Some(valid) = bodies.valid.get(defined) else {
+            return Ok(());
+        };
+        // Relaxed: the mark stands for nothing but a property of bytes that never change.
+        if valid.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut allocations = FuncValidatorAllocations::default();
+        bodies
+            .rules
+            .validate(&self.bytes, self, defined, &mut allocations)
+            .map_err(|error| {
+                let bad = BadBody { defined, error };
+                let name = |function| {
+                    self.names
+                        .function(function)
+                        .or_else(|| self.exported_function_name(function))
+                };
+                let error = bodies.rules.tell(&bad, &self.bytes, self, name);
+                diagnose::suggest_switch(&self.bytes, &self.features, error)
+            })?;
+        valid.store(true, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// Decodes a body without validating it.
 ///
 /// # Errors
 /// The first place that is not in the binary format.
-pub(crate) fn decode(body: &FunctionBody<'_>) -> Result<(), wasmparser::Error> {
+fn decode(body: &FunctionBody<'_>) -> Result<(), wasmparser::Error> {
     let mut locals = body.get_locals_reader()?;
     for _ in 0..locals.get_count() {
         locals.read()?;

@@ -5,7 +5,7 @@ use wasmparser::{FromReader, SectionLimited, WasmFeatures};
 use crate::error::Place;
 use crate::features::SWITCHES;
 use crate::read::Reader;
-use crate::{Features, ModuleError, ModuleErrorKind};
+use crate::{Features, ModuleError, ModuleErrorKind, Validation};
 
 /// Parts of the messages by which `wasmparser` rejects what exceeds one of its limits.
 const LIMIT_MESSAGES: [&str; 7] = [
@@ -115,12 +115,14 @@ pub(crate) fn suggest_switch(bytes: &[u8], features: &Features, error: ModuleErr
     );
     if !unexplained
         || *features == Features::all()
-        || Reader::new(bytes, &Features::all()).read().is_err()
+        || Reader::new(bytes, &Features::all())
+            .read(Validation::Whole)
+            .is_err()
     {
         return error;
     }
     let switch = features.switched_off().find(|switch| {
-        match Reader::new(bytes, &features.with(switch)).read() {
+        match Reader::new(bytes, &features.with(switch)).read(Validation::Whole) {
             Ok(_) => true,
             Err(other) => other.offset() != error.offset(),
         }

@@ -35,11 +35,11 @@ pub enum ModuleErrorKind {
 /// assert_eq!(error.function(), Some(0));
 /// assert_eq!(error.function_name(), Some("f"));
 /// ```
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ModuleError(Box<Details>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Details {
     kind: ModuleErrorKind,
     message: Box<str>,
@@ -48,7 +48,7 @@ struct Details {
 }
 
 /// Which part of the binary was being read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The section's name.
     pub section: Option<&'static str>,

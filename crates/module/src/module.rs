@@ -4,17 +4,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::bodies::UncheckedBodies;
 use crate::{
     ExternType, Features, FuncType, GlobalType, MemoryType, Names, Section, TableType, ValType,
 };
 
-/// A module whose every byte has been validated.
+/// A module that has been validated: every byte of it, or all but the bodies of functions, which
+/// [`Module::validate_body`] then validates one by one.
 ///
 /// All index spaces are `u32` and count imports first (specification 2.0, clause 2.5.1).
 #[derive(Debug)]
 pub struct Module {
     /// The binary that it was read from; ranges below are into it.
-    pub bytes: Arc<[u8]>,
+    pub bytes: Arc<Vec<u8>>,
     /// What was allowed when it was validated.
     pub features: Features,
     /// Function types.
@@ -51,6 +53,18 @@ pub struct Module {
     pub sections: Vec<Section>,
     /// Exports sorted by name, as indices into `exports`.
     pub(crate) exports_by_name: Vec<u32>,
+    /// The bodies, if they were not validated when the module was read.
+    pub(crate) unchecked_bodies: Option<UncheckedBodies>,
+}
+
+/// How much of a module is validated when it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Validation {
+    /// All of it.
+    #[default]
+    Whole,
+    /// All but the bodies of functions. Whoever reads one has to ask [`Module::validate_body`] before.
+    BodiesWhenCompiled,
 }
 
 /// How many of each kind a module imports.

@@ -14,7 +14,7 @@ use wasmparser::{BinaryReader, Name, NameMap, NameSectionReader};
 #[derive(Default)]
 pub struct Names {
     /// The module's binary, and where in it the contents of the name section are.
-    section: Option<(Arc<[u8]>, Range<usize>)>,
+    section: Option<(Arc<Vec<u8>>, Range<usize>)>,
     decoded: OnceLock<Decoded>,
 }
 
@@ -28,7 +28,7 @@ struct Decoded {
 
 impl Names {
     /// The names in the name section whose contents are at `range` of `bytes`.
-    pub(crate) fn new(bytes: Arc<[u8]>, range: Range<usize>) -> Self {
+    pub(crate) fn new(bytes: Arc<Vec<u8>>, range: Range<usize>) -> Self {
         Self {
             section: Some((bytes, range)),
             decoded: OnceLock::new(),
@@ -142,7 +142,7 @@ mod tests {
     use crate::{Features, Module};
 
     fn names(contents: &[u8]) -> Names {
-        Names::new(contents.into(), 0..contents.len())
+        Names::new(Arc::new(contents.to_vec()), 0..contents.len())
     }
 
     // Module "m"; functions 0 "a" and 2 "bc".

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::diagnose;
 use crate::error::Place;
 use crate::read::Reader;
-use crate::{Features, Module, ModuleError, ModuleErrorKind, Names};
+use crate::{Features, Module, ModuleError, ModuleErrorKind, Names, Validation};
 
 /// What a binary begins with.
 const MAGIC: &[u8] = b"\0asm";
@@ -58,16 +58,54 @@ impl Module {
         }
     }
 
+    /// Reads a module in the binary or the text format out of memory that becomes the module's: nothing is
+    /// copied. Errors in the text format name `path`. Validates as much as `validation` says.
+    ///
+    /// ```
+    /// use upshift_module::{Features, Module, Validation};
+    ///
+    /// let text = b"(module (func) (func (result i32) i64.const 1))";
+    /// let features = Features::default();
+    /// let later = Validation::BodiesWhenCompiled;
+    /// let module = Module::parse_owned(None, text.to_vec(), &features, later)?;
+    /// assert!(module.validate_body(0).is_ok());
+    /// assert_eq!(module.validate_body(1).unwrap_err().function(), Some(1));
+    /// # Ok::<(), upshift_module::ModuleError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Module::parse`].
+    pub fn parse_owned(
+        path: Option<&Path>,
+        bytes: Vec<u8>,
+        features: &Features,
+        validation: Validation,
+    ) -> Result<Self, ModuleError> {
+        if is_binary(&bytes) {
+            Self::take(bytes, features, validation)
+        } else {
+            Self::take(encode_text(path, &bytes)?, features, validation)
+        }
+    }
+
     /// Reads and validates a module in the binary format.
     ///
     /// # Errors
     /// As [`Module::parse`]; text is malformed here.
     pub fn parse_binary(
-        bytes: impl Into<Arc<[u8]>>,
+        bytes: impl Into<Vec<u8>>,
         features: &Features,
     ) -> Result<Self, ModuleError> {
-        let bytes = bytes.into();
-        let (mut module, name_section) = read(&bytes, features)?;
+        Self::take(bytes.into(), features, Validation::Whole)
+    }
+
+    fn take(
+        bytes: Vec<u8>,
+        features: &Features,
+        validation: Validation,
+    ) -> Result<Self, ModuleError> {
+        let bytes = Arc::new(bytes);
+        let (mut module, name_section) = read(&bytes, features, validation)?;
         if let Some(section) = name_section {
             module.names = Names::new(bytes.clone(), section);
         }
@@ -81,9 +119,9 @@ impl Module {
     /// As [`Module::parse`].
     pub fn validate(bytes: &[u8], features: &Features) -> Result<(), ModuleError> {
         if is_binary(bytes) {
-            read(bytes, features).map(drop)
+            read(bytes, features, Validation::Whole).map(drop)
         } else {
-            read(&encode_text(None, bytes)?, features).map(drop)
+            read(&encode_text(None, bytes)?, features, Validation::Whole).map(drop)
         }
     }
 }
@@ -92,6 +130,7 @@ impl Module {
 fn read(
     bytes: &[u8],
     features: &Features,
+    validation: Validation,
 ) -> Result<(Module, Option<std::ops::Range<usize>>), ModuleError> {
     if u32::try_from(bytes.len()).is_err() {
         return Err(ModuleError::new(
@@ -105,7 +144,7 @@ fn read(
         ));
     }
     Reader::new(bytes, features)
-        .read()
+        .read(validation)
         .map_err(|error| diagnose::suggest_switch(bytes, features, error))
 }
 

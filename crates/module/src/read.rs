@@ -8,7 +8,7 @@ use wasmparser::{
     WasmFeatures,
 };
 
-use crate::bodies::{self, PendingBody};
+use crate::bodies::{BodyRules, UncheckedBodies};
 use crate::convert::{self, ConstError, NoCounterpart};
 use crate::diagnose::{classify, decode};
 use crate::error::Place;
@@ -17,6 +17,7 @@ use crate::section::section_name;
 use crate::{
     CustomSection, DataSegment, ElementItems, ElementSegment, Entity, Export, Features,
     FunctionBody, Import, Module, ModuleError, ModuleErrorKind, Names, Section, SegmentMode,
+    Validation,
 };
 
 type Result<T> = std::result::Result<T, ModuleError>;
@@ -30,7 +31,8 @@ pub(crate) struct Reader<'a> {
     position: usize,
     /// How many bodies of the code section are still to come.
     bodies_to_come: u32,
-    pending: Vec<PendingBody<'a>>,
+    /// What bodies are validated by, once there is one.
+    body_rules: Option<BodyRules>,
     name_section: Option<Range<usize>>,
     module: Module,
 }
@@ -46,14 +48,15 @@ impl<'a> Reader<'a> {
             parser,
             position: 0,
             bodies_to_come: 0,
-            pending: Vec::new(),
+            body_rules: None,
             name_section: None,
             module: Module::empty(*features),
         }
     }
 
-    /// Reads and validates everything. The module comes without its bytes and names.
-    pub fn read(mut self) -> Result<(Module, Option<Range<usize>>)> {
+    /// Reads and validates everything, or everything but the bodies. The module comes without its bytes and
+    /// names.
+    pub fn read(mut self, validation: Validation) -> Result<(Module, Option<Range<usize>>)> {
         loop {
             let payload = self.next_payload()?;
             if let Payload::End(offset) = payload {
@@ -64,12 +67,17 @@ impl<'a> Reader<'a> {
             }
             self.payload(payload)?;
         }
-        let pending = std::mem::take(&mut self.pending);
-        bodies::validate(pending).map_err(|bad| {
-            let decoded = Some(bodies::decode(&bad.body));
-            classify(&bad.error, decoded, Place::function(bad.function))
-                .with_function_name(self.function_name(bad.function))
-        })?;
+        match (self.body_rules.take(), validation) {
+            (None, _) => {}
+            (Some(rules), Validation::Whole) => {
+                let name = |index| self.function_name(index);
+                rules.validate_all(self.bytes, &self.module, name)?;
+            }
+            (Some(rules), Validation::BodiesWhenCompiled) => {
+                let bodies = UncheckedBodies::new(rules, &self.module);
+                self.module.unchecked_bodies = Some(bodies);
+            }
+        }
         self.module.sort_exports();
         Ok((self.module, self.name_section))
     }
@@ -205,7 +213,6 @@ impl<'a> Reader<'a> {
                 // Each body takes two bytes at least: a count that the file can't hold reserves nothing.
                 let possible = (self.bytes.len() - self.position) / 2;
                 self.module.bodies.reserve((count as usize).min(possible));
-                self.pending.reserve((count as usize).min(possible));
                 Ok(())
             }
             Payload::CodeSectionEntry(body) => self.body(body),
@@ -340,7 +347,8 @@ impl<'a> Reader<'a> {
         self.module.bodies.push(FunctionBody {
             range: to_usize(body.range()),
         });
-        self.pending.push(PendingBody { validation, body });
+        self.body_rules
+            .get_or_insert_with(|| BodyRules::new(validation));
         Ok(())
     }
 
@@ -444,6 +452,7 @@ impl Module {
             custom_sections: Vec::new(),
             sections: Vec::new(),
             exports_by_name: Vec::new(),
+            unchecked_bodies: None,
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Config {
     pub(crate) features: Features,
     /// Compile everything in `Module::new`.
     pub(crate) eager: bool,
+    /// Validate bodies of functions when they are compiled.
+    pub(crate) lazy_validation: bool,
     /// Bytes of stack for WebAssembly below its host caller.
     pub(crate) max_wasm_stack: usize,
     /// Bytes of address space for each memory; `None` for what leaves out all bounds checks.
@@ -97,6 +99,7 @@ impl Config {
         Self {
             features: Features::all(),
             eager: false,
+            lazy_validation: false,
             max_wasm_stack: upshift_runtime::DEFAULT_MAX_WASM_STACK,
             memory_reservation: None,
             bounds_checks: false,
@@ -119,6 +122,36 @@ impl Config {
     /// however large it is.
     pub fn eager(&mut self, enable: bool) -> &mut Self {
         self.eager = enable;
+        self
+    }
+
+    /// Whether the body of a function is validated when it is first compiled, instead of in
+    /// [`Module::new`](crate::Module::new), which then validates everything else. Off by default.
+    ///
+    /// A large module starts sooner. An invalid function is the error
+    /// [`ErrorKind::Module`](crate::ErrorKind::Module) of the call that needs it, or of `Module::new` where
+    /// that compiles everything in the baseline; it is never run.
+    ///
+    /// ```
+    /// use upshift::{Config, Engine, ErrorKind, Instance, Module, Store};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = Engine::new(Config::new().lazy_validation(true))?;
+    /// let text = r#"(module (func (export "good")) (func (export "bad") (result i32) f32.const 0))"#;
+    /// let module = Module::new(&engine, text)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let good = instance.get_typed_func::<(), ()>(&mut store, "good")?;
+    /// good.call(&mut store, ())?;
+    /// let bad = instance.get_typed_func::<(), i32>(&mut store, "bad")?;
+    /// let error = bad.call(&mut store, ()).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Module(_)));
+    /// assert!(Module::validate(&engine, text).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn lazy_validation(&mut self, enable: bool) -> &mut Self {
+        self.lazy_validation = enable;
         self
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use upshift_module::Entity;
+use upshift_module::{Entity, Validation};
 use upshift_runtime::ModuleRuntime;
 use upshift_tiering::{FunctionStats, FunctionTier, ModuleTiering, TierMode, TierStats};
 use upshift_translate::{CodeForm, CompileRequest, EntryPoint};
@@ -52,14 +52,14 @@ struct Inner {
 }
 
 impl Module {
-    /// Validates a module, in the binary or the text format. Compiles nothing, unless
-    /// [`Config::eager`](crate::Config::eager) says so.
+    /// Validates a module, in the binary or the text format, on all processors if it is large. Compiles
+    /// nothing, unless [`Config::eager`](crate::Config::eager) says so; and see
+    /// [`Config::lazy_validation`](crate::Config::lazy_validation).
     ///
     /// # Errors
     /// When the bytes are not a module that the engine allows; says where, down to the byte.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
-        let module = upshift_module::Module::parse(bytes.as_ref(), &engine.config().features)?;
-        Self::from_parsed(engine, module)
+        Self::read(engine, None, bytes.as_ref().to_vec())
     }
 
     /// The same from a file.
@@ -74,9 +74,16 @@ impl Module {
                 source,
             })
         })?;
-        let features = &engine.config().features;
-        let module = upshift_module::Module::parse_named(path, &bytes, features)?;
-        Self::from_parsed(engine, module)
+        Self::read(engine, Some(path), bytes)
+    }
+
+    /// The same as [`new`](Self::new), but the bytes become the module's: for large modules, of which there
+    /// need not be a second copy.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn from_vec(engine: &Engine, bytes: Vec<u8>) -> Result<Self> {
+        Self::read(engine, None, bytes)
     }
 
     /// The same of a binary that is known to be one: text is refused.
@@ -88,7 +95,8 @@ impl Module {
         Self::from_parsed(engine, module)
     }
 
-    /// Tells whether [`new`](Self::new) would accept these bytes, and if not, why.
+    /// Tells whether these bytes are a valid module that the engine allows, and if not, why. Always validates
+    /// all of them.
     ///
     /// # Errors
     /// As for [`new`](Self::new).
@@ -97,6 +105,18 @@ impl Module {
             bytes.as_ref(),
             &engine.config().features,
         )?)
+    }
+
+    fn read(engine: &Engine, path: Option<&Path>, bytes: Vec<u8>) -> Result<Self> {
+        let config = engine.config();
+        let validation = if config.lazy_validation {
+            Validation::BodiesWhenCompiled
+        } else {
+            Validation::Whole
+        };
+        let module =
+            upshift_module::Module::parse_owned(path, bytes, &config.features, validation)?;
+        Self::from_parsed(engine, module)
     }
 
     fn from_parsed(engine: &Engine, module: upshift_module::Module) -> Result<Self> {
@@ -123,12 +143,12 @@ impl Module {
     /// Compiles, on all processors, every function that has not been called yet.
     ///
     /// # Errors
-    /// When a function can't be compiled; says which.
+    /// When a function can't be compiled, or is invalid and was not validated before; says which.
     pub fn compile_all(&self) -> Result<()> {
         self.0
             .tiering
             .compile_all()
-            .map_err(|error| Error::from_kind(ErrorKind::Compile(error.into())))
+            .map_err(|error| Error::compile(error.into()))
     }
 
     /// The engine that it was made with.
@@ -268,7 +288,7 @@ impl Module {
         self.0
             .tiering
             .emit(tier, request, form)
-            .map_err(|error| Error::from_kind(ErrorKind::Compile(error.into())))
+            .map_err(|error| Error::compile(error.into()))
     }
 
     fn entity_type(&self, entity: Entity) -> ExternType {

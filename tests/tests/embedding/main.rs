@@ -4,6 +4,7 @@ mod calls;
 mod configuration;
 mod host_functions;
 mod interruption;
+mod lazy_validation;
 mod limits;
 mod linking;
 mod misuse;

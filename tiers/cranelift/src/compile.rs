@@ -13,7 +13,7 @@ use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_runtime::{InstalledCode, TrapCode};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape, Mode,
-    ModuleCompiler, ModuleUnit, translate,
+    ModuleCompiler, ModuleUnit, TranslateError, translate,
 };
 
 use crate::arch::{CHECK_SIZE, EntryCheck};
@@ -125,8 +125,9 @@ impl BaselineCompiler {
         workspace: &mut Workspace,
         request: CompileRequest,
     ) -> Result<Finished, CompileError> {
-        let refuse = |error: upshift_translate::TranslateError| {
-            self.codegen_error(request, error.to_string())
+        let refuse = |error: TranslateError| match error.invalid() {
+            Some(invalid) => CompileError::Invalid(invalid.clone()),
+            None => self.codegen_error(request, error.to_string()),
         };
         let module = &self.unit.module;
         let shape = FunctionShape::new(module, request.function).map_err(refuse)?;

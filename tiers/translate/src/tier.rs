@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use upshift_module::Module;
+use upshift_module::{Module, ModuleError};
 use upshift_runtime::{InstalledCode, ModuleCode, VMOffsets};
 
 /// A code generator.
@@ -104,6 +104,9 @@ pub enum EntryPoint {
 /// Why a function could not be compiled. The code that was there before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
+    /// The function is invalid, which was found out when it was to be compiled.
+    #[error(transparent)]
+    Invalid(ModuleError),
     /// The code generator refused the function.
     #[error("the {tier} tier cannot compile function {function}: {message}")]
     Codegen {

@@ -6,6 +6,7 @@ use upshift_module::{Entity, Features, Module, ModuleError, ModuleErrorKind, Seg
 
 use wast::WastDirective;
 
+use crate::lazy::validate_lazily;
 use crate::suite::{Binary, each_directive, files, modules};
 
 /// Calls `f` with each module of the suite, on as many threads as there are cores.
@@ -28,7 +29,14 @@ fn each_module(f: impl Fn(usize, &Binary) + Sync) {
 
 /// Checks what an error says of `bytes`, or that a module holds together.
 fn check(origin: &str, bytes: &[u8]) -> Option<ModuleError> {
-    match Module::validate(bytes, &Features::all()) {
+    let verdict = Module::validate(bytes, &Features::all());
+    let section = verdict.as_ref().err().map(|error| error.section());
+    // What is wrong elsewhere has nothing to do with bodies.
+    if section.is_none_or(|section| section == Some("code")) {
+        let lazily = validate_lazily(bytes, &Features::all());
+        assert_eq!(verdict, lazily, "{origin}: body by body");
+    }
+    match verdict {
         Ok(()) => {
             let module = Module::parse_binary(bytes, &Features::all())
                 .unwrap_or_else(|error| panic!("{origin}: validated, but not parsed: {error}"));

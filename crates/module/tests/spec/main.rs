@@ -2,5 +2,6 @@
 //! makes the reader panic.
 
 mod broken_input;
+mod lazy;
 mod suite;
 mod verdicts;

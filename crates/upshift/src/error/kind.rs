@@ -21,7 +21,9 @@ pub enum ErrorKind {
         /// What the system says.
         source: std::io::Error,
     },
-    /// The bytes are not a module, or one that uses proposals which this engine was not told to allow.
+    /// The bytes are not a module, or one that uses proposals which this engine was not told to allow. With
+    /// [`Config::lazy_validation`](crate::Config::lazy_validation), also the error of the call that needs a
+    /// function which is invalid.
     #[error(transparent)]
     Module(upshift_module::ModuleError),
     /// The options of a `Config` can't be had.

@@ -8,6 +8,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use upshift_runtime::{GrowError, InstantiateError, LimitError, MemoryError, TableError};
+use upshift_translate::CompileError;
 
 use kind::HostPayload;
 pub use kind::{ErrorKind, HostError, LinkError, LinkProblem, ResourceError};
@@ -115,6 +116,17 @@ impl Error {
     #[cold]
     pub(crate) fn link(problems: Vec<LinkProblem>) -> Self {
         Self::from_kind(ErrorKind::Link(LinkError { problems }))
+    }
+
+    /// Of compiling a function. That it is invalid is an error of the module.
+    #[cold]
+    pub(crate) fn compile(error: BoxedError) -> Self {
+        match error.downcast_ref() {
+            Some(CompileError::Invalid(invalid)) => {
+                Self::from_kind(ErrorKind::Module(invalid.clone()))
+            }
+            _ => Self::from_kind(ErrorKind::Compile(error)),
+        }
     }
 
     #[cold]

@@ -298,8 +298,6 @@ fn trap_of(trap: RawTrap) -> Error {
     let backtrace = Backtrace::from_raw(trap.backtrace);
     match trap.cause {
         TrapCause::Code(code) => Trap::new(code, backtrace).into(),
-        TrapCause::Compile(error) => {
-            Error::from_kind(ErrorKind::Compile(error)).with_backtrace(|| backtrace)
-        }
+        TrapCause::Compile(error) => Error::compile(error).with_backtrace(|| backtrace),
     }
 }

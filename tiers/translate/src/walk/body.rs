@@ -23,12 +23,16 @@ pub(super) struct Body<'m> {
 }
 
 impl<'m> Body<'m> {
-    /// The body of a defined function (imports not counted).
+    /// The body of a defined function (imports not counted). Validates it, if it has not been.
     pub fn new(module: &'m Module, defined: u32) -> Result<Self, TranslateError> {
         let function = module.imported.functions.saturating_add(defined);
         let missing = |space, index| {
             TranslateError::new(function, 0, TranslateProblem::UnknownIndex { space, index })
         };
+        module.validate_body(defined).map_err(|error| {
+            let offset = error.offset().unwrap_or_default() as u64;
+            TranslateError::new(function, offset, TranslateProblem::Invalid(error))
+        })?;
         let body = module.bodies.get(defined as usize);
         let range = body
             .ok_or_else(|| missing("function", function))?

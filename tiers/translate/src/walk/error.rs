@@ -1,7 +1,9 @@
-//! Why a body could not be translated. Bodies have been validated, so each of these means that module
-//! and validator disagree with the walk: a defect, but one that must not take the process down.
+//! Why a body could not be translated. A body that has just been validated may be found invalid. All other
+//! problems mean that validator and walk disagree: a defect, but one that must not take the process down.
 
 use std::fmt;
+
+use upshift_module::ModuleError;
 
 /// A function could not be translated: which, where and why.
 ///
@@ -20,6 +22,9 @@ struct Inner {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TranslateProblem {
+    /// It is not valid, which was found out now.
+    #[error(transparent)]
+    Invalid(ModuleError),
     /// The bytes are no operators.
     #[error("malformed code: {0}")]
     Malformed(String),
@@ -76,6 +81,15 @@ impl TranslateError {
         self.0.offset
     }
 
+    /// What validation said, if the body is invalid.
+    #[must_use]
+    pub fn invalid(&self) -> Option<&ModuleError> {
+        match &self.0.problem {
+            TranslateProblem::Invalid(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// What is wrong there.
     #[must_use]
     pub fn problem(&self) -> &TranslateProblem {
@@ -90,6 +104,9 @@ impl fmt::Display for TranslateError {
             offset,
             problem,
         } = &*self.0;
+        if let TranslateProblem::Invalid(error) = problem {
+            return error.fmt(f);
+        }
         write!(
             f,
             "cannot translate function {function} at offset {offset:#x} of the module: {problem}; \
