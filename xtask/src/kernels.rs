@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use upshift_kernels::{Check, Kernel, Number, RUN, ResultType};
 
+use crate::committed::{Committed, build_folder};
 use crate::failure::Failure;
 use crate::{process, setup};
 
@@ -68,7 +69,7 @@ struct Options {
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let options = parse(arguments)?;
     setup::provide_for("kernels")?;
-    let folder = folder()?;
+    let folder = build_folder("kernels")?;
     if options.check || !options.native {
         build_wasm(&options, &folder)?;
     }
@@ -118,7 +119,7 @@ fn parse(arguments: &[String]) -> Result<Options, Failure> {
 
 fn build_wasm(options: &Options, folder: &Path) -> Result<(), Failure> {
     let runtime_library = runtime_library()?;
-    let mut outdated = Vec::new();
+    let mut committed = Committed::new(options.check);
     for kernel in &options.kernels {
         let built = folder.join(format!("{}.wasm", kernel.name));
         let mut clang = clang();
@@ -133,34 +134,9 @@ fn build_wasm(options: &Options, folder: &Path) -> Result<(), Failure> {
             .arg("-o")
             .arg(&built);
         process::run(&mut clang)?;
-        let new = read(&built)?;
-        let same = std::fs::read(kernel.wasm_path()).is_ok_and(|old| old == new);
-        println!(
-            "{}: {} bytes, {}",
-            kernel.name,
-            new.len(),
-            if same { "unchanged" } else { "changed" }
-        );
-        if same {
-            continue;
-        }
-        if options.check {
-            outdated.push(kernel.name.as_str());
-        } else {
-            write(&kernel.wasm_path(), &new)?;
-        }
+        committed.take(&kernel.name, &built, &kernel.wasm_path())?;
     }
-    if outdated.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Check(format!(
-        "not what {} compiles their sources to: {}. If the sources are right, `cargo xtask kernels` rebuilds them; \
-         commit both",
-        process::quiet_output(process::program(CLANG).arg("--version"))
-            .and_then(|version| version.lines().next().map(str::to_owned))
-            .unwrap_or_else(|| CLANG.to_owned()),
-        outdated.join(", ")
-    )))
+    committed.finish(CLANG, "cargo xtask kernels")
 }
 
 /// The compiler's own functions, for what the target has no instructions for: 128-bit arithmetic for one.
@@ -219,7 +195,7 @@ impl NativeCpu {
 /// If the compiler is missing or fails.
 pub fn compile_natively(kernels: &[&Kernel], cpus: &[NativeCpu]) -> Result<(), Failure> {
     setup::provide_for("kernels")?;
-    let folder = folder()?;
+    let folder = build_folder("kernels")?;
     for kernel in kernels {
         for &cpu in cpus {
             compile_native(kernel, cpu, &folder)?;
@@ -319,17 +295,6 @@ fn number(text: &str, result: Option<ResultType>) -> Option<Number> {
 
 // ---- Both
 
-/// Where everything is built, made if need be.
-fn folder() -> Result<PathBuf, Failure> {
-    let folder = process::target().join("kernels");
-    std::fs::create_dir_all(&folder).map_err(|source| Failure::File {
-        action: "creating",
-        path: folder.clone(),
-        source,
-    })?;
-    Ok(folder)
-}
-
 fn clang() -> std::process::Command {
     let mut clang = process::program(CLANG);
     clang.args(COMMON_FLAGS);
@@ -343,22 +308,6 @@ fn source(name: impl AsRef<OsStr>) -> PathBuf {
 
 fn kernel_source(kernel: &Kernel) -> PathBuf {
     source(format!("{}.c", kernel.name))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|source| Failure::File {
-        action: "reading",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, content).map_err(|source| Failure::File {
-        action: "writing",
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

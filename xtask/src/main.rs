@@ -4,6 +4,7 @@
 //! remaining arguments, and one row in `COMMANDS`.
 
 mod bench;
+mod committed;
 mod compare;
 mod demo;
 mod deny;
@@ -13,6 +14,7 @@ mod kernels;
 mod process;
 mod setup;
 mod test;
+mod wasi_tests;
 
 use std::process::ExitCode;
 
@@ -58,6 +60,13 @@ const COMMANDS: &[Command] = &[
         summary: "Rebuild the kernels in benches/kernels from C, or measure them as native code",
         details: kernels::DETAILS,
         run: kernels::run,
+    },
+    Command {
+        name: "wasi-tests",
+        arguments: "[--check] [NAME...]",
+        summary: "Rebuild the guests in tests/wasi from C, which test WASI",
+        details: wasi_tests::DETAILS,
+        run: wasi_tests::run,
     },
     Command {
         name: "bench",
@@ -139,7 +148,7 @@ fn print_help() {
          Usage: cargo xtask COMMAND [ARGS...]\n"
     );
     for command in COMMANDS {
-        println!("  {:<9} {}", command.name, command.summary);
+        println!("  {:<13} {}", command.name, command.summary);
     }
     println!(
         "\n`cargo xtask help COMMAND` tells more about one. docs/testing.md tells which tests run where."
@@ -170,7 +179,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_fit_the_column_of_the_help() {
         for (i, command) in COMMANDS.iter().enumerate() {
-            assert!(command.name.len() <= 9, "{}", command.name);
+            assert!(command.name.len() <= 13, "{}", command.name);
             assert!(
                 COMMANDS[..i]
                     .iter()

@@ -86,6 +86,29 @@ const GROUPS: &[Group] = &[
             },
         ],
     },
+    Group {
+        name: "wasi",
+        purpose: "building tests/wasi from C; not needed to run them",
+        needed_by: &["wasi-tests"],
+        packages: &[
+            Package {
+                name: "clang-22",
+                provides: "clang-22",
+            },
+            Package {
+                name: "lld-22",
+                provides: "wasm-ld-22",
+            },
+            Package {
+                name: "libclang-rt-22-dev-wasm32",
+                provides: "/usr/lib/llvm-22/lib/clang/22/lib/wasi/libclang_rt.builtins-wasm32.a",
+            },
+            Package {
+                name: "wasi-libc",
+                provides: "/usr/lib/wasm32-wasi/crt1-command.o",
+            },
+        ],
+    },
 ];
 
 /// Subcommands of cargo that are used where they are installed.
