@@ -122,7 +122,7 @@ fn engine(seed: u64) -> Engine {
         profile.optimizer.pipeline = "default<O1>".to_owned();
     }
     let mut config = Config::new();
-    config.tiering_profile(profile).tiering_chaos(seed);
+    config.profile(profile).tiering_chaos(seed);
     Engine::new(&config).unwrap()
 }
 

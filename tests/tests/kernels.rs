@@ -110,7 +110,7 @@ fn while_they_move_up() {
         |config| {
             let mut profile = TieringProfile::default();
             profile.tier_up.threshold_in_operators = Some(5_000);
-            config.tier(TierMode::Auto).tiering_profile(profile);
+            config.tier(TierMode::Auto).profile(profile);
         },
         |_, _| {},
     );
@@ -125,7 +125,7 @@ fn while_they_move_up_and_wait() {
             let mut profile = TieringProfile::default();
             profile.tier_up.threshold_in_operators = Some(5_000);
             config.tier(TierMode::Auto).synchronous_tiering(true);
-            config.tiering_profile(profile);
+            config.profile(profile);
         },
         |kernel, module| {
             let stats = module.tier_stats();

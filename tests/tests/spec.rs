@@ -100,7 +100,7 @@ fn moving_up(config: &mut Config) -> &mut Config {
     config
         .tier(TierMode::Auto)
         .synchronous_tiering(true)
-        .tiering_profile(profile)
+        .profile(profile)
 }
 
 /// A way to read every file of a set.

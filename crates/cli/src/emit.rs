@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::str::FromStr;
 
-use upshift::{CodeForm, EntryPoint, FunctionTier, Module};
+use upshift::{CodeForm, EntryPoint, FunctionTier, Module, TierMode};
 use upshift_module::{Entity, Features};
 use upshift_translate::enclosing_loops;
 
 use crate::error::{CliError, Result};
 use crate::exports::{nearest, printable};
-use crate::options::{Run, TierChoice};
+use crate::options::Run;
 
 /// What is printed of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +50,12 @@ impl<'a> Emit<'a> {
     ///
     /// # Errors
     /// When there is no such form, or not with the tier that is asked for.
-    pub(crate) fn wanted(options: &'a Run) -> Result<Option<Self>> {
+    pub(crate) fn wanted(options: &'a Run, mode: TierMode) -> Result<Option<Self>> {
         let [form, function] = options.watching.emit.as_slice() else {
             return Ok(None);
         };
         let form: Form = form.parse()?;
-        let has_llvm = cfg!(feature = "llvm") && options.module.tier != TierChoice::Baseline;
+        let has_llvm = cfg!(feature = "llvm") && mode != TierMode::Baseline;
         let (form, tier) = match form {
             Form::LlvmIr if !has_llvm => return Err(CliError::NoLlvm),
             Form::LlvmIr => (CodeForm::Intermediate, FunctionTier::Optimizing),

@@ -34,14 +34,28 @@ pub enum CliError {
     /// Output can't be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
-    /// The file with the numbers of tiering is no profile.
-    #[error("{}: {error}", file.display())]
-    Profile {
-        /// Which.
-        file: PathBuf,
-        /// What is wrong with it, and where.
+    /// A tiering profile can't be had as wanted.
+    #[error("{0}")]
+    Profile(upshift::ProfileError),
+    /// The same, where the profile is the environment's.
+    #[error("{variable} in the environment: {error}")]
+    Environment {
+        /// Its variable.
+        variable: &'static str,
+        /// What is wrong.
         error: upshift::ProfileError,
     },
+    /// A key of the profile can't be set so.
+    #[error("--set {setting}: {error}")]
+    Setting {
+        /// What was given.
+        setting: String,
+        /// What is wrong with it.
+        error: upshift::ProfileError,
+    },
+    /// A key without a value.
+    #[error("--set {0}: wanted a key and a value, such as tier-up.eagerness=0.5")]
+    NoSetting(String),
     /// The value of an option is out of its range.
     #[error("`{option}` is {value}, but must be {allowed}")]
     Option {

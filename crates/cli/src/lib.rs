@@ -19,6 +19,7 @@ mod inspect;
 mod limits;
 mod options;
 mod perf;
+mod profile;
 mod program;
 mod run;
 mod scripts;
@@ -37,6 +38,7 @@ pub use options::{
     Cli, Command, Inspect, ModuleOptions, Proposals, Run, Scripts, TierChoice, Watching,
 };
 pub use perf::Perf;
+pub use profile::{Check, Profile, ProfileCommand, Show};
 pub use timeline::TierLog;
 pub use tuning::Tuning;
 
@@ -70,6 +72,7 @@ pub fn execute(cli: &Cli, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Sta
     let done = match &cli.command {
         Command::Run(options) => run::run(options, stdout, stderr).map(|()| Status::Success),
         Command::Inspect(options) => inspect::inspect(options, stdout).map(|()| Status::Success),
+        Command::Profile(options) => profile::profile(options, stdout, stderr),
         Command::Wast(options) => scripts::run(options, stdout),
     };
     let done = done.and_then(|status| {

@@ -8,6 +8,7 @@ use upshift::{Config, TierMode};
 
 use crate::limits::Limits;
 use crate::perf::Perf;
+use crate::profile::Profile;
 use crate::timeline::TierLog;
 use crate::tuning::Tuning;
 
@@ -34,6 +35,7 @@ Examples:
   upshift run program.wasm                      call the function that programs start with, `_start`
   upshift run fib.wasm --invoke fib 40          call the export `fib` with the argument 40
   upshift inspect fib.wasm                      imports, exports and the size of a module
+  upshift profile list                          profiles for short tools, long compute and others
   upshift wast tests/*.wast                     run scripts of the specification's test suite
 
 Exit status: 0 when all went well; 1 for a mistake in the command, a module that cannot be run, or a
@@ -57,6 +59,8 @@ pub enum Command {
         memories, tables, how many functions there are, the largest of them, and custom sections."
     )]
     Inspect(Inspect),
+    /// Show and check tiering profiles: all that can be tuned.
+    Profile(Profile),
     /// Run scripts of the specification's test suite.
     #[command(
         long_about = "Runs scripts of the specification's test suite: modules, calls, and assertions on what \
@@ -160,7 +164,7 @@ Examples:
   upshift run nbody.wasm --eager --invoke nbody 5000000
   upshift run nbody.wasm --tier-log --invoke nbody 5000000
   upshift run nbody.wasm --tier-up-after-calls 100 --workers 2 --invoke nbody 5000000
-  upshift run nbody.wasm --tiering mine.toml --pipeline 'default<O2>' --invoke nbody 5000000
+  upshift run nbody.wasm --profile latency --set tier-up.eagerness=0.2 --invoke nbody 5000000
   upshift run nbody.wasm --stats --invoke nbody 5000000
   upshift run nbody.wasm --emit llvm-ir nbody
   perf record upshift run nbody.wasm --perf map --invoke nbody 5000000
@@ -210,9 +214,9 @@ pub struct ModuleOptions {
     #[arg(long, value_name = "SET", value_enum, default_value_t = Proposals::All)]
     pub features: Proposals,
 
-    /// Which tiers functions run in.
-    #[arg(long, value_name = "TIER", value_enum, default_value_t = TierChoice::Auto)]
-    pub tier: TierChoice,
+    /// Which tiers functions run in, in place of what the profile says [default: auto].
+    #[arg(long, value_name = "TIER", value_enum)]
+    pub tier: Option<TierChoice>,
 
     /// Keep memory, globals and tables exact at every trap in LLVM's code too, at the price of speed.
     #[arg(long)]
@@ -247,12 +251,20 @@ impl ModuleOptions {
             config.wasm_2_0();
         }
         config.precise_traps(self.precise_traps);
-        config.tier(match self.tier {
-            TierChoice::Auto => TierMode::Auto,
-            TierChoice::Baseline => TierMode::Baseline,
-            TierChoice::Llvm => TierMode::Optimizing,
-        });
+        if let Some(tier) = self.tier {
+            config.tier(tier.mode());
+        }
         config
+    }
+}
+
+impl TierChoice {
+    pub(crate) fn mode(self) -> TierMode {
+        match self {
+            Self::Auto => TierMode::Auto,
+            Self::Baseline => TierMode::Baseline,
+            Self::Llvm => TierMode::Optimizing,
+        }
     }
 }
 

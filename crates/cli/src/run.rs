@@ -8,7 +8,7 @@ use upshift::{Config, Engine, Module, TierMode};
 use crate::deadline::Deadline;
 use crate::emit::Emit;
 use crate::error::{CliError, Result};
-use crate::options::{Run, TierChoice};
+use crate::options::Run;
 use crate::perf::{Perf, PerfMap};
 use crate::program::Program;
 use crate::stack::with_stack;
@@ -21,8 +21,12 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     let deadline = options.limits.timeout.as_ref();
     let deadline = deadline.map(Deadline::start).transpose()?;
     let mut config = options.module.config();
-    let emit = Emit::wanted(options)?;
-    if emit.is_some() && options.module.tier == TierChoice::Llvm {
+    let mut profile = options.tuning.profile()?;
+    if let Some(tier) = options.module.tier {
+        profile.mode = tier.mode();
+    }
+    let emit = Emit::wanted(options, profile.mode)?;
+    if emit.is_some() && profile.mode == TierMode::Optimizing {
         // One function is compiled, not all of them.
         config.tier(TierMode::Auto);
     }
@@ -30,11 +34,10 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     let max_stack = options.limits.max_stack.bytes;
     config.max_wasm_stack(max_stack);
     config.lazy_validation(true);
-    let profile = options.tuning.profile()?;
-    if options.module.tier != TierChoice::Baseline {
+    if profile.mode != TierMode::Baseline {
         options.tuning.check_pipelines(&profile)?;
     }
-    config.tiering_profile(profile);
+    config.profile(profile);
     let perf = options.watching.perf.map(|Perf::Map| PerfMap::create());
     let perf = perf.transpose()?;
     listen(

@@ -1,6 +1,4 @@
-//! Options of `upshift run` that tune tiering: a profile from a file, and single numbers on top of it.
-
-use std::path::PathBuf;
+//! Options of `upshift run` that tune tiering: a profile, and single keys on top of it.
 
 use clap::Args;
 use upshift::{
@@ -13,9 +11,15 @@ use crate::error::{CliError, Result};
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Tuning")]
 pub struct Tuning {
-    /// Take the numbers of tiering from this file, a profile such as profiles/balanced.toml.
-    #[arg(long, value_name = "FILE.toml")]
-    pub tiering: Option<PathBuf>,
+    /// Take the profile of this name, or from this file; UPSHIFT_PROFILE in the environment is used where this
+    /// is not given [default: balanced]. `upshift profile list` shows which there are.
+    #[arg(long, value_name = "NAME|FILE", alias = "tiering")]
+    pub profile: Option<String>,
+
+    /// Set a key of the profile, such as `tier-up.eagerness=0.5`. `upshift profile show --all` shows which
+    /// there are.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 
     /// Compile a function by LLVM after so many calls; rounds of its loops count as parts of a call.
     #[arg(
@@ -43,62 +47,89 @@ pub struct Tuning {
     pub inline_limit: Option<usize>,
 }
 
-/// Which key of a profile each option that has a range stands for.
-const OPTIONS: [(&str, &str); 4] = [
-    ("--tier-up-after-calls", "tier-up.threshold-in-calls"),
-    (
-        "--tier-up-after-operators",
-        "tier-up.threshold-in-operators",
-    ),
-    ("--workers", "workers.count"),
-    ("--pipeline", "optimizer.pipeline"),
-];
+/// The environment's profile.
+const VARIABLE: &str = "UPSHIFT_PROFILE";
 
 impl Tuning {
     /// The profile that the options describe.
     ///
     /// # Errors
-    /// When the file can't be read or is no profile, or a number is out of its range.
+    /// When there is no such profile or its file is none, there is no such key, or a value is out of its range.
     pub(crate) fn profile(&self) -> Result<TieringProfile> {
-        let mut profile = match &self.tiering {
-            Some(file) => read(file)?,
-            None => TieringProfile::default(),
-        };
-        // What is said on the command line takes the place of what the file says.
-        if self.tier_up_after_calls.is_some() || self.tier_up_after_operators.is_some() {
-            profile.tier_up.threshold_in_calls = self.tier_up_after_calls;
-            profile.tier_up.threshold_in_operators = self.tier_up_after_operators;
+        let mut profile = self.base()?;
+        for setting in &self.set {
+            let blame = |error| CliError::Setting {
+                setting: setting.clone(),
+                error,
+            };
+            let (key, value) = setting
+                .split_once('=')
+                .ok_or_else(|| CliError::NoSetting(setting.clone()))?;
+            profile.set(key.trim(), value).map_err(blame)?;
         }
-        profile.workers.count = self.workers.or(profile.workers.count);
-        if let Some(pipeline) = &self.pipeline {
-            profile.optimizer.pipeline.clone_from(pipeline);
+        for (option, key, value) in self.short_forms() {
+            let Some(value) = value else { continue };
+            profile.set(key, &value).map_err(|error| match error {
+                ProfileError::OutOfRange { value, allowed, .. } => CliError::Option {
+                    option,
+                    value,
+                    allowed,
+                },
+                error => CliError::Profile(error),
+            })?;
         }
-        if let Some(operators) = self.inline_limit {
-            profile.inlining.max_operators = operators;
-        }
-        // The file was found right, so what is wrong now is an option.
-        profile.validate().map_err(|error| self.blame(error))?;
+        // Each by itself was found right.
+        profile.validate().map_err(CliError::Profile)?;
         Ok(profile)
     }
 
-    fn blame(&self, error: ProfileError) -> CliError {
-        if let ProfileError::OutOfRange {
-            key,
-            value,
-            allowed,
-        } = &error
-            && let Some((option, _)) = OPTIONS.iter().find(|(_, of)| of == key)
-        {
-            return CliError::Option {
-                option,
-                value: value.clone(),
-                allowed: allowed.clone(),
-            };
+    /// The profile before anything is set.
+    fn base(&self) -> Result<TieringProfile> {
+        if let Some(profile) = &self.profile {
+            return TieringProfile::named_or_file(profile).map_err(CliError::Profile);
         }
-        CliError::Profile {
-            file: self.tiering.clone().unwrap_or_default(),
-            error,
+        match std::env::var(VARIABLE) {
+            Ok(profile) if !profile.is_empty() => {
+                TieringProfile::named_or_file(&profile).map_err(|error| CliError::Environment {
+                    variable: VARIABLE,
+                    error,
+                })
+            }
+            _ => Ok(TieringProfile::default()),
         }
+    }
+
+    /// Options of their own for single keys.
+    fn short_forms(&self) -> [(&'static str, &'static str, Option<String>); 5] {
+        let Self {
+            tier_up_after_calls: calls,
+            tier_up_after_operators: operators,
+            ..
+        } = self;
+        let number = |number: Option<u64>| number.map(|number| number.to_string());
+        [
+            (
+                "--tier-up-after-calls",
+                "tier-up.threshold-in-calls",
+                number(*calls),
+            ),
+            (
+                "--tier-up-after-operators",
+                "tier-up.threshold-in-operators",
+                number(*operators),
+            ),
+            (
+                "--workers",
+                "workers.count",
+                number(self.workers.map(u64::from)),
+            ),
+            ("--pipeline", "optimizer.pipeline", self.pipeline.clone()),
+            (
+                "--inline-limit",
+                "inlining.max-operators",
+                number(self.inline_limit.map(|it| it as u64)),
+            ),
+        ]
     }
 
     /// Has LLVM try the passes of a profile on an empty function, if they are not the usual ones: otherwise a
@@ -124,8 +155,7 @@ impl Tuning {
             }
             let mut trial = TieringProfile::default();
             trial.optimizer.pipeline.clone_from(pipeline);
-            let engine =
-                Engine::new(Config::new().tiering_profile(trial)).map_err(CliError::Engine)?;
+            let engine = Engine::new(Config::new().profile(trial)).map_err(CliError::Engine)?;
             let module = Module::new(&engine, "(module (func))").map_err(CliError::Engine)?;
             let (tier, form) = (FunctionTier::Optimizing, CodeForm::Intermediate);
             module
@@ -139,29 +169,22 @@ impl Tuning {
     }
 }
 
-fn read(file: &PathBuf) -> Result<TieringProfile> {
-    let text = std::fs::read_to_string(file).map_err(|error| CliError::Read {
-        file: file.clone(),
-        error,
-    })?;
-    TieringProfile::from_toml(&text).map_err(|error| CliError::Profile {
-        file: file.clone(),
-        error,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn options_take_the_place_of_what_the_file_says() {
+    fn options_take_the_place_of_settings_and_those_of_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("eager.toml");
         let text = "[tier-up]\nthreshold-in-operators = 5\n[workers]\ncount = 3\nnice = 0";
         std::fs::write(&file, text).unwrap();
         let tuning = Tuning {
-            tiering: Some(file),
+            profile: Some(file.to_str().unwrap().to_owned()),
+            set: vec![
+                "inlining.max-operators=9".to_owned(),
+                "workers.count = 4".to_owned(),
+            ],
             tier_up_after_calls: Some(7),
             inline_limit: Some(0),
             ..Tuning::default()
@@ -169,13 +192,7 @@ mod tests {
         let profile = tuning.profile().unwrap();
         assert_eq!(profile.tier_up.threshold_in_calls, Some(7));
         assert_eq!(profile.tier_up.threshold_in_operators, None);
-        assert_eq!((profile.workers.count, profile.workers.nice), (Some(3), 0));
+        assert_eq!((profile.workers.count, profile.workers.nice), (Some(4), 0));
         assert_eq!(profile.inlining.max_operators, 0);
-    }
-
-    #[test]
-    fn no_options_are_the_default() {
-        let profile = Tuning::default().profile().unwrap();
-        assert_eq!(profile, TieringProfile::default());
     }
 }

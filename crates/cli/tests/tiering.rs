@@ -51,8 +51,20 @@ fn tuning_does_not_change_results() {
     let spin = ["--invoke", "spin", "1000"];
     for options in [
         &[][..],
+        &["--profile", profile],
+        &["--profile", profile, "--tier-up-after-calls", "3"],
         &["--tiering", profile],
-        &["--tiering", profile, "--tier-up-after-calls", "3"],
+        &["--profile", "latency"],
+        &[
+            "--profile",
+            "throughput",
+            "--set",
+            "tier-up.threshold-in-calls=2",
+        ],
+        &["--profile", "shared", "--set", "workers.count = 2"],
+        &["--profile", "baseline-only"],
+        #[cfg(feature = "llvm")]
+        &["--profile", "llvm-only"],
         &["--tier-up-after-operators", "1", "--workers", "2"],
         &["--tier", "llvm", "--pipeline", "default<O1>"],
         &["--tier", "llvm", "--inline-limit", "0"],
@@ -80,12 +92,12 @@ fn a_broken_profile_is_answered_with_file_key_and_range() {
         ("workers", &["line 1"]),
     ] {
         let file = files.write("mine.toml", text);
-        let ended = busy(&["--tiering", file.to_str().unwrap(), "--invoke", "trap"]);
+        let ended = busy(&["--profile", file.to_str().unwrap(), "--invoke", "trap"]);
         check_failure(&ended, parts);
         check_failure(&ended, &["mine.toml: "]);
     }
     let missing = files.path().join("missing.toml");
-    let ended = busy(&["--tiering", missing.to_str().unwrap(), "--invoke", "trap"]);
+    let ended = busy(&["--profile", missing.to_str().unwrap(), "--invoke", "trap"]);
     check_failure(&ended, &["cannot read", "missing.toml", "No such file"]);
 }
 
@@ -98,7 +110,7 @@ fn numbers_out_of_range_are_answered_with_the_option() {
         ),
         (
             &["--tier-up-after-calls", "0"],
-            &["`--tier-up-after-calls` is 0, but must be from 1"],
+            &["`--tier-up-after-calls` is 0, but must be 1 or more"],
         ),
         (
             &["--tier-up-after-operators", "0"],
@@ -135,7 +147,7 @@ fn passes_that_llvm_does_not_know_are_refused_before_the_run() {
     let files = Files::new();
     let text = "[optimizer]\npipeline-for-large-units = 'nonsense'";
     let file = files.write("mine.toml", text);
-    let ended = busy(&["--tiering", file.to_str().unwrap(), "--invoke", "trap"]);
+    let ended = busy(&["--profile", file.to_str().unwrap(), "--invoke", "trap"]);
     check_failure(&ended, &["does not take `nonsense`"]);
 }
 

@@ -28,8 +28,8 @@ pub use event::{EventSink, QueueReason, TierEvent, TierEventKind};
 pub use module::ModuleTiering;
 pub use options::{TierMode, TieringError, TieringOptions};
 pub use profile::{
-    BaselineProfile, InliningProfile, OptimizerProfile, ProfileError, TierUpProfile,
-    TieringProfile, WorkersProfile,
+    BaselineProfile, BuiltInProfile, InliningProfile, OptimizerProfile, ProfileError,
+    TierUpProfile, TieringProfile, WorkersProfile,
 };
 pub use stats::{FunctionStats, FunctionTier, FunctionsByTier, TierStats, TierTotals};
 
@@ -84,7 +84,7 @@ impl Tiering {
         mut options: TieringOptions,
     ) -> Result<Self, TieringError> {
         options.profile.validate()?;
-        let mode = match (options.mode, &optimizing) {
+        let mode = match (options.profile.mode, &optimizing) {
             (TierMode::Optimizing, None) => return Err(TieringError::NoOptimizingTier),
             (TierMode::Auto, None) => TierMode::Baseline,
             (mode, _) => mode,

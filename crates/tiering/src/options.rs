@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Chaos, EventSink, ProfileError, TieringProfile};
 
 /// Which tiers functions run in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TierMode {
     /// In the baseline first; what turns out hot moves to the optimizing tier while it runs. Without an
     /// optimizing tier the same as `Baseline`.
@@ -14,16 +17,15 @@ pub enum TierMode {
     /// In the baseline only.
     Baseline,
     /// In the optimizing tier, everything compiled ahead of the first call. What that tier can't compile
-    /// runs in the baseline.
+    /// runs in the baseline. In a profile: `llvm`.
+    #[serde(rename = "llvm")]
     Optimizing,
 }
 
 /// How an engine tiers.
 #[derive(Clone, Default)]
 pub struct TieringOptions {
-    /// Which tiers functions run in.
-    pub mode: TierMode,
-    /// The numbers.
+    /// Which tiers functions run in, and the numbers.
     pub profile: TieringProfile,
     /// For tests: whoever asks for better code waits until it is there, and work counts to the operator.
     pub synchronous: bool,
@@ -40,7 +42,6 @@ pub struct TieringOptions {
 impl fmt::Debug for TieringOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TieringOptions")
-            .field("mode", &self.mode)
             .field("profile", &self.profile)
             .field("synchronous", &self.synchronous)
             .field("force_osr", &self.force_osr)

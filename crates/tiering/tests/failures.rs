@@ -178,10 +178,8 @@ fn what_cannot_be_compiled_ahead_is_left_to_the_baseline() {
         _ => Ok(()),
     });
     let baseline = FakeTier::baseline();
-    let options = TieringOptions {
-        mode: TierMode::Optimizing,
-        ..TieringOptions::default()
-    };
+    let mut options = TieringOptions::default();
+    options.profile.mode = TierMode::Optimizing;
     let engine = engine(&baseline, Some(&optimizing), options);
     let module = module(&engine, MODULE);
     module.compile_all().expect("no error");
@@ -307,10 +305,8 @@ fn whoever_waits_for_everything_is_let_go_when_the_engine_is_dropped() {
         thread::sleep(Duration::from_millis(50));
         Ok(())
     });
-    let options = TieringOptions {
-        mode: TierMode::Optimizing,
-        ..TieringOptions::default()
-    };
+    let mut options = TieringOptions::default();
+    options.profile.mode = TierMode::Optimizing;
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let many = format!("(module {})", "(func)".repeat(1000));
     let module = module(&engine, &many);

@@ -257,7 +257,7 @@ fn the_hottest_function_comes_first_and_rises_while_it_waits() {
 #[test]
 fn everything_ahead_leaves_nothing_to_the_baseline() {
     let mut options = threshold(1);
-    options.mode = TierMode::Optimizing;
+    options.profile.mode = TierMode::Optimizing;
     let (baseline, optimizing) = (FakeTier::baseline(), FakeTier::optimizing());
     let engine = engine(&baseline, Some(&optimizing), options);
     let module = module(&engine, MODULE);
@@ -273,10 +273,8 @@ fn everything_ahead_leaves_nothing_to_the_baseline() {
 
 #[test]
 fn everything_ahead_needs_an_optimizing_tier() {
-    let options = TieringOptions {
-        mode: TierMode::Optimizing,
-        ..TieringOptions::default()
-    };
+    let mut options = TieringOptions::default();
+    options.profile.mode = TierMode::Optimizing;
     let tiering = Tiering::new(std::sync::Arc::new(FakeTier::baseline()), None, options);
     assert!(matches!(tiering, Err(TieringError::NoOptimizingTier)));
 }
@@ -292,10 +290,8 @@ fn a_bad_profile_is_refused() {
 
 #[test]
 fn in_baseline_mode_nothing_moves() {
-    let options = TieringOptions {
-        mode: TierMode::Baseline,
-        ..threshold(1)
-    };
+    let mut options = threshold(1);
+    options.profile.mode = TierMode::Baseline;
     let (_engine, module, optimizing) = fixture(options);
     for _ in 0..100 {
         assert_eq!(module.budget_at_entry(1, &mut -1000), None);

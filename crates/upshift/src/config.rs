@@ -47,8 +47,10 @@ pub struct Config {
     pub(crate) count_work: bool,
     /// Memory, globals and tables are exact at every trap, in every tier.
     pub(crate) precise_traps: bool,
-    /// Which tiers functions run in, and how they move.
+    /// How functions move between tiers.
     pub(crate) tiering: TieringOptions,
+    /// Which tiers functions run in, if that is not left to the profile.
+    tier: Option<TierMode>,
     /// The signal that stops a running guest.
     pub(crate) interrupt_signal: i32,
 }
@@ -106,6 +108,7 @@ impl Config {
             count_work: true,
             precise_traps: false,
             tiering: TieringOptions::default(),
+            tier: None,
             interrupt_signal: libc::SIGURG,
         }
     }
@@ -190,7 +193,8 @@ impl Config {
     }
 
     /// Which tiers functions run in: by default all start in the baseline, and what turns out hot moves to
-    /// the optimizing tier while it runs.
+    /// the optimizing tier while it runs. What is said here takes the place of the [profile](Self::profile)'s
+    /// mode, whichever is given first.
     ///
     /// ```
     /// use upshift::{Config, Engine, Module, TierMode};
@@ -203,24 +207,42 @@ impl Config {
     /// # }
     /// ```
     pub fn tier(&mut self, mode: TierMode) -> &mut Self {
-        self.tiering.mode = mode;
+        self.tier = Some(mode);
         self
     }
 
-    /// The numbers of tiering: thresholds, worker threads, how hard the optimizing tier tries. Checked by
-    /// [`Engine::new`](crate::Engine::new). None has an effect on what a program computes.
+    /// How an engine of these options tiers.
+    pub(crate) fn tiering_options(&self) -> TieringOptions {
+        let mut options = self.tiering.clone();
+        options.profile.mode = self.tier_mode();
+        options
+    }
+
+    /// Which tiers are wanted.
+    pub(crate) fn tier_mode(&self) -> TierMode {
+        self.tier.unwrap_or(self.tiering.profile.mode)
+    }
+
+    /// The tiering profile: which tiers there are, thresholds, worker threads, how hard the optimizing tier tries.
+    /// Checked by [`Engine::new`](crate::Engine::new). Nothing of it has an effect on what a program computes.
+    ///
+    /// [`BuiltInProfile::ALL`](crate::BuiltInProfile::ALL) are those that come with Upshift.
     ///
     /// ```
     /// use upshift::{Config, Engine, TieringProfile};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let profile = TieringProfile::from_toml("[tier-up]\nthreshold-in-calls = 1000")?;
-    /// let engine = Engine::new(Config::new().tiering_profile(profile))?;
+    /// let engine = Engine::new(Config::new().profile(TieringProfile::named("throughput")?))?;
+    ///
+    /// let mut mine = TieringProfile::from_toml("[tier-up]\nthreshold-in-calls = 1000")?;
+    /// mine.workers.count = Some(2);
+    /// let engine = Engine::new(Config::new().profile(mine))?;
+    ///
     /// assert!(TieringProfile::from_toml("[tier-up]\nthreshold = 1").is_err());
     /// # Ok(())
     /// # }
     /// ```
-    pub fn tiering_profile(&mut self, profile: TieringProfile) -> &mut Self {
+    pub fn profile(&mut self, profile: TieringProfile) -> &mut Self {
         self.tiering.profile = profile;
         self
     }

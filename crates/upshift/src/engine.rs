@@ -56,7 +56,7 @@ impl Engine {
         let baseline = BaselineTier::new().map_err(|error| refuse(&error))?;
         let baseline = baseline.poll_first_rounds(config.tiering.force_osr);
         let optimizing = optimizing_tier(config).map_err(|error| refuse(&error))?;
-        let tiering = Tiering::new(Arc::new(baseline), optimizing, config.tiering.clone())
+        let tiering = Tiering::new(Arc::new(baseline), optimizing, config.tiering_options())
             .map_err(|error| refuse(&error))?;
         Ok(Self(Arc::new(Inner {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
@@ -126,7 +126,7 @@ impl Engine {
 fn optimizing_tier(
     config: &Config,
 ) -> std::result::Result<Option<Arc<dyn Tier>>, upshift_llvm::UnsupportedHost> {
-    if config.tiering.mode == TierMode::Baseline {
+    if config.tier_mode() == TierMode::Baseline {
         return Ok(None);
     }
     let options = config.tiering.profile.optimizer_options();
@@ -136,7 +136,7 @@ fn optimizing_tier(
 /// The tier for hot functions, if it is built in and wanted.
 #[cfg(not(feature = "llvm"))]
 fn optimizing_tier(config: &Config) -> std::result::Result<Option<Arc<dyn Tier>>, &'static str> {
-    if config.tiering.mode == TierMode::Optimizing {
+    if config.tier_mode() == TierMode::Optimizing {
         return Err("this build has no LLVM tier: build it with the feature `llvm`");
     }
     Ok(None)

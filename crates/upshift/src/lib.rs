@@ -82,7 +82,7 @@ pub use types::{
 pub use upshift_module::{ModuleError, ModuleErrorKind};
 pub use upshift_runtime::{LimitError, Resource, ResourceLimits};
 pub use upshift_tiering::{
-    BaselineProfile, FunctionStats, FunctionTier, FunctionsByTier, InliningProfile,
+    BaselineProfile, BuiltInProfile, FunctionStats, FunctionTier, FunctionsByTier, InliningProfile,
     OptimizerProfile, ProfileError, QueueReason, TierEvent, TierEventKind, TierMode, TierStats,
     TierTotals, TierUpProfile, TieringProfile, WorkersProfile,
 };

@@ -134,7 +134,7 @@ impl Module {
             tiering,
         };
         let module = Self(Arc::new(inner));
-        if engine.config().eager || engine.config().tiering.mode == TierMode::Optimizing {
+        if engine.config().eager || engine.config().tier_mode() == TierMode::Optimizing {
             module.compile_all()?;
         }
         Ok(module)

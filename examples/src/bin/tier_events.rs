@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let log = Arc::clone(&events);
     let mut config = Config::new();
     config
-        .tiering_profile(profile)
+        .profile(profile)
         .on_tier_event(move |event| log.lock().unwrap().push(event.clone()));
 
     let engine = Engine::new(&config)?;

@@ -60,7 +60,7 @@ pub const MODES: &[Mode] = &[
         precise: true,
         configure: |config| {
             let config = config.tier(TierMode::Optimizing).precise_traps(true);
-            config.tiering_profile(quick_profile());
+            config.profile(quick_profile());
         },
     },
     // Functions move up when they are called for the second time, and their callers wait.
@@ -90,7 +90,7 @@ fn move_up(config: &mut Config) -> &mut Config {
     config
         .tier(TierMode::Auto)
         .synchronous_tiering(true)
-        .tiering_profile(profile)
+        .profile(profile)
 }
 
 /// One mode has LLVM try as hard as it does for users. The others are about what it is given and how its code is

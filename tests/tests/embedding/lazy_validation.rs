@@ -48,7 +48,7 @@ fn an_invalid_function_is_the_error_of_the_call_that_needs_it() {
     check(&engine(|config| {
         let profile = "[tier-up]\nthreshold-in-calls = 1";
         let profile = upshift::TieringProfile::from_toml(profile).unwrap();
-        config.tiering_profile(profile).synchronous_tiering(true);
+        config.profile(profile).synchronous_tiering(true);
     }));
 }
 

@@ -102,11 +102,7 @@ fn words(events: &[TierEvent], function: u32, entry: EntryPoint) -> Vec<&'static
 fn events_arrive_in_order() {
     let mut profile = TieringProfile::default();
     profile.tier_up.threshold_in_operators = Some(10_000);
-    let (engine, events) = listening(
-        Config::new()
-            .synchronous_tiering(true)
-            .tiering_profile(profile),
-    );
+    let (engine, events) = listening(Config::new().synchronous_tiering(true).profile(profile));
     let module = Module::new(
         &engine,
         r#"(module

@@ -226,7 +226,7 @@ fn help_teaches_and_mistakes_in_the_command_line_end_with_1() {
                 "--invoke <NAME>",
                 "Examples:",
                 "nan:0x200000",
-                "--tiering <FILE.toml>",
+                "--profile <NAME|FILE>",
                 "--tier-log",
                 "--stats --invoke nbody 5000000",
                 "--emit <FORM> <FUNCTION>",

@@ -1,11 +1,42 @@
 //! What can be wrong with a profile, in words for whoever wrote it.
 
+use super::BuiltInProfile;
+
 /// Why a profile can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
     /// Not TOML, or a value of the wrong kind. The message shows the line.
     #[error("the tiering profile can't be read: {0}")]
     Syntax(String),
+    /// A file can't be read.
+    #[error("cannot read {file}: {error}")]
+    Read {
+        /// Which.
+        file: String,
+        /// What the system says.
+        error: String,
+    },
+    /// What is wrong with a file.
+    #[error("{file}: {error}")]
+    InFile {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        error: Box<ProfileError>,
+    },
+    /// A profile that does not come with Upshift.
+    #[error(
+        "there is no profile `{name}`{}\nOne of your own is given by the path of its file.",
+        hint(.similar, .known)
+    )]
+    UnknownProfile {
+        /// What was asked for.
+        name: String,
+        /// The name that is most like it.
+        similar: Option<&'static str>,
+        /// All names that there are.
+        known: Vec<&'static str>,
+    },
     /// A key, or a section, that there is not.
     #[error("the tiering profile has no key `{key}`{}", hint(.similar, .known))]
     UnknownKey {
@@ -44,19 +75,31 @@ impl ProfileError {
 
     #[cold]
     pub(super) fn unknown(key: String, name: &str, known: &[&'static str]) -> Self {
-        let likeness = |known: &&'static str| (strsim::jaro_winkler(name, known), *known);
-        let similar = known
-            .iter()
-            .map(likeness)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(likeness, _)| *likeness > 0.8)
-            .map(|(_, known)| known);
         Self::UnknownKey {
             key,
-            similar,
+            similar: similar(name, known),
             known: known.to_vec(),
         }
     }
+
+    #[cold]
+    pub(super) fn no_profile(name: &str) -> Self {
+        let known: Vec<_> = BuiltInProfile::ALL.iter().map(|it| it.name).collect();
+        Self::UnknownProfile {
+            name: name.to_owned(),
+            similar: similar(name, &known),
+            known,
+        }
+    }
+}
+
+fn similar(name: &str, known: &[&'static str]) -> Option<&'static str> {
+    let likeness = |known: &&'static str| (strsim::jaro_winkler(name, known), *known);
+    let nearest = known.iter().map(likeness);
+    let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0));
+    nearest
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .map(|(_, known)| known)
 }
 
 fn hint(similar: &Option<&'static str>, known: &[&'static str]) -> String {

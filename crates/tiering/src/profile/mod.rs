@@ -1,15 +1,26 @@
 //! All numbers of tiering in one place: what they mean, their defaults, and how they come out of a file.
-//! Ranges are in `check`, what can be wrong with a file in `error`. What is done with them is in `policy`.
+//! Ranges are in `keys`, what can be wrong with a file in `error`, the files that come with Upshift in
+//! `built_in`, how a profile becomes text in `write`. What is done with the numbers is in `policy`.
 
+mod built_in;
 mod check;
 mod error;
+mod keys;
+mod write;
 
+pub use built_in::BuiltInProfile;
 pub use error::ProfileError;
+
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use upshift_translate::OptimizerOptions;
 
-/// The numbers of tiering. None has an effect on what a program computes.
+use crate::TierMode;
+use keys::Key;
+
+/// Which tiers there are for a program, and the numbers of moving between them. None has an effect on what a
+/// program computes.
 ///
 /// ```
 /// use upshift_tiering::TieringProfile;
@@ -28,6 +39,8 @@ use upshift_translate::OptimizerOptions;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TieringProfile {
+    /// Which tiers functions run in.
+    pub mode: TierMode,
     /// How the baseline counts.
     pub baseline: BaselineProfile,
     /// When a function is worth compiling again.
@@ -139,9 +152,6 @@ impl TieringProfile {
         Self::default()
     }
 
-    /// The commented text of [`balanced`](Self::balanced), to start a profile of one's own from.
-    pub const BALANCED_TOML: &str = include_str!("../../../../profiles/balanced.toml");
-
     /// Reads a profile. What the text does not mention keeps its default.
     ///
     /// # Errors
@@ -154,13 +164,77 @@ impl TieringProfile {
         Ok(profile)
     }
 
-    /// The profile as a file has it, without comments.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).expect("numbers and strings in one level of tables")
+    /// Reads a profile from a file.
+    ///
+    /// # Errors
+    /// When the file can't be read or is no profile, with its name.
+    pub fn from_file(file: impl AsRef<Path>) -> Result<Self, ProfileError> {
+        let named = || file.as_ref().display().to_string();
+        let text = std::fs::read_to_string(&file).map_err(|error| ProfileError::Read {
+            file: named(),
+            error: error.to_string(),
+        })?;
+        Self::from_toml(&text).map_err(|error| ProfileError::InFile {
+            file: named(),
+            error: Box::new(error),
+        })
     }
 
-    /// Checks that every number is in its range.
+    /// A profile that comes with Upshift, by its name, or one from a file: what `--profile` takes. What has a `/`
+    /// or ends in `.toml` is a file, and so is what is not the name of a profile but that of a file.
+    ///
+    /// # Errors
+    /// When there is neither, or the file is no profile.
+    pub fn named_or_file(name: &str) -> Result<Self, ProfileError> {
+        let path = Path::new(name);
+        let is_path = name.contains('/') || path.extension().is_some_and(|it| it == "toml");
+        let is_name = BuiltInProfile::find(name).is_some();
+        if is_path || !is_name && path.is_file() {
+            Self::from_file(path)
+        } else {
+            Self::named(name)
+        }
+    }
+
+    /// Sets one key from text, as on a command line: `workers.count` to `2`, `optimizer.pipeline` to
+    /// `default<O2>`. Of the two thresholds, the one that is set takes the place of the other.
+    ///
+    /// What must hold between keys is left to [`validate`](Self::validate), so that several can be set in any order.
+    ///
+    /// ```
+    /// use upshift_tiering::TieringProfile;
+    ///
+    /// let mut profile = TieringProfile::default();
+    /// profile.set("workers.count", "2")?;
+    /// assert_eq!(profile.workers.count, Some(2));
+    /// let error = profile.set("workers.count", "0").unwrap_err();
+    /// assert!(error.to_string().contains("from 1 to 1024"));
+    /// # Ok::<(), upshift_tiering::ProfileError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such key, with one that is like it, or the value is out of its range.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), ProfileError> {
+        let key = Key::find(key)?;
+        let value = key.parse(value)?;
+        let mut base = self.clone();
+        if key.name.starts_with("tier-up.threshold-in-") {
+            base.tier_up.threshold_in_operators = None;
+            base.tier_up.threshold_in_calls = None;
+        }
+        let mut table = base.to_table()?;
+        let section = match key.section() {
+            "" => Some(&mut table),
+            section => table.get_mut(section).and_then(toml::Value::as_table_mut),
+        };
+        if let Some(section) = section {
+            section.insert(key.last_name().to_owned(), value);
+        }
+        *self = table.try_into().map_err(ProfileError::syntax)?;
+        Ok(())
+    }
+
+    /// Checks that every value is in its range.
     ///
     /// # Errors
     /// Names the first that is not, and the range.
@@ -258,35 +332,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_commented_file_is_the_default() {
-        let read = TieringProfile::from_toml(TieringProfile::BALANCED_TOML);
-        assert_eq!(read, Ok(TieringProfile::default()));
-        assert_eq!(TieringProfile::balanced(), TieringProfile::default());
+    fn files_and_names_are_told_apart() {
+        let shared = TieringProfile::named("shared");
+        assert_eq!(TieringProfile::named_or_file("shared"), shared);
+        let profile = |name| TieringProfile::named_or_file(name).map_err(|error| error.to_string());
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/shared.toml");
+        assert_eq!(profile(file), profile("shared"));
+        let message = profile("no/such/file").unwrap_err();
+        assert!(
+            message.starts_with("cannot read no/such/file: "),
+            "{message}"
+        );
+        assert_eq!(
+            profile("lateny").unwrap_err(),
+            "there is no profile `lateny`; did you mean `latency`?\n\
+             One of your own is given by the path of its file."
+        );
+        let message = profile("./Cargo.toml").unwrap_err();
+        assert!(
+            message.starts_with("./Cargo.toml: the tiering profile has no key"),
+            "{message}"
+        );
     }
 
     #[test]
-    fn the_commented_file_names_every_key() {
-        for (section, keys) in check::SECTIONS {
-            assert!(TieringProfile::BALANCED_TOML.contains(&format!("\n[{section}]\n")));
-            for key in *keys {
-                let (set, unset) = (format!("\n{key} = "), format!("\n# {key} = "));
-                assert!(
-                    TieringProfile::BALANCED_TOML.contains(&set)
-                        || TieringProfile::BALANCED_TOML.contains(&unset),
-                    "{section}.{key}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_profile_survives_being_written() {
+    fn keys_can_be_set_one_by_one() {
         let mut profile = TieringProfile::default();
-        profile.workers.count = Some(3);
-        profile.tier_up.threshold_in_operators = Some(u64::from(u32::MAX));
-        profile.tier_up.eagerness = 0.25;
-        profile.optimizer.cpu = "x86-64-v3".to_owned();
-        assert_eq!(TieringProfile::from_toml(&profile.to_toml()), Ok(profile));
+        for (key, value) in [
+            ("mode", "baseline"),
+            ("tier-up.threshold-in-operators", "7"),
+            ("tier-up.threshold-in-calls", "9"),
+            ("tier-up.eagerness", "2"),
+            ("optimizer.cpu", "x86-64-v3"),
+        ] {
+            profile.set(key, value).unwrap();
+        }
+        assert!(profile.validate().is_err());
+        profile.set("tier-up.least-eagerness", "3.5").unwrap();
+        assert_eq!(profile.validate(), Ok(()));
+        let mut expected = TieringProfile {
+            mode: TierMode::Baseline,
+            ..TieringProfile::default()
+        };
+        expected.tier_up.threshold_in_calls = Some(9);
+        expected.tier_up.eagerness = 2.0;
+        expected.tier_up.least_eagerness = 3.5;
+        expected.optimizer.cpu = "x86-64-v3".to_owned();
+        assert_eq!(profile, expected);
     }
 
     #[test]
