@@ -82,11 +82,7 @@ impl LlvmCompiler {
     }
 
     fn processor(&self, plan: &Plan) -> &Processor {
-        if plan.uses_vectors {
-            &self.settings.vector_processor
-        } else {
-            &self.settings.processor
-        }
+        self.settings.processor(plan.uses_vectors)
     }
 
     fn plan(&self, request: CompileRequest) -> Result<Plan, CompileError> {

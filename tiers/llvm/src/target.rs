@@ -27,12 +27,15 @@ const NO_GATHER: &str = ",+prefer-no-gather,+prefer-no-scatter";
 const NO_AVX512: &str = ",-avx512f";
 
 impl Processor {
+    /// The name that stands for this machine's.
+    pub const NATIVE: &str = "native";
+
     /// By LLVM's name; `native` is this machine's, `generic` what all of ours have.
     ///
     /// Without `avx512`, that is left alone on this machine even where it has it.
     pub fn named(name: &str, avx512: bool) -> Self {
         match name {
-            "native" => {
+            Self::NATIVE => {
                 let mut features = TargetMachine::get_host_cpu_features().to_string();
                 features.push_str(NO_GATHER);
                 if !avx512 {

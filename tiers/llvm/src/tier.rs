@@ -1,6 +1,6 @@
 //! The tier: what LLVM is told about this machine and about how hard to try, once for all modules.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use upshift_translate::{ModuleCompiler, ModuleUnit, OptimizerOptions, Tier};
 
@@ -29,10 +29,37 @@ pub struct LlvmTier {
 /// What all compilers of a tier share.
 pub(crate) struct Settings {
     pub options: OptimizerOptions,
+    /// Known when something is compiled first: asking LLVM takes a good part of the time that a small program runs.
+    processors: OnceLock<Processors>,
+}
+
+struct Processors {
     /// The processor for units without operators on vectors.
-    pub processor: Processor,
+    scalar: Processor,
     /// The processor for units with some.
-    pub vector_processor: Processor,
+    vector: Processor,
+}
+
+impl Settings {
+    /// The processor for units with or without operators on vectors. Sets LLVM up when it is asked first.
+    pub fn processor(&self, uses_vectors: bool) -> &Processor {
+        let processors = self.processors.get_or_init(|| {
+            fatal::install_handler();
+            target::triple();
+            let options = &self.options;
+            // Without vectors of 512 bits, AVX-512 pays where the program has vectors itself.
+            let wide = options.vector_bits >= 512;
+            Processors {
+                scalar: Processor::named(&options.cpu, wide),
+                vector: Processor::named(&options.cpu, true),
+            }
+        });
+        if uses_vectors {
+            &processors.vector
+        } else {
+            &processors.scalar
+        }
+    }
 }
 
 /// Why LLVM makes no code for this machine, or not with these options.
@@ -47,21 +74,18 @@ impl LlvmTier {
     /// The tier for this machine.
     ///
     /// # Errors
-    /// When LLVM makes no code for it.
+    /// When LLVM makes no code for the processor that the options name.
     pub fn new(options: OptimizerOptions) -> Result<Self, UnsupportedHost> {
-        fatal::install_handler();
-        target::triple();
-        // Without vectors of 512 bits, AVX-512 pays where the program has vectors itself.
-        let wide = options.vector_bits >= 512;
-        let processor = Processor::named(&options.cpu, wide);
-        let vector_processor = Processor::named(&options.cpu, true);
-        target::machine(&processor).map_err(UnsupportedHost::Target)?;
+        let settings = Settings {
+            options,
+            processors: OnceLock::new(),
+        };
+        // LLVM always knows the processor that it runs on.
+        if settings.options.cpu != Processor::NATIVE {
+            target::machine(settings.processor(false)).map_err(UnsupportedHost::Target)?;
+        }
         Ok(Self {
-            settings: Arc::new(Settings {
-                options,
-                processor,
-                vector_processor,
-            }),
+            settings: Arc::new(settings),
         })
     }
 }
