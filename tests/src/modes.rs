@@ -1,0 +1,93 @@
+//! The ways to run a module that whole suites go through: each tier alone, and every move between them.
+
+#[cfg(feature = "llvm")]
+use upshift::TieringProfile;
+use upshift::{Config, TierMode};
+
+/// A way to run a module.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    /// How names of its tests begin.
+    pub name: &'static str,
+    /// Functions run in the optimizing tier, or move there.
+    pub optimizes: bool,
+    /// Makes a configuration one of this mode.
+    pub set: fn(&mut Config) -> &mut Config,
+}
+
+/// All modes; without LLVM, those of the baseline.
+pub const MODES: &[Mode] = &[
+    Mode {
+        name: "baseline",
+        optimizes: false,
+        set: |config| config.tier(TierMode::Baseline),
+    },
+    Mode {
+        name: "eager",
+        optimizes: false,
+        set: |config| config.tier(TierMode::Baseline).eager(true),
+    },
+    Mode {
+        name: "osr",
+        optimizes: false,
+        set: |config| config.tier(TierMode::Baseline).force_osr(true),
+    },
+    // Code that compares addresses itself, and that does not count its work.
+    Mode {
+        name: "checked",
+        optimizes: false,
+        set: |config| {
+            let config = config.tier(TierMode::Baseline);
+            config.bounds_checks(true).count_work(false)
+        },
+    },
+    // LLVM's modes run the pipeline that users get, `default<O3>`: over functions as small as these it takes hardly
+    // longer than `default<O1>`.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "llvm",
+        optimizes: true,
+        set: optimizing,
+    },
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "llvm-precise",
+        optimizes: true,
+        set: |config| optimizing(config).precise_traps(true),
+    },
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "llvm-checked",
+        optimizes: true,
+        set: |config| optimizing(config).bounds_checks(true),
+    },
+    // Every function moves up when it is called for the second time, and whoever calls it waits.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "auto",
+        optimizes: true,
+        set: moving_up,
+    },
+    // Every loop is entered in the middle.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "auto-osr",
+        optimizes: true,
+        set: |config| moving_up(config).force_osr(true),
+    },
+];
+
+#[cfg(feature = "llvm")]
+fn optimizing(config: &mut Config) -> &mut Config {
+    config.tier(TierMode::Optimizing)
+}
+
+#[cfg(feature = "llvm")]
+fn moving_up(config: &mut Config) -> &mut Config {
+    let mut profile = TieringProfile::default();
+    profile.tier_up.threshold_in_operators = Some(1);
+    config
+        .tier(TierMode::Auto)
+        .synchronous_tiering(true)
+        .profile(profile)
+}
