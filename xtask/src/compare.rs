@@ -19,10 +19,11 @@ use crate::failure::Failure;
 use crate::setup;
 
 mod engines;
+pub mod peers;
 mod plan;
 mod ratios;
 mod rounds;
-mod table;
+pub mod table;
 
 pub const DETAILS: &str = "\
 Builds the engines, runs every measurement in rounds in which each engine has its turn, and prints for each the median

@@ -12,6 +12,7 @@ mod failure;
 mod fuzz;
 mod kernels;
 mod process;
+mod real_programs;
 mod setup;
 mod test;
 mod wasi_tests;
@@ -81,6 +82,13 @@ const COMMANDS: &[Command] = &[
         summary: "Measure upshift beside other engines, in one run",
         details: compare::DETAILS,
         run: compare::run,
+    },
+    Command {
+        name: "real-programs",
+        arguments: "[OPTIONS] [PROGRAM...]",
+        summary: "Run CPython, SQLite and Lua in every mode, and look at what they print",
+        details: real_programs::DETAILS,
+        run: real_programs::run,
     },
     Command {
         name: "fuzz",

@@ -88,8 +88,8 @@ const GROUPS: &[Group] = &[
     },
     Group {
         name: "wasi",
-        purpose: "building tests/wasi from C; not needed to run them",
-        needed_by: &["wasi-tests"],
+        purpose: "building tests/wasi, which is not needed to run them, and the real programs from C",
+        needed_by: &["wasi-tests", "real-programs"],
         packages: &[
             Package {
                 name: "clang-22",

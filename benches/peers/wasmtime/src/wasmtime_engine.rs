@@ -23,6 +23,44 @@ pub struct WasmtimeEngine {
     linker: Linker<Wasi>,
 }
 
+/// The engine of that name, compiling with one thread or, if not told, with all.
+///
+/// # Errors
+/// If there is none, or wasmtime can't compile with so many threads.
+pub fn engine(name: &str, threads: Option<usize>) -> Result<Engine> {
+    let mut config = Config::new();
+    match name {
+        "wasmtime-cranelift" => {
+            config.strategy(Strategy::Cranelift);
+        }
+        "wasmtime-cranelift-none" => {
+            config
+                .strategy(Strategy::Cranelift)
+                .cranelift_opt_level(OptLevel::None);
+        }
+        "wasmtime-cranelift-none-singlepass" => {
+            config
+                .strategy(Strategy::Cranelift)
+                .cranelift_opt_level(OptLevel::None)
+                .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+        }
+        "wasmtime-winch" => {
+            config.strategy(Strategy::Winch);
+        }
+        _ => bail!("`{name}` is no engine of wasmtime"),
+    }
+    match threads {
+        None => {}
+        Some(1) => {
+            config.parallel_compilation(false);
+        }
+        Some(threads) => {
+            bail!("wasmtime compiles with one thread or with all, not with {threads}")
+        }
+    }
+    Ok(Engine::new(&config)?)
+}
+
 impl Peer for WasmtimeEngine {
     const ENGINES: &'static [&'static str] = &[
         "wasmtime-cranelift",
@@ -35,37 +73,7 @@ impl Peer for WasmtimeEngine {
     type Instance = (Store<Wasi>, Instance);
 
     fn open(name: &str, settings: Settings) -> Result<WasmtimeEngine> {
-        let mut config = Config::new();
-        match name {
-            "wasmtime-cranelift" => {
-                config.strategy(Strategy::Cranelift);
-            }
-            "wasmtime-cranelift-none" => {
-                config
-                    .strategy(Strategy::Cranelift)
-                    .cranelift_opt_level(OptLevel::None);
-            }
-            "wasmtime-cranelift-none-singlepass" => {
-                config
-                    .strategy(Strategy::Cranelift)
-                    .cranelift_opt_level(OptLevel::None)
-                    .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
-            }
-            "wasmtime-winch" => {
-                config.strategy(Strategy::Winch);
-            }
-            _ => bail!("`{name}` is no engine of wasmtime"),
-        }
-        match settings.threads {
-            None => {}
-            Some(1) => {
-                config.parallel_compilation(false);
-            }
-            Some(threads) => {
-                bail!("wasmtime compiles with one thread or with all, not with {threads}")
-            }
-        }
-        let engine = Engine::new(&config)?;
+        let engine = engine(name, settings.threads)?;
         let mut linker = Linker::new(&engine);
         linker.func_wrap(HOST_MODULE, HOST_FUNCTION, host_function)?;
         p1::add_to_linker_sync(&mut linker, |wasi: &mut Wasi| {

@@ -1,0 +1,194 @@
+//! What real programs are run by: Upshift in each of its modes, and others to compare with.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::programs::{Program, Run, scripts};
+use crate::compare::peers;
+use crate::failure::Failure;
+use crate::process;
+
+/// Something that runs a WASI program from its file.
+#[derive(Debug)]
+pub struct Engine {
+    pub name: &'static str,
+    /// One line for the list of engines.
+    pub about: &'static str,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// `upshift run` with these options.
+    Upshift(&'static [&'static str]),
+    /// The comparison package of wasmtime, which has no cache.
+    Wasmtime,
+    /// Node.js with these flags.
+    Node(&'static [&'static str]),
+}
+
+const fn engine(name: &'static str, about: &'static str, kind: Kind) -> Engine {
+    Engine { name, about, kind }
+}
+
+/// All engines.
+pub const ENGINES: &[Engine] = &[
+    engine(
+        "upshift-baseline",
+        "the baseline alone",
+        Kind::Upshift(&["--tier", "baseline"]),
+    ),
+    engine("upshift-auto", "Upshift as it comes", Kind::Upshift(&[])),
+    engine(
+        "upshift-auto-soon",
+        "everything moves up at its second call",
+        Kind::Upshift(&["--tier-up-after-calls", "2"]),
+    ),
+    engine(
+        "upshift-llvm",
+        "everything through LLVM first",
+        Kind::Upshift(&["--tier", "llvm"]),
+    ),
+    engine(
+        "upshift-llvm-precise",
+        "the same with precise traps",
+        Kind::Upshift(&["--tier", "llvm", "--precise-traps"]),
+    ),
+    engine(
+        "wasmtime-cranelift",
+        "wasmtime as it comes, without a cache",
+        Kind::Wasmtime,
+    ),
+    engine(
+        "wasmtime-winch",
+        "wasmtime's baseline compiler, without a cache",
+        Kind::Wasmtime,
+    ),
+    engine("node", "Node.js: V8 as it comes", Kind::Node(&[])),
+];
+
+/// What real programs are compared on if nothing else is asked for.
+pub const COMPARED: &[&str] = &[
+    "upshift-auto",
+    "upshift-baseline",
+    "wasmtime-cranelift",
+    "wasmtime-winch",
+    "node",
+];
+
+/// The engine of that name.
+///
+/// # Errors
+/// If there is none.
+pub fn find(name: &str) -> Result<&'static Engine, Failure> {
+    ENGINES
+        .iter()
+        .find(|engine| engine.name == name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = ENGINES.iter().map(|engine| engine.name).collect();
+            Failure::Usage(format!(
+                "no engine `{name}`; there are: {}",
+                names.join(", ")
+            ))
+        })
+}
+
+impl Engine {
+    /// Whether it is one of Upshift's modes.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.kind, Kind::Upshift(_))
+    }
+
+    /// Whether it compiles the whole program by LLVM before the start.
+    pub fn compiles_all_by_llvm(&self) -> bool {
+        matches!(self.kind, Kind::Upshift(options) if options.contains(&"llvm"))
+    }
+
+    /// The command for a run of a program whose module is this file, with `/data` in this folder.
+    pub fn command(&self, module: &Path, run: &Run, data: &Path, profile: Profile) -> Command {
+        let mut command = match self.kind {
+            Kind::Upshift(options) => {
+                let mut command = Command::new(profile.folder().join("upshift"));
+                command.arg("run").args(options).arg(module);
+                command
+            }
+            Kind::Wasmtime => {
+                let mut command = Command::new(peers::wasmtime());
+                command.args([self.name, "program"]).arg(module);
+                command
+            }
+            Kind::Node(flags) => {
+                let mut command = Command::new(peers::node());
+                command
+                    .args(flags)
+                    .arg("--no-warnings")
+                    .arg(
+                        process::root()
+                            .join(peers::NODE_PACKAGE)
+                            .join("program.mjs"),
+                    )
+                    .arg(module);
+                command
+            }
+        };
+        command.arg("--dir").arg(mapping(&scripts(), "/scripts"));
+        command.arg("--dir").arg(mapping(data, "/data"));
+        for (key, value) in run.environment {
+            command.arg("--env").arg(format!("{key}={value}"));
+        }
+        command.arg("--").args(run.arguments);
+        command
+    }
+}
+
+fn mapping(host: &Path, guest: &str) -> std::ffi::OsString {
+    let mut mapping = host.as_os_str().to_owned();
+    mapping.push("::");
+    mapping.push(guest);
+    mapping
+}
+
+/// Cargo's profile that Upshift is built with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// What tests are built with too, so that nothing is built twice.
+    Dev,
+    Release,
+}
+
+impl Profile {
+    fn folder(self) -> std::path::PathBuf {
+        process::target().join(match self {
+            Profile::Dev => "debug",
+            Profile::Release => "release",
+        })
+    }
+}
+
+/// Builds what these engines need.
+///
+/// # Errors
+/// If a build fails.
+pub fn build(engines: &[&Engine], profile: Profile) -> Result<(), Failure> {
+    if engines.iter().any(|engine| engine.is_ours()) {
+        let mut cargo = process::cargo();
+        cargo.args(["build", "--package", "upshift-cli", "--bin", "upshift"]);
+        if profile == Profile::Release {
+            cargo.arg("--release");
+        }
+        process::run(&mut cargo)?;
+    }
+    let uses = |wanted: fn(&Kind) -> bool| engines.iter().any(|engine| wanted(&engine.kind));
+    if uses(|kind| matches!(kind, Kind::Wasmtime)) {
+        peers::build_wasmtime()?;
+    }
+    if uses(|kind| matches!(kind, Kind::Node(_))) {
+        peers::provide_node()?;
+    }
+    Ok(())
+}
+
+/// Whether an engine runs a program although nobody named the engine.
+pub fn is_usual(engine: &Engine, program: &Program) -> bool {
+    engine.is_ours() && !(program.is_large && engine.compiles_all_by_llvm())
+}
