@@ -6,6 +6,7 @@
 //! Signals that are not the timer's go to the handler that was there before.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::io;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -23,10 +24,21 @@ const PLACES: usize = 1 << 15;
 /// Places that an address may be at, one after the other.
 const PROBES: usize = 32;
 
+/// Samples of which the moment is kept, a power of two. When there are more, every other one is let go, and
+/// from then on every other one is kept: a timeline of any length, with ever coarser steps.
+const MOMENTS: usize = 1 << 14;
+
 /// What the handler fills. Only the thread that it belongs to writes to it, in its handler.
 struct Table {
     /// Open addressing; an address of 0 is a free place.
     places: Box<[Place]>,
+    /// The first `kept` samples of the timeline.
+    moments: Box<[Moment]>,
+    kept: AtomicUsize,
+    /// One sample in so many is kept in the timeline.
+    stride: AtomicU64,
+    /// Samples so far.
+    seen: AtomicU64,
     /// Samples in generated code whose address had no room.
     lost: AtomicU64,
     /// Samples anywhere else.
@@ -39,12 +51,21 @@ struct Place {
     count: AtomicU64,
 }
 
+#[derive(Default)]
+struct Moment {
+    pc: AtomicUsize,
+    /// Nanoseconds of the monotonic clock.
+    at: AtomicU64,
+}
+
 /// Samples one thread, the one that started it, until it is stopped or dropped.
 ///
 /// Time that the thread sleeps is not sampled.
 pub struct Sampler {
     timer: libc::timer_t,
     table: Box<Table>,
+    /// The monotonic clock at the start, in nanoseconds.
+    start: u64,
     /// The timer and the handler's table belong to this thread.
     not_send: PhantomData<*mut ()>,
 }
@@ -55,6 +76,18 @@ pub struct Samples {
     pub code: Vec<(Arc<ModuleCode>, Arc<InstalledCode>, u64)>,
     /// Samples elsewhere: in the host, the runtime, stubs, and code that is gone.
     pub elsewhere: u64,
+    /// One sample in `stride`, in the order in which they were taken.
+    pub timeline: Vec<TimedSample>,
+    /// How many samples each of the timeline stands for.
+    pub stride: u64,
+}
+
+/// A sample of a timeline.
+pub struct TimedSample {
+    /// Time since sampling began.
+    pub at: Duration,
+    /// Where in [`Samples::code`] the code is that the thread was in; `None` is elsewhere.
+    pub code: Option<usize>,
 }
 
 thread_local! {
@@ -80,10 +113,16 @@ impl Sampler {
             return Err(io::Error::other("this thread is being sampled already"));
         }
         install()?;
-        let mut places = Vec::new();
-        places.resize_with(PLACES, Place::default);
         let table = Box::new(Table {
-            places: places.into_boxed_slice(),
+            places: std::iter::repeat_with(Place::default)
+                .take(PLACES)
+                .collect(),
+            moments: std::iter::repeat_with(Moment::default)
+                .take(MOMENTS)
+                .collect(),
+            kept: AtomicUsize::new(0),
+            stride: AtomicU64::new(1),
+            seen: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             elsewhere: AtomicU64::new(0),
         });
@@ -107,6 +146,7 @@ impl Sampler {
         let sampler = Self {
             timer,
             table,
+            start: now(),
             not_send: PhantomData,
         };
         let period = libc::timespec {
@@ -133,23 +173,37 @@ impl Sampler {
             // Where a sample has no room there are thousands of places; it belongs to none that matters.
             elsewhere: self.table.elsewhere.load(Ordering::Relaxed)
                 + self.table.lost.load(Ordering::Relaxed),
+            timeline: Vec::new(),
+            stride: self.table.stride.load(Ordering::Relaxed),
         };
+        // Each address is looked up once; the timeline has the same ones.
+        let mut known = HashMap::new();
         for place in &self.table.places {
             let pc = place.pc.load(Ordering::Relaxed);
             if pc == 0 {
                 continue;
             }
             let count = place.count.load(Ordering::Relaxed);
-            let Some((module, code)) = find_code(pc) else {
-                samples.elsewhere += count;
-                continue;
-            };
-            let known = |seen: &&mut (_, Arc<InstalledCode>, _)| Arc::ptr_eq(&seen.1, &code);
-            match samples.code.iter_mut().find(known) {
-                Some(seen) => seen.2 += count,
-                None => samples.code.push((module, code, count)),
+            let index = samples.index_of(pc);
+            match index {
+                Some(index) => samples.code[index].2 += count,
+                None => samples.elsewhere += count,
             }
+            known.insert(pc, index);
         }
+        let kept = self.table.kept.load(Ordering::Relaxed);
+        samples.timeline = self.table.moments[..kept]
+            .iter()
+            .map(|moment| TimedSample {
+                at: Duration::from_nanos(
+                    moment.at.load(Ordering::Relaxed).saturating_sub(self.start),
+                ),
+                code: known
+                    .get(&moment.pc.load(Ordering::Relaxed))
+                    .copied()
+                    .flatten(),
+            })
+            .collect();
         samples
     }
 
@@ -169,9 +223,61 @@ impl Drop for Sampler {
     }
 }
 
+impl Samples {
+    /// Where the code at an address is in `code`, where it is put if it isn't there yet.
+    fn index_of(&mut self, pc: usize) -> Option<usize> {
+        let (module, code) = find_code(pc)?;
+        let known = self
+            .code
+            .iter()
+            .position(|seen| Arc::ptr_eq(&seen.1, &code));
+        Some(known.unwrap_or_else(|| {
+            self.code.push((module, code, 0));
+            self.code.len() - 1
+        }))
+    }
+}
+
+/// The monotonic clock, in nanoseconds. Async-signal-safe.
+fn now() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the pointer is to a live local. This clock is always there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 impl Table {
+    /// Adds a sample to the timeline. Async-signal-safe.
+    fn keep(&self, pc: usize) {
+        let seen = self.seen.fetch_add(1, Ordering::Relaxed);
+        let stride = self.stride.load(Ordering::Relaxed);
+        if !seen.is_multiple_of(stride) {
+            return;
+        }
+        let mut kept = self.kept.load(Ordering::Relaxed);
+        if kept == MOMENTS {
+            for index in 0..MOMENTS / 2 {
+                let (to, from) = (&self.moments[index], &self.moments[2 * index]);
+                to.pc
+                    .store(from.pc.load(Ordering::Relaxed), Ordering::Relaxed);
+                to.at
+                    .store(from.at.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            self.stride.store(2 * stride, Ordering::Relaxed);
+            // This sample's number is even: it is the next that a doubled stride keeps.
+            kept = MOMENTS / 2;
+        }
+        self.moments[kept].pc.store(pc, Ordering::Relaxed);
+        self.moments[kept].at.store(now(), Ordering::Relaxed);
+        self.kept.store(kept + 1, Ordering::Relaxed);
+    }
+
     /// Counts a sample. Async-signal-safe.
     fn count(&self, pc: usize) {
+        self.keep(pc);
         if !code_memory::contains(pc) {
             self.elsewhere.fetch_add(1, Ordering::Relaxed);
             return;
@@ -291,6 +397,26 @@ mod tests {
         assert!(samples.elsewhere > 0);
         assert!(samples.code.is_empty());
         assert!(Sampler::start(Duration::from_millis(1)).is_ok());
+    }
+
+    #[test]
+    fn a_timeline_of_any_length_is_even_and_in_order() {
+        let sampler = Sampler::start(Duration::from_secs(100)).unwrap();
+        let total = 5 * MOMENTS as u64 / 2;
+        for pc in 1..=total {
+            sampler.table.keep(pc as usize);
+        }
+        let stride = sampler.table.stride.load(Ordering::Relaxed);
+        assert_eq!(stride, 4);
+        let kept = sampler.table.kept.load(Ordering::Relaxed);
+        assert_eq!(kept as u64, total / stride);
+        for (index, moment) in sampler.table.moments[..kept].iter().enumerate() {
+            let expected = index as u64 * stride + 1;
+            assert_eq!(moment.pc.load(Ordering::Relaxed) as u64, expected);
+        }
+        let samples = sampler.stop();
+        assert!(samples.timeline.is_sorted_by_key(|sample| sample.at));
+        assert!(samples.timeline.iter().all(|sample| sample.code.is_none()));
     }
 
     #[test]

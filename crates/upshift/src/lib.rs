@@ -88,7 +88,7 @@ pub use upshift_tiering::{
 };
 pub use upshift_translate::{CodeForm, EntryPoint};
 pub use val::{Ref, V128, Val};
-pub use watch::{CodeRegion, SampledFunction, Sampler, Samples, keep_code_anonymous};
+pub use watch::{CodeRegion, SampledFunction, Sampler, Samples, TimedSample, keep_code_anonymous};
 
 #[cfg(test)]
 mod tests {

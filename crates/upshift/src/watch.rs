@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Module;
@@ -100,6 +101,20 @@ pub struct Samples {
     pub functions: Vec<SampledFunction>,
     /// Samples elsewhere: in host functions and in the runtime, compiling for a first call included.
     pub elsewhere: u64,
+    /// When samples were taken, in order: all of them, or of a long run every second, fourth, ... one.
+    pub timeline: Vec<TimedSample>,
+    /// How many samples each of the timeline stands for.
+    pub stride: u64,
+}
+
+/// A sample, and when it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TimedSample {
+    /// Time since sampling began.
+    pub at: Duration,
+    /// The index in [`Samples::functions`] of the function that the thread was in; `None` is elsewhere.
+    pub function: Option<usize>,
 }
 
 /// Samples of one function in one tier. Code of other functions that was inlined into it counts as its own.
@@ -133,9 +148,10 @@ impl Sampler {
     pub fn stop(self) -> Samples {
         let seen = self.0.stop();
         // Entries at loops are part of their function.
+        let key = |module: &Arc<_>, function, tier| (Arc::as_ptr(module), function, tier);
         let mut functions = BTreeMap::new();
         for (module, code, count) in &seen.code {
-            let key = (std::sync::Arc::as_ptr(module), code.function, code.tier);
+            let key = key(module, code.function, code.tier);
             let function = functions.entry(key).or_insert_with(|| SampledFunction {
                 module: module.module().names.module().map(str::to_owned),
                 function: code.function,
@@ -148,11 +164,23 @@ impl Sampler {
             });
             function.count += count;
         }
-        let mut functions: Vec<_> = functions.into_values().collect();
-        functions.sort_by_key(|function| std::cmp::Reverse(function.count));
+        let mut functions: Vec<_> = functions.into_iter().collect();
+        functions.sort_by_key(|(_, function)| std::cmp::Reverse(function.count));
+        let place_of: Vec<_> = (seen.code.iter())
+            .map(|(module, code, _)| {
+                let key = key(module, code.function, code.tier);
+                functions.iter().position(|(of, _)| *of == key)
+            })
+            .collect();
+        let timeline = seen.timeline.iter().map(|sample| TimedSample {
+            at: sample.at,
+            function: sample.code.and_then(|code| place_of[code]),
+        });
         Samples {
-            functions,
+            timeline: timeline.collect(),
+            functions: functions.into_iter().map(|(_, seen)| seen).collect(),
             elsewhere: seen.elsewhere,
+            stride: seen.stride,
         }
     }
 }
