@@ -22,6 +22,12 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
             let examples = run_examples(&[]);
             let tests = run_tests(if in_ci { &["--no-fail-fast"] } else { &[] });
             let without_llvm = run_without_llvm();
+            if !setup::has("browser") {
+                eprintln!(
+                    "not run: the test of report pages in a browser. It needs Chromium: \
+                     `cargo xtask setup browser`"
+                );
+            }
             tests.and(examples).and(without_llvm)
         }
         Some((first, rest)) if first == "--doc" => {

@@ -21,6 +21,7 @@ mod options;
 mod perf;
 mod profile;
 mod program;
+mod report;
 mod run;
 mod scripts;
 mod stack;

@@ -1,6 +1,7 @@
 //! The command line: subcommands, options, and the help that teaches them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -111,6 +112,28 @@ pub struct Run {
     pub args: Vec<OsString>,
 }
 
+/// The program and its arguments, as a shell would take them.
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let invoke = self.invoke.iter().map(|name| ["--invoke", name]);
+        let words = [self.file.as_os_str()]
+            .into_iter()
+            .chain(invoke.flatten().map(OsStr::new))
+            .chain(self.args.iter().map(OsString::as_os_str));
+        for (index, word) in words.enumerate() {
+            let word = word.to_string_lossy();
+            let is_plain = |c: char| c.is_alphanumeric() || "-_./:=+,%@".contains(c);
+            let space = if index == 0 { "" } else { " " };
+            if !word.is_empty() && word.chars().all(is_plain) {
+                write!(f, "{space}{word}")?;
+            } else {
+                write!(f, "{space}'{}'", word.replace('\'', r"'\''"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What is told of a run besides its results.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Looking inside")]
@@ -132,6 +155,11 @@ pub struct Watching {
     /// and where the time went, by tier and function.
     #[arg(long)]
     pub stats: bool,
+
+    /// At the end, write a page of HTML that shows tiers over time, what was compiled when, and where the time
+    /// went, function by function. It needs no network and no scripts.
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
 
     /// Tell Linux `perf` the names of functions, with the tier of their code.
     #[arg(long, value_name = "HOW", value_enum)]

@@ -11,6 +11,7 @@ use crate::error::{CliError, Result};
 use crate::options::Run;
 use crate::perf::{Perf, PerfMap};
 use crate::program::Program;
+use crate::report::{Ending, Recorder};
 use crate::stack::with_stack;
 use crate::summary::Measured;
 use crate::timeline::TierLog;
@@ -37,13 +38,16 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     if profile.mode != TierMode::Baseline {
         options.tuning.check_pipelines(&profile)?;
     }
+    let mode = profile.mode;
     config.profile(profile);
     let perf = options.watching.perf.map(|Perf::Map| PerfMap::create());
     let perf = perf.transpose()?;
+    let recorder = options.watching.report.as_ref().map(|_| Recorder::new());
     listen(
         &mut config,
         TierLog::wanted(&options.watching.tier_log),
         perf.clone(),
+        recorder.clone(),
     );
     let engine = Engine::new(&config).map_err(CliError::Engine)?;
     let module = load(&engine, &options.file)?;
@@ -58,7 +62,8 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
         perf.attach(&module);
     }
     let (ended, measured) = with_stack(max_stack, || {
-        let measured = options.watching.stats.then(Measured::start);
+        let is_wanted = options.watching.stats || recorder.is_some();
+        let measured = is_wanted.then(Measured::start);
         let ended = program.run(deadline.as_ref());
         (ended, measured.map(Measured::stop))
     })?;
@@ -69,17 +74,39 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
         // The results come before what is told about them.
         stdout.flush()?;
     }
-    if let Some(measured) = measured {
-        measured.print(&module, stderr)?;
-    }
-    let told = perf.map_or(Ok(()), |perf| perf.finish());
+    let told = measured.map_or(Ok(()), |measured| {
+        if options.watching.stats {
+            measured.print(&module, stderr)?;
+        }
+        match (recorder, &options.watching.report) {
+            (Some(recorder), Some(to)) => recorder.write(
+                to,
+                &Ending {
+                    file: &options.file,
+                    command: options.to_string(),
+                    mode,
+                    module: &module,
+                    started: measured.start,
+                    samples: measured.samples.as_ref(),
+                    failure: ended.as_ref().err().map(ToString::to_string),
+                },
+            ),
+            _ => Ok(()),
+        }
+    });
+    let named = perf.map_or(Ok(()), |perf| perf.finish());
     // What became of the program is more important.
-    ended.and(told)
+    ended.and(told).and(named)
 }
 
 /// Has the engine tell its events to whoever wants to hear them.
-fn listen(config: &mut Config, log: Option<TierLog>, perf: Option<PerfMap>) {
-    if log.is_none() && perf.is_none() {
+fn listen(
+    config: &mut Config,
+    log: Option<TierLog>,
+    perf: Option<PerfMap>,
+    recorder: Option<Recorder>,
+) {
+    if log.is_none() && perf.is_none() && recorder.is_none() {
         return;
     }
     config.on_tier_event(move |event| {
@@ -88,6 +115,9 @@ fn listen(config: &mut Config, log: Option<TierLog>, perf: Option<PerfMap>) {
         }
         if let Some(perf) = &perf {
             perf.hear(event);
+        }
+        if let Some(recorder) = &recorder {
+            recorder.hear(event);
         }
     });
 }

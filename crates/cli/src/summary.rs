@@ -34,6 +34,7 @@ impl Measured {
     /// Ends the measurement, on the thread that started it.
     pub(crate) fn stop(self) -> Finished {
         Finished {
+            start: self.start,
             time: self.start.elapsed(),
             samples: self.sampler.map(Sampler::stop),
         }
@@ -42,27 +43,28 @@ impl Measured {
 
 /// What was measured of a run.
 pub(crate) struct Finished {
+    pub(crate) start: Instant,
     time: Duration,
     /// Or why there are none.
-    samples: io::Result<Samples>,
+    pub(crate) samples: io::Result<Samples>,
 }
 
 impl Finished {
     /// Prints it, and what the module's tiering counted.
-    pub(crate) fn print(self, module: &Module, out: &mut dyn Write) -> io::Result<()> {
-        let Self { time, samples } = self;
+    pub(crate) fn print(&self, module: &Module, out: &mut dyn Write) -> io::Result<()> {
         let stats = module.tier_stats();
-        writeln!(out, "ran for {}", milliseconds(time))?;
+        writeln!(out, "ran for {}", milliseconds(self.time))?;
         write_totals(&stats, out)?;
-        let samples = match samples {
+        let none = Samples::default();
+        let samples = match &self.samples {
             Ok(samples) => samples,
             Err(error) => {
                 writeln!(out, "time         not sampled: {error}")?;
-                Samples::default()
+                &none
             }
         };
-        write_shares(&samples, out)?;
-        write_functions(module, &samples, out)
+        write_shares(samples, out)?;
+        write_functions(module, samples, out)
     }
 }
 
@@ -175,7 +177,7 @@ fn milliseconds(time: Duration) -> String {
 }
 
 /// A number with its digits in groups of three.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -1,0 +1,340 @@
+//! `--report`: what became of a run, as one page of HTML: tiers over time, compile threads, functions.
+//!
+//! Here is what is recorded, and what a page is told; how that looks is in `page.rs`.
+
+use std::cmp::Reverse;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use upshift::{
+    EntryPoint, FunctionStats, FunctionTier, Module, Samples, TierEvent, TierEventKind, TierMode,
+    TierStats,
+};
+
+use crate::error::{CliError, Result};
+use crate::timeline::FIRST_TIER;
+
+mod page;
+
+/// Functions that a page lists.
+const LISTED: usize = 200;
+/// Steps of the chart of tiers over time, at most.
+const STEPS: usize = 120;
+/// Samples that a step has in the mean, at least, so that its shares mean something.
+const SAMPLES_A_STEP: usize = 4;
+/// Compiles that the chart of compile threads has, at most: the longest.
+const COMPILES: usize = 3000;
+
+/// Records what tiering tells while a program runs. Clones record for the same page.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    /// Times of events count from here.
+    start: Instant,
+    events: Arc<Mutex<Vec<TierEvent>>>,
+}
+
+/// What is known when the program has ended, besides what was recorded.
+pub(crate) struct Ending<'a> {
+    pub(crate) file: &'a Path,
+    /// What was run: the program with its arguments.
+    pub(crate) command: String,
+    pub(crate) mode: TierMode,
+    pub(crate) module: &'a Module,
+    /// When the program was started, and sampling with it.
+    pub(crate) started: Instant,
+    /// Or why there are none.
+    pub(crate) samples: std::result::Result<&'a Samples, &'a io::Error>,
+    /// Why the program did not end well, if it did not.
+    pub(crate) failure: Option<String>,
+}
+
+impl Recorder {
+    /// To be made right before the engine.
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            events: Arc::default(),
+        }
+    }
+
+    /// Keeps what the optimizing tier does. First compiles are in the module's statistics.
+    pub(crate) fn hear(&self, event: &TierEvent) {
+        if let TierEventKind::Compiled { tier, .. } | TierEventKind::Published { tier, .. } =
+            &event.kind
+            && *tier == FIRST_TIER
+        {
+            return;
+        }
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.push(event.clone());
+    }
+
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn write(&self, to: &PathBuf, ending: &Ending<'_>) -> Result<()> {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.sort_by_key(|event| event.at);
+        let page = page::render(&Report::new(self.start, &events, ending));
+        std::fs::write(to, page).map_err(|error| CliError::Write {
+            file: to.clone(),
+            error,
+        })
+    }
+}
+
+/// What a page shows. All times count from when the engine was made.
+struct Report<'a> {
+    ending: &'a Ending<'a>,
+    /// From the engine to the end of the program.
+    whole: Duration,
+    stats: TierStats,
+    tiers: Option<TiersOverTime>,
+    moves: Vec<Move<'a>>,
+    /// By the thread that each compile could have had, as few as suffice.
+    threads: Vec<Vec<Compile<'a>>>,
+    /// Compiles that are not shown.
+    more_compiles: usize,
+    failures: Vec<&'a TierEvent>,
+    functions: Vec<Function<'a>>,
+    more_functions: usize,
+}
+
+/// Shares of the samples by tier, step by step.
+struct TiersOverTime {
+    start: Duration,
+    step: Duration,
+    steps: Vec<Shares>,
+    all: Shares,
+}
+
+/// Samples.
+#[derive(Clone, Copy, Default)]
+struct Shares {
+    llvm: u64,
+    baseline: u64,
+    elsewhere: u64,
+}
+
+/// A function, or frames of it that were running, went to better code.
+struct Move<'a> {
+    at: Duration,
+    function: u32,
+    name: Option<&'a str>,
+    /// The loop, if it was a running frame.
+    in_loop: Option<u32>,
+}
+
+struct Compile<'a> {
+    start: Duration,
+    event: &'a TierEvent,
+    time: Duration,
+    bytes: usize,
+}
+
+struct Function<'a> {
+    name: Option<&'a str>,
+    stats: FunctionStats,
+    samples: Shares,
+    /// When calls first went to the optimizing tier's code, or a frame moved there.
+    moved: Option<Duration>,
+}
+
+impl Shares {
+    fn total(self) -> u64 {
+        self.llvm + self.baseline + self.elsewhere
+    }
+
+    fn count(&mut self, tier: Option<&str>, samples: u64) {
+        *match tier {
+            Some(FIRST_TIER) => &mut self.baseline,
+            Some(_) => &mut self.llvm,
+            None => &mut self.elsewhere,
+        } += samples;
+    }
+}
+
+impl<'a> Report<'a> {
+    fn new(start: Instant, events: &'a [TierEvent], ending: &'a Ending<'a>) -> Self {
+        let moves: Vec<_> = events.iter().filter_map(Move::of).collect();
+        let mut compiles: Vec<_> = events.iter().filter_map(Compile::of).collect();
+        compiles.sort_by_key(|compile| Reverse(compile.time));
+        let more_compiles = compiles.len().saturating_sub(COMPILES);
+        compiles.truncate(COMPILES);
+        let mut functions = functions(ending, &moves);
+        let more_functions = functions.len().saturating_sub(LISTED);
+        functions.truncate(LISTED);
+        Self {
+            ending,
+            whole: start.elapsed(),
+            stats: ending.module.tier_stats(),
+            tiers: (ending.samples.as_ref().ok())
+                .and_then(|samples| TiersOverTime::new(ending.started - start, samples)),
+            moves,
+            threads: on_threads(compiles),
+            more_compiles,
+            failures: (events.iter())
+                .filter(|event| matches!(event.kind, TierEventKind::Failed { .. }))
+                .collect(),
+            functions,
+            more_functions,
+        }
+    }
+}
+
+impl TiersOverTime {
+    /// `None` if nothing was seen.
+    fn new(start: Duration, samples: &Samples) -> Option<Self> {
+        let last = samples.timeline.last()?.at;
+        let steps = (samples.timeline.len() / SAMPLES_A_STEP).clamp(1, STEPS);
+        let mut over_time = Self {
+            start,
+            // The last sample is in the last step, not at its end.
+            step: last / steps as u32 + Duration::from_nanos(1),
+            steps: vec![Shares::default(); steps],
+            all: Shares::default(),
+        };
+        for sample in &samples.timeline {
+            let step = sample.at.as_nanos() / over_time.step.as_nanos();
+            let tier = sample.function.map(|index| samples.functions[index].tier);
+            over_time.steps[step as usize].count(tier, samples.stride);
+        }
+        over_time.all.elsewhere = samples.elsewhere;
+        for function in &samples.functions {
+            over_time.all.count(Some(function.tier), function.count);
+        }
+        Some(over_time)
+    }
+}
+
+impl<'a> Move<'a> {
+    fn of(event: &'a TierEvent) -> Option<Self> {
+        let in_loop = match &event.kind {
+            TierEventKind::Published {
+                entry: EntryPoint::Function,
+                ..
+            } => None,
+            TierEventKind::OsrEntered { loop_number } => Some(*loop_number),
+            _ => return None,
+        };
+        Some(Self {
+            at: event.at,
+            function: event.function,
+            name: event.name.as_deref(),
+            in_loop,
+        })
+    }
+}
+
+impl<'a> Compile<'a> {
+    fn of(event: &'a TierEvent) -> Option<Self> {
+        let TierEventKind::Compiled { time, bytes, .. } = &event.kind else {
+            return None;
+        };
+        Some(Self {
+            start: event.at.saturating_sub(*time),
+            event,
+            time: *time,
+            bytes: *bytes,
+        })
+    }
+
+    fn end(&self) -> Duration {
+        self.event.at
+    }
+}
+
+/// Deals compiles out to as few threads as can have done them.
+fn on_threads(mut compiles: Vec<Compile<'_>>) -> Vec<Vec<Compile<'_>>> {
+    compiles.sort_by_key(|compile| compile.start);
+    let mut threads: Vec<Vec<Compile<'_>>> = Vec::new();
+    for compile in compiles {
+        let free = threads
+            .iter_mut()
+            .find(|thread| thread.last().is_none_or(|last| last.end() <= compile.start));
+        match free {
+            Some(thread) => thread.push(compile),
+            None => threads.push(vec![compile]),
+        }
+    }
+    threads
+}
+
+/// What ran, by where the time went.
+fn functions<'a>(ending: &'a Ending<'a>, moves: &[Move<'_>]) -> Vec<Function<'a>> {
+    let samples_of = |function| {
+        let mut shares = Shares::default();
+        for seen in ending.samples.iter().flat_map(|samples| &samples.functions) {
+            if seen.function == function {
+                shares.count(Some(seen.tier), seen.count);
+            }
+        }
+        shares
+    };
+    let mut functions: Vec<_> = (ending.module.function_stats())
+        .zip(ending.module.functions())
+        .filter(|(stats, _)| stats.tier != FunctionTier::NotCompiled)
+        .map(|(stats, info)| Function {
+            name: info.name(),
+            samples: samples_of(stats.function),
+            moved: (moves.iter())
+                .find(|moved| moved.function == stats.function)
+                .map(|moved| moved.at),
+            stats,
+        })
+        .collect();
+    functions.sort_by_key(|function| Reverse((function.samples.total(), function.stats.work)));
+    functions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compiled(from: u64, to: u64) -> TierEvent {
+        TierEvent {
+            at: Duration::from_millis(to),
+            module: 1,
+            function: 0,
+            name: None,
+            kind: TierEventKind::Compiled {
+                tier: "llvm",
+                entry: EntryPoint::Function,
+                time: Duration::from_millis(to - from),
+                bytes: 1,
+                inlined: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn compiles_share_a_thread_unless_they_overlap() {
+        let events = [
+            compiled(0, 10),
+            compiled(5, 8),
+            compiled(10, 12),
+            compiled(9, 11),
+        ];
+        let threads = on_threads(events.iter().filter_map(Compile::of).collect());
+        let starts: Vec<Vec<_>> = threads
+            .iter()
+            .map(|thread| thread.iter().map(|c| c.start.as_millis()).collect())
+            .collect();
+        assert_eq!(starts, [vec![0, 10], vec![5, 9]]);
+    }
+
+    #[test]
+    fn a_recorder_leaves_out_first_compiles() {
+        let recorder = Recorder::new();
+        let mut event = compiled(0, 1);
+        recorder.hear(&event);
+        if let TierEventKind::Compiled { tier, .. } = &mut event.kind {
+            *tier = FIRST_TIER;
+        }
+        recorder.hear(&event);
+        assert_eq!(recorder.events.lock().unwrap().len(), 1);
+    }
+}
