@@ -1,11 +1,12 @@
 //! Ways to reach a store: from outside, through the store; from a host function, through its caller.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use upshift_runtime::Instance as RawInstance;
 
 use crate::store::StoreInner;
-use crate::{Engine, Extern};
+use crate::{Engine, Extern, InterruptHandle};
 
 /// A store that can be read.
 #[derive(Debug)]
@@ -259,6 +260,13 @@ impl<'a, T: 'static> Caller<'a, T> {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         self.store.engine()
+    }
+
+    /// A handle that tells whether the guest is to be stopped: for host functions that wait.
+    #[must_use]
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        let state = self.store.0.opaque.core.interrupt_state();
+        InterruptHandle(Arc::clone(state))
     }
 }
 

@@ -258,7 +258,9 @@ impl<T: std::fmt::Debug + 'static> std::fmt::Debug for Store<T> {
 ///
 /// A running guest pays nothing for this being possible. The call that it is in ends with
 /// [`TrapCode::Interrupted`](crate::TrapCode::Interrupted); the store can be used again afterwards. A host
-/// function that blocks is not cut short: the guest is stopped when it returns.
+/// function that blocks is not cut short: the guest is stopped when it returns. One that waits asks
+/// [`is_requested`](Self::is_requested) of its [caller's handle](crate::Caller::interrupt_handle); system
+/// calls that no signal restarts, `poll` among them, end early with `EINTR`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -283,7 +285,7 @@ impl<T: std::fmt::Debug + 'static> std::fmt::Debug for Store<T> {
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct InterruptHandle(Arc<InterruptState>);
+pub struct InterruptHandle(pub(crate) Arc<InterruptState>);
 
 impl InterruptHandle {
     /// Asks for the guest to be stopped, and does not wait for it. If none runs now, the next call is.
@@ -294,6 +296,12 @@ impl InterruptHandle {
     /// Takes back a request that has not been obeyed yet. Returns whether there was one.
     pub fn clear(&self) -> bool {
         self.0.clear()
+    }
+
+    /// Whether there is a request that has not been obeyed yet.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.0.is_requested()
     }
 }
 
