@@ -1,0 +1,823 @@
+//! The functions of `wasi_snapshot_preview1`, in the order of their definition: what each needs of rights,
+//! and who does the work.
+
+use std::num::NonZeroU64;
+use std::os::unix::ffi::OsStrExt;
+
+use cap_fs_ext::SystemTimeSpec;
+use rustix::fs::{self, FallocateFlags, SeekFrom};
+use wiggle::{GuestMemory, GuestPtr};
+
+use crate::Exit;
+use crate::bindings::preview1::types::{
+    Advice, Ciovec, CiovecArray, Clockid, Dircookie, Errno, Event, Exitcode, Fd, Fdflags, Fdstat,
+    Filedelta, Filesize, Filestat, Filetype, Fstflags, IovecArray, Lookupflags, Oflags, Prestat,
+    PrestatDir, Riflags, Rights, Roflags, Sdflags, Siflags, Signal, Size, Subscription, Timestamp,
+    Whence,
+};
+use crate::bindings::preview1::wasi_snapshot_preview1::WasiSnapshotPreview1;
+use crate::buffers::{bytes_at_mut, sources, targets};
+use crate::context::{Strings, WasiCtx};
+use crate::directory::{Directory, OpenHow, Opened, timestamp};
+use crate::error::{Error, Result};
+use crate::host::{Stop, filetype_of_mode};
+use crate::poll::{self, Wish};
+use crate::rights;
+use crate::table::{Descriptor, Kind};
+
+/// How many of the system's descriptors guests leave to the rest of the process.
+const RESERVED_DESCRIPTORS: u64 = 32;
+
+impl WasiCtx {
+    /// The directory of a number, if the guest has these rights to it.
+    fn directory(&self, fd: Fd, rights: Rights) -> Result<&Directory> {
+        let descriptor = self.table.get(fd)?;
+        let Kind::Directory(directory) = &descriptor.kind else {
+            return Err(Errno::Notdir.into());
+        };
+        descriptor.need(rights)?;
+        Ok(directory)
+    }
+
+    /// The system's descriptors from this one on are not for guests.
+    fn host_fd_limit(&mut self) -> i32 {
+        *self.host_fd_limit.get_or_insert_with(|| {
+            let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+            limit.map_or(i32::MAX, |limit| {
+                i32::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(i32::MAX)
+            })
+        })
+    }
+
+    /// Moves the position of a file.
+    pub(crate) fn seek(&mut self, fd: Fd, to: SeekFrom) -> Result<Filesize> {
+        let descriptor = self.table.get(fd)?;
+        descriptor.need_position(match to {
+            // The right to seek includes the right to tell.
+            SeekFrom::Current(0) if !descriptor.rights.contains(Rights::FD_SEEK) => Rights::FD_TELL,
+            _ => Rights::FD_SEEK,
+        })?;
+        match &descriptor.kind {
+            Kind::Host(file) => Ok(fs::seek(file, to)?),
+            Kind::Directory(_) => Err(Errno::Badf.into()),
+            Kind::Stream(_) => Err(Errno::Spipe.into()),
+        }
+    }
+}
+
+/// Writes strings and pointers to them into the guest's memory.
+fn put_strings(
+    memory: &mut GuestMemory<'_>,
+    strings: &Strings,
+    pointers: GuestPtr<GuestPtr<u8>>,
+    bytes: GuestPtr<u8>,
+) -> Result<()> {
+    let (_, length) = strings.sizes()?;
+    let (text, starts) = strings.parts();
+    bytes_at_mut(memory, bytes.offset(), length)?.copy_from_slice(text);
+    for (i, start) in (0..).zip(starts) {
+        memory.write(pointers.add(i)?, bytes.add(*start)?)?;
+    }
+    Ok(())
+}
+
+/// A path in the guest's memory.
+fn path_at<'m>(memory: &'m GuestMemory<'_>, path: GuestPtr<str>) -> Result<&'m str> {
+    let path = memory.as_str(path)?.ok_or(Errno::Notsup)?;
+    if path.is_empty() {
+        return Err(Errno::Noent.into());
+    }
+    if path.bytes().any(|byte| byte == 0) {
+        return Err(Errno::Inval.into());
+    }
+    Ok(path)
+}
+
+fn follows(flags: Lookupflags) -> bool {
+    flags.contains(Lookupflags::SYMLINK_FOLLOW)
+}
+
+/// What times are to be set to: nothing, now, or a time.
+fn wanted_times(
+    atim: Timestamp,
+    mtim: Timestamp,
+    flags: Fstflags,
+) -> Result<(Option<SystemTimeSpec>, Option<SystemTimeSpec>)> {
+    let wanted = |time, absolute, now| match (flags.contains(absolute), flags.contains(now)) {
+        (true, true) => Err(Errno::Inval),
+        (true, false) => {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(time);
+            let time = cap_std::time::SystemTime::from_std(time);
+            Ok(Some(SystemTimeSpec::Absolute(time)))
+        }
+        (false, true) => Ok(Some(SystemTimeSpec::SymbolicNow)),
+        (false, false) => Ok(None),
+    };
+    Ok((
+        wanted(atim, Fstflags::ATIM, Fstflags::ATIM_NOW)?,
+        wanted(mtim, Fstflags::MTIM, Fstflags::MTIM_NOW)?,
+    ))
+}
+
+/// The same for the system.
+fn host_times(atim: Timestamp, mtim: Timestamp, flags: Fstflags) -> Result<fs::Timestamps> {
+    // The same flags are wrong.
+    wanted_times(atim, mtim, flags)?;
+    let time = |time: u64, absolute, now| {
+        if flags.contains(absolute) {
+            fs::Timespec {
+                tv_sec: (time / 1_000_000_000).cast_signed(),
+                tv_nsec: (time % 1_000_000_000).cast_signed(),
+            }
+        } else {
+            let tv_nsec = if flags.contains(now) {
+                fs::UTIME_NOW
+            } else {
+                fs::UTIME_OMIT
+            };
+            fs::Timespec { tv_sec: 0, tv_nsec }
+        }
+    };
+    Ok(fs::Timestamps {
+        last_access: time(atim, Fstflags::ATIM, Fstflags::ATIM_NOW),
+        last_modification: time(mtim, Fstflags::MTIM, Fstflags::MTIM_NOW),
+    })
+}
+
+/// What the system says about an open file.
+fn filestat(fd: impl std::os::fd::AsFd, filetype: Option<Filetype>) -> Result<Filestat> {
+    let stat = fs::fstat(fd)?;
+    Ok(Filestat {
+        dev: stat.st_dev,
+        ino: stat.st_ino,
+        filetype: filetype.unwrap_or_else(|| filetype_of_mode(stat.st_mode)),
+        nlink: stat.st_nlink,
+        size: stat.st_size.cast_unsigned(),
+        atim: timestamp(stat.st_atime, stat.st_atime_nsec.cast_signed()),
+        mtim: timestamp(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
+        ctim: timestamp(stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+    })
+}
+
+/// A number of bytes that was limited to what fits.
+fn size(count: usize) -> Result<Size> {
+    Size::try_from(count).map_err(|_| Errno::Overflow.into())
+}
+
+impl WasiSnapshotPreview1 for WasiCtx {
+    fn args_get(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        argv: GuestPtr<GuestPtr<u8>>,
+        argv_buf: GuestPtr<u8>,
+    ) -> Result<()> {
+        put_strings(memory, &self.args, argv, argv_buf)
+    }
+
+    fn args_sizes_get(&mut self, _: &mut GuestMemory<'_>) -> Result<(Size, Size)> {
+        self.args.sizes()
+    }
+
+    fn environ_get(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        environ: GuestPtr<GuestPtr<u8>>,
+        environ_buf: GuestPtr<u8>,
+    ) -> Result<()> {
+        put_strings(memory, &self.envs, environ, environ_buf)
+    }
+
+    fn environ_sizes_get(&mut self, _: &mut GuestMemory<'_>) -> Result<(Size, Size)> {
+        self.envs.sizes()
+    }
+
+    fn clock_res_get(&mut self, _: &mut GuestMemory<'_>, id: Clockid) -> Result<Timestamp> {
+        self.clock.resolution(id)
+    }
+
+    fn clock_time_get(
+        &mut self,
+        _: &mut GuestMemory<'_>,
+        id: Clockid,
+        _precision: Timestamp,
+    ) -> Result<Timestamp> {
+        self.clock.now(id)
+    }
+
+    fn fd_advise(
+        &mut self,
+        _: &mut GuestMemory<'_>,
+        fd: Fd,
+        offset: Filesize,
+        len: Filesize,
+        advice: Advice,
+    ) -> Result<()> {
+        let descriptor = self.table.get(fd)?;
+        let advice = match advice {
+            Advice::Normal => fs::Advice::Normal,
+            Advice::Sequential => fs::Advice::Sequential,
+            Advice::Random => fs::Advice::Random,
+            Advice::Willneed => fs::Advice::WillNeed,
+            Advice::Dontneed => fs::Advice::DontNeed,
+            Advice::Noreuse => fs::Advice::NoReuse,
+        };
+        match &descriptor.kind {
+            Kind::Directory(_) => Err(Errno::Badf.into()),
+            Kind::Stream(_) => Err(Errno::Spipe.into()),
+            Kind::Host(file) => {
+                descriptor.need_position(Rights::FD_ADVISE)?;
+                Ok(fs::fadvise(file, offset, NonZeroU64::new(len), advice)?)
+            }
+        }
+    }
+
+    fn fd_allocate(
+        &mut self,
+        _: &mut GuestMemory<'_>,
+        fd: Fd,
+        offset: Filesize,
+        len: Filesize,
+    ) -> Result<()> {
+        let descriptor = self.table.get(fd)?;
+        match &descriptor.kind {
+            Kind::Directory(_) => Err(Errno::Badf.into()),
+            Kind::Stream(_) => Err(Errno::Spipe.into()),
+            Kind::Host(file) => {
+                descriptor.need_position(Rights::FD_ALLOCATE)?;
+                Ok(fs::fallocate(file, FallocateFlags::empty(), offset, len)?)
+            }
+        }
+    }
+
+    fn fd_close(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
+        self.table.remove(fd).map(drop)
+    }
+
+    fn fd_datasync(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
+        let descriptor = self.table.get(fd)?;
+        descriptor.need(Rights::FD_DATASYNC)?;
+        match &descriptor.kind {
+            Kind::Host(file) => Ok(fs::fdatasync(file)?),
+            Kind::Directory(directory) => Ok(fs::fdatasync(directory.dir())?),
+            Kind::Stream(_) => Err(Errno::Inval.into()),
+        }
+    }
+
+    fn fd_fdstat_get(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<Fdstat> {
+        let descriptor = self.table.get(fd)?;
+        Ok(Fdstat {
+            fs_filetype: descriptor.filetype(),
+            fs_flags: descriptor.flags,
+            fs_rights_base: descriptor.rights,
+            fs_rights_inheriting: descriptor.inheriting,
+        })
+    }
+
+    fn fd_fdstat_set_flags(
+        &mut self,
+        _: &mut GuestMemory<'_>,
+        fd: Fd,
+        flags: Fdflags,
+    ) -> Result<()> {
+        let descriptor = self.table.get_mut(fd)?;
+        descriptor.need(Rights::FD_FDSTAT_SET_FLAGS)?;
+        let changed = descriptor.flags.symmetric_difference(flags);
+        if !(Fdflags::APPEND | Fdflags::NONBLOCK).contains(changed) {
+            // The system can't change these of an open file.
+            return Err(Errno::Notsup.into());
+        }
+        if changed.contains(Fdflags::APPEND) {
+            let Kind::Host(file) = &descriptor.kind else {
+                return Err(Errno::Inval.into());
+            };
+            // The process's own streams are not only the guest's.
+            if file.is_standard() {
+                return Err(Errno::Notsup.into());
+            }
+            let mut host = fs::fcntl_getfl(file)?;
+            host.set(fs::OFlags::APPEND, flags.contains(Fdflags::APPEND));
+            fs::fcntl_setfl(file, host)?;
+        }
+        descriptor.flags = flags;
+        Ok(())
+    }
+
+    fn fd_fdstat_set_rights(
+        &mut self,
+        _: &mut GuestMemory<'_>,
+        fd: Fd,
+        base: Rights,
+        inheriting: Rights,
+    ) -> Result<()> {
+        let descriptor = self.table.get_mut(fd)?;
+        descriptor.need(base)?;
+        if !descriptor.inheriting.contains(inheriting) {
+            return Err(Errno::Notcapable.into());
+        }
+        descriptor.rights = base;
+        descriptor.inheriting = inheriting;
+        Ok(())
+    }
+
+    fn fd_filestat_get(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<Filestat> {
+        let descriptor = self.table.get(fd)?;
+        descriptor.need(Rights::FD_FILESTAT_GET)?;
+        match &descriptor.kind {
+            Kind::Host(file) => filestat(file, Some(file.filetype())),
+            Kind::Directory(directory) => filestat(directory.dir(), None),
+            Kind::Stream(_) => Ok(Filestat {
+                dev: 0,
+                ino: 0,
+                filetype: Filetype::Unknown,
+                nlink: 1,
+                size: 0,
+                atim: 0,
+                mtim: 0,
+                ctim: 0,
+            }),
+        }
+    }
+
+    fn fd_filestat_set_size(
+        &mut self,
+        _: &mut GuestMemory<'_>,
+        fd: Fd,
+        size: Filesize,
+    ) -> Result<()> {
+        let descriptor = self.table.get(fd)?;
+        match &descriptor.kind {
+            Kind::Directory(_) => Err(Errno::Badf.into()),
+            Kind::Stream(_) => Err(Errno::Inval.into()),
+            Kind::Host(file) => {
+                descriptor.need(Rights::FD_FILESTAT_SET_SIZE)?;
+                Ok(fs::ftruncate(file, size)?)
+            }
+        }
+    }
+
+    fn fd_filestat_set_times(
+        &mut self,
+        _: &mut GuestMemory<'_>,
+        fd: Fd,
+        atim: Timestamp,
+        mtim: Timestamp,
+        flags: Fstflags,
+    ) -> Result<()> {
+        let descriptor = self.table.get(fd)?;
+        descriptor.need(Rights::FD_FILESTAT_SET_TIMES)?;
+        let times = host_times(atim, mtim, flags)?;
+        if descriptor.read_only {
+            return Err(Errno::Rofs.into());
+        }
+        match &descriptor.kind {
+            Kind::Host(file) if file.is_standard() => Err(Errno::Perm.into()),
+            Kind::Host(file) => Ok(fs::futimens(file, &times)?),
+            Kind::Directory(directory) => Ok(fs::futimens(directory.dir(), &times)?),
+            Kind::Stream(_) => Err(Errno::Inval.into()),
+        }
+    }
+
+    fn fd_pread(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        iovs: IovecArray,
+        offset: Filesize,
+    ) -> Result<Size> {
+        let descriptor = self.table.get(fd)?;
+        match &descriptor.kind {
+            Kind::Directory(_) => Err(Errno::Isdir.into()),
+            Kind::Stream(_) => Err(Errno::Spipe.into()),
+            Kind::Host(file) => {
+                descriptor.need_position(Rights::FD_READ | Rights::FD_SEEK)?;
+                let count = rustix::io::preadv(file, &mut targets(memory, iovs)?, offset)?;
+                size(count)
+            }
+        }
+    }
+
+    fn fd_prestat_get(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<Prestat> {
+        let Kind::Directory(directory) = &self.table.get(fd)?.kind else {
+            return Err(Errno::Badf.into());
+        };
+        let name = directory.preopen().ok_or(Errno::Badf)?;
+        let pr_name_len = size(name.len())?;
+        Ok(Prestat::Dir(PrestatDir { pr_name_len }))
+    }
+
+    fn fd_prestat_dir_name(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        path: GuestPtr<u8>,
+        path_len: Size,
+    ) -> Result<()> {
+        let Kind::Directory(directory) = &self.table.get(fd)?.kind else {
+            return Err(Errno::Badf.into());
+        };
+        let name = directory.preopen().ok_or(Errno::Badf)?.as_bytes();
+        let length = size(name.len())?;
+        if length > path_len {
+            return Err(Errno::Nametoolong.into());
+        }
+        bytes_at_mut(memory, path.offset(), length)?.copy_from_slice(name);
+        Ok(())
+    }
+
+    fn fd_pwrite(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        iovs: CiovecArray,
+        offset: Filesize,
+    ) -> Result<Size> {
+        let descriptor = self.table.get(fd)?;
+        match &descriptor.kind {
+            Kind::Directory(_) => Err(Errno::Badf.into()),
+            Kind::Stream(_) => Err(Errno::Spipe.into()),
+            Kind::Host(file) => {
+                descriptor.need_position(Rights::FD_WRITE | Rights::FD_SEEK)?;
+                let count = rustix::io::pwritev(file, &sources(memory, iovs)?, offset)?;
+                size(count)
+            }
+        }
+    }
+
+    fn fd_read(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, iovs: IovecArray) -> Result<Size> {
+        let descriptor = self.table.get_mut(fd)?;
+        if let Kind::Directory(_) = descriptor.kind {
+            return Err(Errno::Isdir.into());
+        }
+        descriptor.need(Rights::FD_READ)?;
+        let mut buffers = targets(memory, iovs)?;
+        let nonblock = descriptor.flags.contains(Fdflags::NONBLOCK);
+        size(match &mut descriptor.kind {
+            Kind::Host(file) => file.read(&mut buffers, nonblock, Stop(self.interrupt.as_ref()))?,
+            Kind::Stream(stream) => stream.read(&mut buffers)?,
+            Kind::Directory(_) => 0,
+        })
+    }
+
+    fn fd_readdir(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        buf: GuestPtr<u8>,
+        buf_len: Size,
+        cookie: Dircookie,
+    ) -> Result<Size> {
+        let directory = self.directory(fd, Rights::FD_READDIR)?;
+        let buffer = bytes_at_mut(memory, buf.offset(), buf_len)?;
+        size(directory.read_entries(cookie, buffer)?)
+    }
+
+    fn fd_renumber(&mut self, _: &mut GuestMemory<'_>, fd: Fd, to: Fd) -> Result<()> {
+        self.table.renumber(fd, to)
+    }
+
+    fn fd_seek(
+        &mut self,
+        _: &mut GuestMemory<'_>,
+        fd: Fd,
+        offset: Filedelta,
+        whence: Whence,
+    ) -> Result<Filesize> {
+        self.seek(
+            fd,
+            match whence {
+                Whence::Set => SeekFrom::Start(u64::try_from(offset).map_err(|_| Errno::Inval)?),
+                Whence::Cur => SeekFrom::Current(offset),
+                Whence::End => SeekFrom::End(offset),
+            },
+        )
+    }
+
+    fn fd_sync(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
+        let descriptor = self.table.get(fd)?;
+        descriptor.need(Rights::FD_SYNC)?;
+        match &descriptor.kind {
+            Kind::Host(file) => Ok(fs::fsync(file)?),
+            Kind::Directory(directory) => Ok(fs::fsync(directory.dir())?),
+            Kind::Stream(_) => Err(Errno::Inval.into()),
+        }
+    }
+
+    fn fd_tell(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<Filesize> {
+        self.seek(fd, SeekFrom::Current(0))
+    }
+
+    fn fd_write(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        iovs: GuestPtr<[Ciovec]>,
+    ) -> Result<Size> {
+        let descriptor = self.table.get_mut(fd)?;
+        if let Kind::Directory(_) = descriptor.kind {
+            return Err(Errno::Badf.into());
+        }
+        descriptor.need(Rights::FD_WRITE)?;
+        let buffers = sources(memory, iovs)?;
+        let nonblock = descriptor.flags.contains(Fdflags::NONBLOCK);
+        size(match &mut descriptor.kind {
+            Kind::Host(file) => file.write(&buffers, nonblock, Stop(self.interrupt.as_ref()))?,
+            Kind::Stream(stream) => stream.write(&buffers)?,
+            Kind::Directory(_) => 0,
+        })
+    }
+
+    fn path_create_directory(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        path: GuestPtr<str>,
+    ) -> Result<()> {
+        let directory = self.directory(fd, Rights::PATH_CREATE_DIRECTORY)?;
+        directory.create_directory(path_at(memory, path)?)
+    }
+
+    fn path_filestat_get(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        flags: Lookupflags,
+        path: GuestPtr<str>,
+    ) -> Result<Filestat> {
+        let directory = self.directory(fd, Rights::PATH_FILESTAT_GET)?;
+        directory.filestat(path_at(memory, path)?, follows(flags))
+    }
+
+    fn path_filestat_set_times(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        flags: Lookupflags,
+        path: GuestPtr<str>,
+        atim: Timestamp,
+        mtim: Timestamp,
+        fst_flags: Fstflags,
+    ) -> Result<()> {
+        let directory = self.directory(fd, Rights::PATH_FILESTAT_SET_TIMES)?;
+        let (atime, mtime) = wanted_times(atim, mtim, fst_flags)?;
+        directory.set_times(path_at(memory, path)?, follows(flags), atime, mtime)
+    }
+
+    fn path_link(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        old_fd: Fd,
+        old_flags: Lookupflags,
+        old_path: GuestPtr<str>,
+        new_fd: Fd,
+        new_path: GuestPtr<str>,
+    ) -> Result<()> {
+        let from = self.directory(old_fd, Rights::PATH_LINK_SOURCE)?;
+        let to = self.directory(new_fd, Rights::PATH_LINK_TARGET)?;
+        let (old, new) = (path_at(memory, old_path)?, path_at(memory, new_path)?);
+        from.link(old, follows(old_flags), to, new)
+    }
+
+    fn path_open(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        dirflags: Lookupflags,
+        path: GuestPtr<str>,
+        oflags: Oflags,
+        base: Rights,
+        inheriting: Rights,
+        fdflags: Fdflags,
+    ) -> Result<Fd> {
+        let fd_limit = self.host_fd_limit();
+        self.table.check_room()?;
+        let mut needed = Rights::PATH_OPEN;
+        needed.set(Rights::PATH_CREATE_FILE, oflags.contains(Oflags::CREAT));
+        needed.set(
+            Rights::PATH_FILESTAT_SET_SIZE,
+            oflags.contains(Oflags::TRUNC),
+        );
+        let directory = self.directory(fd, needed)?;
+        let parent = self.table.get(fd)?;
+        let mut inherited = base | inheriting;
+        if fdflags.contains(Fdflags::DSYNC) {
+            inherited |= Rights::FD_DATASYNC;
+        }
+        if fdflags.intersects(Fdflags::RSYNC | Fdflags::SYNC) {
+            inherited |= Rights::FD_SYNC;
+        }
+        if !parent.inheriting.contains(inherited) {
+            return Err(Errno::Notcapable.into());
+        }
+        let how = OpenHow {
+            follow: follows(dirflags),
+            read: base.intersects(Rights::FD_READ | Rights::FD_READDIR),
+            write: base.contains(Rights::FD_WRITE),
+            oflags,
+            fdflags,
+        };
+        let opened = directory.open(path_at(memory, path)?, how, fd_limit)?;
+        let read_only = directory.is_read_only();
+        let descriptor = match opened {
+            Opened::Directory(directory) => Descriptor {
+                kind: Kind::Directory(directory),
+                rights: base & rights::DIRECTORY,
+                inheriting,
+                flags: Fdflags::empty(),
+                read_only,
+            },
+            Opened::File(file) => Descriptor {
+                rights: base & rights::of(file.filetype(), file.is_terminal()),
+                kind: Kind::Host(file),
+                inheriting: Rights::empty(),
+                flags: fdflags,
+                read_only,
+            },
+        };
+        Ok(self.table.insert(descriptor)?.into())
+    }
+
+    fn path_readlink(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        path: GuestPtr<str>,
+        buf: GuestPtr<u8>,
+        buf_len: Size,
+    ) -> Result<Size> {
+        let directory = self.directory(fd, Rights::PATH_READLINK)?;
+        let contents = directory.read_link(path_at(memory, path)?)?;
+        let contents = contents.as_os_str().as_bytes();
+        let count = contents.len().min(buf_len as usize);
+        let buffer = bytes_at_mut(memory, buf.offset(), size(count)?)?;
+        buffer.copy_from_slice(&contents[..count]);
+        size(count)
+    }
+
+    fn path_remove_directory(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        path: GuestPtr<str>,
+    ) -> Result<()> {
+        let directory = self.directory(fd, Rights::PATH_REMOVE_DIRECTORY)?;
+        directory.remove_directory(path_at(memory, path)?)
+    }
+
+    fn path_rename(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        old_path: GuestPtr<str>,
+        new_fd: Fd,
+        new_path: GuestPtr<str>,
+    ) -> Result<()> {
+        let from = self.directory(fd, Rights::PATH_RENAME_SOURCE)?;
+        let to = self.directory(new_fd, Rights::PATH_RENAME_TARGET)?;
+        from.rename(path_at(memory, old_path)?, to, path_at(memory, new_path)?)
+    }
+
+    fn path_symlink(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        old_path: GuestPtr<str>,
+        fd: Fd,
+        new_path: GuestPtr<str>,
+    ) -> Result<()> {
+        let directory = self.directory(fd, Rights::PATH_SYMLINK)?;
+        directory.symlink(path_at(memory, old_path)?, path_at(memory, new_path)?)
+    }
+
+    fn path_unlink_file(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        path: GuestPtr<str>,
+    ) -> Result<()> {
+        let directory = self.directory(fd, Rights::PATH_UNLINK_FILE)?;
+        directory.unlink_file(path_at(memory, path)?)
+    }
+
+    fn poll_oneoff(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        subscriptions: GuestPtr<Subscription>,
+        events: GuestPtr<Event>,
+        count: Size,
+    ) -> Result<Size> {
+        poll::run(self, memory, events, count, |memory, i| {
+            Ok(Wish::from(memory.read(subscriptions.add(i)?)?))
+        })
+    }
+
+    fn proc_exit(&mut self, _: &mut GuestMemory<'_>, status: Exitcode) -> wiggle::error::Error {
+        wiggle::error::Error::new(Exit::new(status))
+    }
+
+    fn proc_raise(&mut self, _: &mut GuestMemory<'_>, signal: Signal) -> Result<()> {
+        match signal {
+            Signal::None
+            | Signal::Chld
+            | Signal::Cont
+            | Signal::Pipe
+            | Signal::Urg
+            | Signal::Winch => Ok(()),
+            // A guest can't be made to go on again.
+            Signal::Stop | Signal::Tstp | Signal::Ttin | Signal::Ttou => Err(Errno::Notsup.into()),
+            deadly => Err(Error::Exit(Exit::new(128 + u32::from(u8::from(deadly))))),
+        }
+    }
+
+    fn sched_yield(&mut self, _: &mut GuestMemory<'_>) -> Result<()> {
+        std::thread::yield_now();
+        Ok(())
+    }
+
+    fn random_get(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        buf: GuestPtr<u8>,
+        buf_len: Size,
+    ) -> Result<()> {
+        self.random
+            .fill(bytes_at_mut(memory, buf.offset(), buf_len)?)
+    }
+
+    fn sock_accept(&mut self, _: &mut GuestMemory<'_>, fd: Fd, flags: Fdflags) -> Result<Fd> {
+        self.table.check_room()?;
+        let fd_limit = self.host_fd_limit();
+        let descriptor = self.table.get(fd)?;
+        let Kind::Host(file) = &descriptor.kind else {
+            return Err(Errno::Notsock.into());
+        };
+        file.check_socket()?;
+        descriptor.need(Rights::SOCK_ACCEPT)?;
+        if !Fdflags::NONBLOCK.contains(flags) {
+            return Err(Errno::Inval.into());
+        }
+        let nonblock = descriptor.flags.contains(Fdflags::NONBLOCK);
+        let connection = file.accept(nonblock, fd_limit, self.stop())?;
+        let accepted = Descriptor {
+            kind: Kind::Host(connection),
+            rights: descriptor.inheriting,
+            inheriting: Rights::empty(),
+            flags,
+            read_only: false,
+        };
+        Ok(self.table.insert(accepted)?.into())
+    }
+
+    fn sock_recv(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        data: IovecArray,
+        flags: Riflags,
+    ) -> Result<(Size, Roflags)> {
+        let descriptor = self.table.get(fd)?;
+        let Kind::Host(file) = &descriptor.kind else {
+            return Err(Errno::Notsock.into());
+        };
+        file.check_socket()?;
+        descriptor.need(Rights::FD_READ)?;
+        let nonblock = descriptor.flags.contains(Fdflags::NONBLOCK);
+        let (count, flags) =
+            file.receive(&mut targets(memory, data)?, flags, nonblock, self.stop())?;
+        Ok((size(count)?, flags))
+    }
+
+    fn sock_send(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: Fd,
+        data: CiovecArray,
+        flags: Siflags,
+    ) -> Result<Size> {
+        let descriptor = self.table.get(fd)?;
+        let Kind::Host(file) = &descriptor.kind else {
+            return Err(Errno::Notsock.into());
+        };
+        file.check_socket()?;
+        descriptor.need(Rights::FD_WRITE)?;
+        if flags != 0 {
+            return Err(Errno::Inval.into());
+        }
+        let nonblock = descriptor.flags.contains(Fdflags::NONBLOCK);
+        size(file.send(&sources(memory, data)?, nonblock, self.stop())?)
+    }
+
+    fn sock_shutdown(&mut self, _: &mut GuestMemory<'_>, fd: Fd, how: Sdflags) -> Result<()> {
+        let descriptor = self.table.get(fd)?;
+        let Kind::Host(file) = &descriptor.kind else {
+            return Err(Errno::Notsock.into());
+        };
+        file.check_socket()?;
+        descriptor.need(Rights::SOCK_SHUTDOWN)?;
+        let how = match (how.contains(Sdflags::RD), how.contains(Sdflags::WR)) {
+            (true, true) => rustix::net::Shutdown::Both,
+            (true, false) => rustix::net::Shutdown::Read,
+            (false, true) => rustix::net::Shutdown::Write,
+            (false, false) => return Err(Errno::Inval.into()),
+        };
+        Ok(rustix::net::shutdown(file, how)?)
+    }
+}
