@@ -98,6 +98,17 @@ pub(crate) fn bytes_at_mut<'m>(
         .ok_or_else(|| Errno::Notsup.into())
 }
 
+/// # Errors
+/// `fault` when an array is not in guest memory.
+pub(crate) fn check_range<T: wiggle::GuestType>(
+    memory: &GuestMemory<'_>,
+    start: GuestPtr<T>,
+    count: u32,
+) -> Result<()> {
+    let length = count.checked_mul(T::guest_size()).ok_or(Errno::Fault)?;
+    bytes_at(memory, start.offset(), length).map(drop)
+}
+
 fn item<T: wiggle::GuestType>(list: GuestPtr<[T]>, i: u32) -> Result<GuestPtr<T>> {
     Ok(list.as_ptr().add(i)?)
 }

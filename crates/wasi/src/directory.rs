@@ -172,6 +172,9 @@ impl Directory {
 
     pub(crate) fn remove_directory(&self, path: &str) -> Result<()> {
         self.check_writable()?;
+        // The library takes a slash at the end for one with a dot behind it, which can't be removed.
+        let stripped = path.trim_end_matches('/');
+        let path = if stripped.is_empty() { path } else { stripped };
         Ok(self.dir.remove_dir(path)?)
     }
 
@@ -182,7 +185,7 @@ impl Directory {
 
     /// What a path leads to, or the link that it is.
     pub(crate) fn filestat(&self, path: &str, follow: bool) -> Result<Filestat> {
-        let metadata = if follow {
+        let metadata = if follow || asks_for_directory(path) {
             self.dir.metadata(path)?
         } else {
             self.dir.symlink_metadata(path)?
@@ -207,7 +210,7 @@ impl Directory {
         mtime: Option<SystemTimeSpec>,
     ) -> Result<()> {
         self.check_writable()?;
-        Ok(if follow {
+        Ok(if follow || asks_for_directory(path) {
             DirExt::set_times(&self.dir, path, atime, mtime)?
         } else {
             self.dir.set_symlink_times(path, atime, mtime)?
@@ -234,6 +237,10 @@ impl Directory {
     pub(crate) fn rename(&self, old: &str, to: &Self, new: &str) -> Result<()> {
         self.check_writable()?;
         to.check_writable()?;
+        // The library drops slashes at the end of the new path.
+        if new.ends_with('/') && !self.dir.symlink_metadata(old)?.is_dir() {
+            return Err(Errno::Notdir.into());
+        }
         Ok(self.dir.rename(old, &to.dir, new)?)
     }
 
@@ -284,6 +291,11 @@ impl Directory {
         }
         Ok(room - out.len())
     }
+}
+
+/// Whether a path means the directory behind a link even where links are not followed.
+fn asks_for_directory(path: &str) -> bool {
+    path.ends_with('/') || path.ends_with("/.")
 }
 
 fn is_not_found(error: &io::Error) -> bool {

@@ -8,6 +8,7 @@ use crate::bindings::preview1::types::{
     Clockid, Errno, Event, EventFdReadwrite, Eventrwflags, Eventtype, Fd, Rights, Size,
     Subclockflags, Subscription, SubscriptionU, Timestamp, Userdata,
 };
+use crate::buffers::check_range;
 use crate::context::WasiCtx;
 use crate::error::{Error, Result};
 use crate::host::{HostFile, Stop};
@@ -73,6 +74,7 @@ pub(crate) fn run(
     count: Size,
     read: impl Fn(&GuestMemory<'_>, u32) -> Result<Wish>,
 ) -> Result<Size> {
+    check_range(memory, events, count)?;
     if count == 0 || count > MAX_SUBSCRIPTIONS {
         return Err(Errno::Inval.into());
     }

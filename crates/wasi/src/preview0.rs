@@ -10,6 +10,7 @@ use crate::bindings::preview0::types::{
 use crate::bindings::preview0::wasi_unstable::WasiUnstable;
 use crate::bindings::preview1::types as preview1;
 use crate::bindings::preview1::wasi_snapshot_preview1::WasiSnapshotPreview1;
+use crate::buffers::check_range;
 use crate::context::WasiCtx;
 use crate::error::{Error, Result};
 use crate::poll::{self, What, Wish};
@@ -72,6 +73,7 @@ impl WasiUnstable for WasiCtx {
         events: GuestPtr<Event>,
         count: Size,
     ) -> Result<Size> {
+        check_range(memory, subscriptions, count)?;
         // Events are the same.
         poll::run(self, memory, events.cast(), count, |memory, i| {
             Ok(Wish::from(memory.read(subscriptions.add(i)?)?))

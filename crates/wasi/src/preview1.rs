@@ -16,7 +16,7 @@ use crate::bindings::preview1::types::{
     Whence,
 };
 use crate::bindings::preview1::wasi_snapshot_preview1::WasiSnapshotPreview1;
-use crate::buffers::{bytes_at_mut, sources, targets};
+use crate::buffers::{bytes_at_mut, check_range, sources, targets};
 use crate::context::{Strings, WasiCtx};
 use crate::directory::{Directory, OpenHow, Opened, timestamp};
 use crate::error::{Error, Result};
@@ -72,8 +72,9 @@ fn put_strings(
     pointers: GuestPtr<GuestPtr<u8>>,
     bytes: GuestPtr<u8>,
 ) -> Result<()> {
-    let (_, length) = strings.sizes()?;
+    let (count, length) = strings.sizes()?;
     let (text, starts) = strings.parts();
+    check_range(memory, pointers, count)?;
     bytes_at_mut(memory, bytes.offset(), length)?.copy_from_slice(text);
     for (i, start) in (0..).zip(starts) {
         memory.write(pointers.add(i)?, bytes.add(*start)?)?;
@@ -704,6 +705,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
         events: GuestPtr<Event>,
         count: Size,
     ) -> Result<Size> {
+        check_range(memory, subscriptions, count)?;
         poll::run(self, memory, events, count, |memory, i| {
             Ok(Wish::from(memory.read(subscriptions.add(i)?)?))
         })

@@ -61,7 +61,7 @@ impl Descriptor {
             read_only: directory.is_read_only(),
             kind: Kind::Directory(directory),
             rights: rights::DIRECTORY,
-            inheriting: rights::DIRECTORY.union(rights::FILE),
+            inheriting: Rights::all(),
             flags: Fdflags::empty(),
         }
     }
