@@ -86,6 +86,7 @@ fn optimizing(config: &mut Config) -> &mut Config {
 fn moving_up(config: &mut Config) -> &mut Config {
     let mut profile = TieringProfile::default();
     profile.tier_up.threshold_in_operators = Some(1);
+    profile.speculation.least_call_samples = 1;
     config
         .tier(TierMode::Auto)
         .synchronous_tiering(true)

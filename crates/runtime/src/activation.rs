@@ -278,6 +278,7 @@ pub(crate) unsafe extern "C" fn budget_at_entry(
         let instance = Instance::from_vmctx(vmctx).as_ref();
         let budget = instance.budget(function).as_mut();
         let hooks = &instance.module().hooks;
+        hooks.sample_calls(function, &mut |cell| instance.take_call(cell));
         hooks.budget_at_entry(function, budget).unwrap_or(resume)
     }
 }
@@ -293,10 +294,9 @@ pub(crate) unsafe extern "C" fn budget_at_loop(
     unsafe {
         let instance = Instance::from_vmctx(vmctx).as_ref();
         let budget = instance.budget(function).as_mut();
-        let entry = instance
-            .module()
-            .hooks
-            .budget_at_loop(function, loop_number, budget);
+        let hooks = &instance.module().hooks;
+        hooks.sample_calls(function, &mut |cell| instance.take_call(cell));
+        let entry = hooks.budget_at_loop(function, loop_number, budget);
         entry.unwrap_or(ptr::null())
     }
 }

@@ -3,6 +3,15 @@
 
 use std::error::Error;
 
+/// What a call through a table reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalledFunction {
+    /// The function of this index (imports first), by the instance's own reference to it.
+    Own(u32),
+    /// A function of another instance, or of the host.
+    Foreign,
+}
+
 /// The tiering of one module, as the runtime sees it.
 pub trait TierHooks: Send + Sync {
     /// Code for defined function `function`, called for the first time.
@@ -10,6 +19,12 @@ pub trait TierHooks: Send + Sync {
     /// # Errors
     /// When no tier can compile it: the call ends in a trap that carries the error.
     fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>>;
+
+    /// A budget of `function` is used up, which one of the two below answers. `take` empties a cell of the
+    /// instance ([`VMOffsets::call_cell`](crate::VMOffsets::call_cell)) and says what was called there last.
+    fn sample_calls(&self, function: u32, take: &mut dyn FnMut(u32) -> Option<CalledFunction>) {
+        let _ = (function, take);
+    }
 
     /// The budget of `function` is used up at its entry: refill it, and say what to run in place of the
     /// code that asks, if there is better code for the function by now.

@@ -3,14 +3,15 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::{Cell, OnceCell};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use upshift_module::{ConstExpr, ConstOp, ElementItems, Entity, ExternType, Module};
 
 use crate::{
-    CodeSlot, Global, GlobalLocation, Memory, ModuleCode, Table, TierHooks, TrapCode, TypeRegistry,
-    VMContext, VMFuncRef, VMGlobal, VMMemory, VMOffsets, VMStore, VMTable, arch,
+    CalledFunction, CodeSlot, Global, GlobalLocation, Memory, ModuleCode, Table, TierHooks,
+    TrapCode, TypeRegistry, VMContext, VMFuncRef, VMGlobal, VMMemory, VMOffsets, VMStore, VMTable,
+    arch,
 };
 
 /// What all instances of a module share.
@@ -345,6 +346,25 @@ impl Instance {
         );
         // SAFETY: the place is in the context.
         unsafe { NonNull::new_unchecked(self.at(self.runtime.offsets.budget(defined))) }
+    }
+
+    /// Empties a call cell and says what was called there last.
+    ///
+    /// # Panics
+    /// When there is no such cell.
+    #[must_use]
+    pub fn take_call(&self, cell: u32) -> Option<CalledFunction> {
+        let offsets = &self.runtime.offsets;
+        assert!(cell < offsets.call_cell_count(), "no call cell {cell}");
+        let place = self.at::<*const VMFuncRef>(offsets.call_cell(cell));
+        // SAFETY: the place is in the context, and this thread runs the instance.
+        let reference = unsafe { place.replace(ptr::null()) };
+        if reference.is_null() {
+            return None;
+        }
+        let distance = reference.addr().checked_sub(self.vmctx.addr().get());
+        let function = distance.and_then(|distance| offsets.function_of_funcref(distance));
+        Some(function.map_or(CalledFunction::Foreign, CalledFunction::Own))
     }
 
     /// The value of a constant expression (clause 3.3.10), zero-extended.

@@ -11,6 +11,7 @@
 //! +--------------------------+ globals          VMGlobal (16 bytes) x defined globals
 //! +--------------------------+ funcrefs         VMFuncRef (24 bytes) x functions, imports first
 //! +--------------------------+ budgets          i32                 x defined functions
+//! +--------------------------+ call cells       *mut VMFuncRef      x call cells
 //! +--------------------------+ size
 //! ```
 //!
@@ -182,6 +183,8 @@ pub struct VMOffsets {
     globals: u32,
     funcrefs: u32,
     budgets: u32,
+    call_cells: u32,
+    call_cell_count: u32,
     size: u32,
 }
 
@@ -208,6 +211,8 @@ impl VMOffsets {
         let globals = part(count(size_of::<VMGlobal>()), 16, defined_globals);
         let funcrefs = part(count(size_of::<VMFuncRef>()), POINTER, functions);
         let budgets = part(4, 4, functions - module.imported.functions);
+        let call_cell_count = call_cells_of(module);
+        let call_cells = part(POINTER, POINTER, call_cell_count);
         let size = at.next_multiple_of(16);
         Self {
             imported_functions: module.imported.functions,
@@ -218,6 +223,8 @@ impl VMOffsets {
             globals,
             funcrefs,
             budgets,
+            call_cells,
+            call_cell_count,
             size,
         }
     }
@@ -263,11 +270,48 @@ impl VMOffsets {
         signed(self.budgets + 4 * defined)
     }
 
+    /// How many call cells there are.
+    #[must_use]
+    pub fn call_cell_count(&self) -> u32 {
+        self.call_cell_count
+    }
+
+    /// Call cell `cell`: the reference that a call through a table called last, null if there was none since
+    /// somebody looked. It is compared and never followed.
+    #[must_use]
+    pub fn call_cell(&self, cell: u32) -> i32 {
+        signed(self.call_cells + POINTER * cell)
+    }
+
+    /// The function (imports first) whose `VMFuncRef` is at this distance from the context's start.
+    #[must_use]
+    pub fn function_of_funcref(&self, distance: usize) -> Option<u32> {
+        let size = size_of::<VMFuncRef>();
+        let within = distance.checked_sub(self.funcrefs as usize)?;
+        let is_one = within.is_multiple_of(size) && distance < self.budgets as usize;
+        is_one.then(|| u32::try_from(within / size).ok()).flatten()
+    }
+
     /// How many functions are imported.
     #[must_use]
     pub fn imported_functions(&self) -> u32 {
         self.imported_functions
     }
+}
+
+/// A cell for each call through a table is more than enough; modules that have more calls than this do
+/// without for the rest.
+const MOST_CALL_CELLS: usize = 1 << 10;
+/// Bytes of code per call cell: a call through a table takes five or more, and is rare.
+const CODE_PER_CALL_CELL: usize = 8;
+
+/// As many call cells as a module's calls can want.
+fn call_cells_of(module: &Module) -> u32 {
+    if module.tables.is_empty() {
+        return 0;
+    }
+    let cells = module.total_code_size() / CODE_PER_CALL_CELL;
+    cells.min(MOST_CALL_CELLS) as u32
 }
 
 /// Where a global's value is found from the `VMContext`.

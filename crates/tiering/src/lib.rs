@@ -29,7 +29,7 @@ pub use module::ModuleTiering;
 pub use options::{TierMode, TieringError, TieringOptions};
 pub use profile::{
     BaselineProfile, BuiltInProfile, InliningProfile, OptimizerProfile, ProfileError,
-    TierUpProfile, TieringProfile, WorkersProfile,
+    SpeculationProfile, TierUpProfile, TieringProfile, WorkersProfile,
 };
 pub use stats::{FunctionStats, FunctionTier, FunctionsByTier, TierStats, TierTotals};
 
@@ -40,7 +40,7 @@ use std::time::Instant;
 
 use upshift_module::Module;
 use upshift_runtime::{ModuleCode, VMOffsets};
-use upshift_translate::{CodegenSettings, ModuleUnit, Tier};
+use upshift_translate::{CallProfile, CodegenSettings, ModuleUnit, Tier};
 
 use policy::Policy;
 use pool::Pool;
@@ -129,8 +129,15 @@ impl Tiering {
         module: Arc<Module>,
         settings: CodegenSettings,
     ) -> io::Result<Arc<ModuleTiering>> {
+        let offsets = VMOffsets::new(&module);
+        let call_cells = if settings.record_calls {
+            offsets.call_cell_count()
+        } else {
+            0
+        };
         let unit = Arc::new(ModuleUnit {
-            offsets: VMOffsets::new(&module),
+            offsets,
+            calls: CallProfile::new(call_cells),
             code: ModuleCode::new(Arc::clone(&module))?,
             module,
             settings,

@@ -99,9 +99,15 @@ impl Engine {
         };
         // Forced OSR asks at the same polls that count work.
         let count_work = self.0.config.count_work || self.0.config.tiering.force_osr;
+        let tiering = self.tiering();
+        let speculation = &tiering.options().profile.speculation;
+        // Samples are taken where work is counted.
+        let record_calls =
+            count_work && tiering.mode() == TierMode::Auto && speculation.max_call_targets > 0;
         CodegenSettings {
             memory,
             count_work,
+            record_calls,
             precise_traps: self.0.config.precise_traps,
         }
     }

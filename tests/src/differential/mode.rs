@@ -87,6 +87,7 @@ pub const MODES: &[Mode] = &[
 fn move_up(config: &mut Config) -> &mut Config {
     let mut profile = quick_profile();
     profile.tier_up.threshold_in_operators = Some(1);
+    profile.speculation.least_call_samples = 1;
     config
         .tier(TierMode::Auto)
         .synchronous_tiering(true)

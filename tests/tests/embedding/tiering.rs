@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use upshift::{
-    Caller, Config, Engine, EntryPoint, FunctionTier, Instance, Linker, Module, Store, TierEvent,
-    TierEventKind, TierMode, TieringProfile, TrapCode,
+    Caller, Config, Engine, EntryPoint, FunctionTier, Instance, Linker, Module, Ref, Store,
+    TierEvent, TierEventKind, TierMode, TieringProfile, TrapCode,
 };
 
 use crate::recursion::recurse;
@@ -81,6 +81,119 @@ fn a_function_that_is_called_once_moves_up_in_its_loop() {
     assert_eq!(sum.cast_unsigned(), expected);
     let stats = module.tier_stats();
     assert!(stats.osr_entries >= 1 && stats.osr_entered >= 1);
+}
+
+/// Eight functions behind a table that the host can change. Fifteen of sixteen calls are of the first.
+const THROUGH_A_TABLE: &str = r#"(module
+  (type $op (func (param i32) (result i32)))
+  (table (export "ops") 8 funcref)
+  (elem (i32.const 0) $op0 $op1 $op2 $op3 $op4 $op5 $op6 $op7)
+  (func $op0 (export "op0") (param i32) (result i32) (i32.add (local.get 0) (i32.const 3)))
+  (func $op1 (export "op1") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
+  (func $op2 (param i32) (result i32) (i32.sub (local.get 0) (i32.const 5)))
+  (func $op3 (param i32) (result i32) (i32.xor (local.get 0) (i32.const 9)))
+  (func $op4 (param i32) (result i32) (i32.rotl (local.get 0) (i32.const 1)))
+  (func $op5 (param i32) (result i32) (i32.or (local.get 0) (i32.const 1)))
+  (func $op6 (param i32) (result i32) (i32.shr_u (local.get 0) (i32.const 1)))
+  (func $op7 (param i32) (result i32) (i32.const 77))
+  (func (export "main") (param $n i32) (result i32) (local $sum i32) (local $i i32)
+    (loop $rounds
+      (local.set $sum
+        (call_indirect (type $op) (local.get $sum)
+          (select (i32.const 0) (i32.and (i32.shr_u (local.get $i) (i32.const 4)) (i32.const 7))
+            (i32.and (local.get $i) (i32.const 15)))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $rounds (i32.lt_u (local.get $i) (local.get $n))))
+    (local.get $sum)))"#;
+
+/// What it computes, where the table's first element is that function.
+fn through_a_table(n: u32, first: fn(u32) -> u32) -> u32 {
+    (0..n).fold(0, |sum: u32, i| match (i % 16, i / 16 % 8) {
+        (1.., _) | (0, 0) => first(sum),
+        (_, 1) => sum.wrapping_mul(3),
+        (_, 2) => sum.wrapping_sub(5),
+        (_, 3) => sum ^ 9,
+        (_, 4) => sum.rotate_left(1),
+        (_, 5) => sum | 1,
+        (_, 6) => sum >> 1,
+        (_, _) => 77,
+    })
+}
+
+#[test]
+fn likely_targets_of_calls_are_called_directly_as_long_as_they_are_right() {
+    let mut profile = TieringProfile::default();
+    profile.tier_up.threshold_in_operators = Some(200_000);
+    let (engine, events) = listening(Config::new().synchronous_tiering(true).profile(profile));
+    let module = Module::new(&engine, THROUGH_A_TABLE).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let main = instance
+        .get_typed_func::<u32, u32>(&mut store, "main")
+        .unwrap();
+    let plus = |sum: u32| sum.wrapping_add(3);
+    for n in 0..500 {
+        let n = n * 7 % 1000 + 1;
+        assert_eq!(main.call(&mut store, n).unwrap(), through_a_table(n, plus));
+    }
+    let inlined = events.try_iter().find_map(|event| match event.kind {
+        TierEventKind::Compiled {
+            tier: "llvm",
+            inlined,
+            ..
+        } if event.function == 8 => Some(inlined),
+        _ => None,
+    });
+    assert_eq!(inlined, Some(vec![0]), "the others are rare");
+    // Another function in its place; the same function of another instance; none at all.
+    let table = instance.get_table(&mut store, "ops").unwrap();
+    let times = instance.get_func(&mut store, "op1").unwrap();
+    table.set(&mut store, 0, times.into()).unwrap();
+    let product = |sum: u32| sum.wrapping_mul(3);
+    assert_eq!(
+        main.call(&mut store, 999).unwrap(),
+        through_a_table(999, product)
+    );
+    let other = Instance::new(&mut store, &module, &[]).unwrap();
+    let plus_elsewhere = other.get_func(&mut store, "op0").unwrap();
+    table.set(&mut store, 0, plus_elsewhere.into()).unwrap();
+    assert_eq!(
+        main.call(&mut store, 999).unwrap(),
+        through_a_table(999, plus)
+    );
+    table.set(&mut store, 0, Ref::Func(None)).unwrap();
+    let error = main.call(&mut store, 999).unwrap_err();
+    let trap = error.as_trap().expect("a trap");
+    assert_eq!(trap.code(), TrapCode::UninitializedElement);
+}
+
+#[test]
+fn nothing_is_assumed_of_calls_where_that_is_switched_off() {
+    let mut profile = TieringProfile::default();
+    profile.tier_up.threshold_in_operators = Some(200_000);
+    profile.speculation.max_call_targets = 0;
+    let (engine, events) = listening(Config::new().synchronous_tiering(true).profile(profile));
+    let module = Module::new(&engine, THROUGH_A_TABLE).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let main = instance
+        .get_typed_func::<u32, u32>(&mut store, "main")
+        .unwrap();
+    for _ in 0..500 {
+        main.call(&mut store, 1000).unwrap();
+    }
+    let compiled = events
+        .try_iter()
+        .filter(|event| event.function == 8)
+        .filter_map(|event| match event.kind {
+            TierEventKind::Compiled {
+                tier: "llvm",
+                inlined,
+                ..
+            } => Some(inlined),
+            _ => None,
+        });
+    assert!(compiled.flatten().next().is_none());
 }
 
 /// Events of one function and entry, as words.

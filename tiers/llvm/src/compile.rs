@@ -91,6 +91,7 @@ impl LlvmCompiler {
             &self.unit.module,
             &self.summaries,
             &self.tables,
+            &self.unit.calls,
             options,
             request.function,
             request.entry,
@@ -134,6 +135,7 @@ impl LlvmCompiler {
             module: &self.unit.module,
             summaries: &self.summaries,
             tables: &self.tables,
+            options: &self.settings.options,
         };
         let names: Vec<String> = (0..plan.members.len())
             .map(|member| self.name_of(plan, member))

@@ -7,6 +7,7 @@ mod canonicalize;
 mod compile;
 mod emitter;
 mod fatal;
+mod guesses;
 mod link;
 mod locations;
 mod tables;

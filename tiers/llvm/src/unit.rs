@@ -3,11 +3,12 @@
 
 use std::sync::OnceLock;
 
+use crate::guesses::guesses;
 use crate::tables::{Tables, Targets};
 use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
 use upshift_module::Module;
-use upshift_translate::{BodySummary, EntryPoint, OptimizerOptions, TranslateError};
+use upshift_translate::{BodySummary, CallProfile, EntryPoint, OptimizerOptions, TranslateError};
 
 /// Summaries of a module's bodies, each read when first asked for.
 pub(crate) struct Summaries {
@@ -72,6 +73,7 @@ impl Plan {
         module: &Module,
         summaries: &Summaries,
         tables: &Tables,
+        calls: &CallProfile,
         options: &OptimizerOptions,
         defined: u32,
         entry: EntryPoint,
@@ -93,7 +95,7 @@ impl Plan {
         if entry == EntryPoint::Function {
             plan.unroll_recursion(module, first, options);
         }
-        plan.add_callees(module, summaries, tables, options)?;
+        plan.add_callees(module, summaries, tables, calls, options)?;
         Ok(plan)
     }
 
@@ -145,6 +147,7 @@ impl Plan {
         module: &Module,
         summaries: &Summaries,
         tables: &Tables,
+        calls: &CallProfile,
         options: &OptimizerOptions,
     ) -> Result<(), TranslateError> {
         let mut room = options.max_inlined_operators_per_unit;
@@ -153,12 +156,16 @@ impl Plan {
             next += 1;
             let summary = summaries.get(module, member.defined)?;
             let mut callees = summary.calls.clone();
-            for &(table, ty) in &summary.indirect_calls {
-                let fixed = tables.fixed(module, summaries, table);
-                let targets = fixed.map(|fixed| fixed.targets(module, ty));
+            for &call in &summary.indirect_calls {
+                let fixed = tables.fixed(module, summaries, call.table);
+                let targets = fixed.map(|fixed| fixed.targets(module, call.type_index));
                 if let Some(few) = targets.filter(Targets::are_few) {
                     callees.extend(few.fitting.iter().map(|&(_, function)| function));
+                    continue;
                 }
+                let samples = calls.samples(call.offset);
+                let guesses = guesses(module, &samples, options, call);
+                callees.extend(guesses.iter().map(|guess| guess.function));
             }
             for callee in callees {
                 let Some(callee) = module.defined_function(callee) else {

@@ -10,6 +10,7 @@ mod fatal;
 mod frame;
 mod ops;
 mod optimizer;
+mod profile;
 mod tier;
 mod walk;
 
@@ -18,5 +19,8 @@ pub use fatal::{report_fatal, with_fatal_handler};
 pub use frame::FrameLayout;
 pub use ops::*;
 pub use optimizer::OptimizerOptions;
+pub use profile::{CallProfile, CallSamples};
 pub use tier::*;
-pub use walk::{BodySummary, Mode, TranslateError, TranslateProblem, enclosing_loops, translate};
+pub use walk::{
+    BodySummary, IndirectCall, Mode, TranslateError, TranslateProblem, enclosing_loops, translate,
+};

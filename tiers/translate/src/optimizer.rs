@@ -18,6 +18,13 @@ pub struct OptimizerOptions {
     pub max_inlined_operators_per_unit: usize,
     /// How many levels of a function's calls of itself are unrolled into it.
     pub recursion_depth: u32,
+    /// Up to how many of the functions that a call through a table was seen to reach get a direct call of
+    /// their own, guarded by a comparison. None: 0.
+    pub max_call_targets: usize,
+    /// The share, in percent, of the calls that are left which such a function must have.
+    pub least_call_share_in_percent: u32,
+    /// With fewer samples of a call, nothing is assumed.
+    pub least_call_samples: u32,
     /// See [`Mode::max_chain_bytes`](crate::Mode::max_chain_bytes).
     pub max_osr_chain_bytes: usize,
     /// The processor to optimize for, in the code generator's notation; `native` for this one.
@@ -36,6 +43,9 @@ impl Default for OptimizerOptions {
             max_inlined_operators: 200,
             max_inlined_operators_per_unit: 2_000,
             recursion_depth: 3,
+            max_call_targets: 4,
+            least_call_share_in_percent: 25,
+            least_call_samples: 8,
             max_osr_chain_bytes: 128 * 1024,
             cpu: "native".to_owned(),
             vector_bits: 256,

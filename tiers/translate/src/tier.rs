@@ -5,6 +5,8 @@ use std::sync::Arc;
 use upshift_module::{Module, ModuleError};
 use upshift_runtime::{InstalledCode, ModuleCode, VMOffsets};
 
+use crate::CallProfile;
+
 /// A code generator.
 pub trait Tier: Send + Sync + 'static {
     /// Its name, as shown to users: `baseline`, `llvm`.
@@ -60,6 +62,8 @@ pub struct ModuleUnit {
     pub code: Arc<ModuleCode>,
     /// How code is generated.
     pub settings: CodegenSettings,
+    /// What is known about its calls through tables.
+    pub calls: CallProfile,
 }
 
 /// What changes the generated code, in every tier.
@@ -69,6 +73,8 @@ pub struct CodegenSettings {
     pub memory: MemoryStyle,
     /// Whether code counts the work it does and polls for better code.
     pub count_work: bool,
+    /// Whether code leaves behind which functions its calls through tables reach ([`CallProfile`]).
+    pub record_calls: bool,
     /// Whether an optimizing tier keeps every access where the program has it, so that memory, globals
     /// and tables are exact at every trap. Otherwise see `docs/semantics.md`.
     pub precise_traps: bool,

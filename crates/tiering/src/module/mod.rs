@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use std::{ptr, thread};
 
 use parking_lot::Mutex;
-use upshift_runtime::{TierHooks, remaining_stack};
+use upshift_runtime::{CalledFunction, TierHooks, remaining_stack};
 use upshift_translate::{
     CompileError, CompileRequest, Compiled, EntryPoint, ModuleCompiler, ModuleUnit, Tier,
 };
@@ -284,6 +284,10 @@ impl Drop for ModuleTiering {
 impl TierHooks for ModuleTiering {
     fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
         Ok(self.ensure_compiled(function)?)
+    }
+
+    fn sample_calls(&self, function: u32, take: &mut dyn FnMut(u32) -> Option<CalledFunction>) {
+        self.unit.calls.sample(function, take);
     }
 
     fn budget_at_entry(&self, function: u32, budget: &mut i32) -> Option<*const u8> {

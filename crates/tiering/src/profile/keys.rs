@@ -77,6 +77,10 @@ pub(super) const KEYS: &[Key] = keys! {
     "inlining.max-operators": Integer { least: 0, most: MAX_SIZE },
     "inlining.max-operators-per-unit": Integer { least: 0, most: MAX_SIZE },
     "inlining.recursion-depth": Integer { least: 0, most: 16 },
+
+    "speculation.max-call-targets": Integer { least: 0, most: 16 },
+    "speculation.least-call-share-in-percent": Integer { least: 1, most: 100 },
+    "speculation.least-call-samples": Integer { least: 1, most: 1_000_000 },
 };
 
 impl Key {

@@ -51,6 +51,8 @@ pub struct TieringProfile {
     pub optimizer: OptimizerProfile,
     /// What it compiles along with a function.
     pub inlining: InliningProfile,
+    /// What it assumes of a function after what was seen in the baseline.
+    pub speculation: SpeculationProfile,
 }
 
 /// How the baseline counts work. The unit is a WebAssembly operator.
@@ -143,6 +145,19 @@ pub struct InliningProfile {
     pub max_operators_per_unit: usize,
     /// How many levels of a function's calls of itself are unrolled into it.
     pub recursion_depth: u32,
+}
+
+/// What the optimizing tier assumes after what was seen in the baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SpeculationProfile {
+    /// Up to how many functions a call through a table tries directly, by comparing, before it goes through
+    /// the table. 0: the baseline does not record where calls go.
+    pub max_call_targets: usize,
+    /// The share, in percent, of the calls not tried for yet that a function must have to be tried.
+    pub least_call_share_in_percent: u32,
+    /// How often a call must have been sampled. There is at most one sample for each grant of work.
+    pub least_call_samples: u32,
 }
 
 impl TieringProfile {
@@ -248,6 +263,7 @@ impl TieringProfile {
         let Self {
             optimizer,
             inlining,
+            speculation,
             ..
         } = self;
         OptimizerOptions {
@@ -258,6 +274,9 @@ impl TieringProfile {
             max_inlined_operators: inlining.max_operators,
             max_inlined_operators_per_unit: inlining.max_operators_per_unit,
             recursion_depth: inlining.recursion_depth,
+            max_call_targets: speculation.max_call_targets,
+            least_call_share_in_percent: speculation.least_call_share_in_percent,
+            least_call_samples: speculation.least_call_samples,
             max_osr_chain_bytes: optimizer.max_osr_chain_bytes,
             cpu: optimizer.cpu.clone(),
             vector_bits: optimizer.vector_bits,
@@ -323,6 +342,17 @@ impl Default for InliningProfile {
             max_operators: options.max_inlined_operators,
             max_operators_per_unit: options.max_inlined_operators_per_unit,
             recursion_depth: options.recursion_depth,
+        }
+    }
+}
+
+impl Default for SpeculationProfile {
+    fn default() -> Self {
+        let options = OptimizerOptions::default();
+        Self {
+            max_call_targets: options.max_call_targets,
+            least_call_share_in_percent: options.least_call_share_in_percent,
+            least_call_samples: options.least_call_samples,
         }
     }
 }

@@ -168,6 +168,7 @@ pub fn module(engine: &Tiering, text: &str) -> Arc<ModuleTiering> {
     let settings = CodegenSettings {
         memory: MemoryStyle::Guarded,
         count_work: true,
+        record_calls: true,
         precise_traps: false,
     };
     engine

@@ -1,5 +1,6 @@
 //! Calls: within the module, of imports, through tables, of the runtime; and returns.
 
+use cranelift_codegen::cursor::Cursor;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
@@ -65,11 +66,25 @@ impl BaselineEmitter<'_> {
         self.cursor
             .ins()
             .trapnz(differs, user_trap(TrapCode::IndirectCallTypeMismatch));
+        self.record_call(reference);
         self.announce_caller();
         let slot = self.load_at(I64, self.flags.own, reference, offsets::VMFUNCREF_SLOT);
         let code = self.load_at(I64, self.flags.own, slot, 0);
         let callee = self.load_at(I64, self.flags.own, reference, offsets::VMFUNCREF_VMCTX);
         self.call_code(type_index, code, callee, args, results);
+    }
+
+    /// Leaves behind what is called.
+    fn record_call(&mut self, reference: Value) {
+        if !self.unit.settings.record_calls {
+            return;
+        }
+        let offset = self.cursor.srcloc().bits();
+        if let Some(cell) = self.unit.calls.cell(self.function, offset) {
+            let place = self.unit.offsets.call_cell(cell);
+            let context = self.context();
+            self.store_at(self.flags.own, reference, context, place);
+        }
     }
 
     /// Tells a callee that may be a host function who calls.

@@ -13,7 +13,8 @@ use upshift_runtime::{
     TrapCause, TrapCode, TypeRegistry, Unwind, VMFuncRef, VMOffsets, VectorUse, call,
 };
 use upshift_translate::{
-    CodegenSettings, CompileRequest, EntryPoint, MemoryStyle, ModuleCompiler, ModuleUnit,
+    CallProfile, CodegenSettings, CompileRequest, EntryPoint, MemoryStyle, ModuleCompiler,
+    ModuleUnit,
 };
 
 use crate::{BaselineCompiler, BaselineTier};
@@ -21,11 +22,13 @@ use crate::{BaselineCompiler, BaselineTier};
 pub const GUARDED: CodegenSettings = CodegenSettings {
     memory: MemoryStyle::Guarded,
     count_work: true,
+    record_calls: true,
     precise_traps: false,
 };
 pub const CHECKED: CodegenSettings = CodegenSettings {
     memory: MemoryStyle::Checked,
     count_work: false,
+    record_calls: true,
     precise_traps: false,
 };
 
@@ -101,9 +104,11 @@ fn compiler_of(
     let module = Module::parse(text.as_bytes(), &Features::all());
     let module = Arc::new(module.unwrap_or_else(|error| panic!("{error}")));
     let code = ModuleCode::new(Arc::clone(&module)).unwrap();
+    let offsets = VMOffsets::new(&module);
     let unit = Arc::new(ModuleUnit {
         module: Arc::clone(&module),
-        offsets: VMOffsets::new(&module),
+        calls: CallProfile::new(offsets.call_cell_count()),
+        offsets,
         code: Arc::clone(&code),
         settings,
     });

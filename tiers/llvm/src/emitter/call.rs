@@ -4,12 +4,15 @@ use inkwell::IntPredicate;
 use inkwell::attributes::AttributeLoc;
 use inkwell::basic_block::BasicBlock;
 use inkwell::types::BasicMetadataTypeEnum;
-use inkwell::values::{BasicMetadataValueEnum, BasicValueEnum, IntValue, PointerValue};
+use inkwell::values::{
+    BasicMetadataValueEnum, BasicValueEnum, InstructionValue, IntValue, PointerValue,
+};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
 use super::LlvmEmitter;
 use super::build::{Built, Region, flag_attribute};
 use super::state::RESULT_CELL;
+use crate::guesses::Guess;
 use crate::tables::Targets;
 
 /// Bytes of a code slot, of a type id.
@@ -56,7 +59,16 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 self.call_one_of(&targets, table, type_index, index, args, results);
             }
             known => {
-                self.call_reference(known.as_ref(), table, type_index, index, args, results);
+                let reference = self.table_reference(table, index);
+                let guesses = self.probable_targets(table, type_index);
+                self.call_guessed(
+                    &guesses,
+                    known.as_ref(),
+                    type_index,
+                    reference,
+                    args,
+                    results,
+                );
             }
         }
     }
@@ -96,11 +108,67 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         }
         self.builder.position_at_end(other);
         let mut values = Vec::new();
-        self.call_reference(Some(targets), table, type_index, index, args, &mut values);
+        let reference = self.table_reference(table, index);
+        self.call_reference(Some(targets), type_index, reference, args, &mut values);
         ways.push((self.current_block(), values));
         self.builder.build_unconditional_branch(done).built();
-
         self.builder.position_at_end(done);
+        self.join_results(type_index, &ways, results);
+    }
+
+    /// Calls the functions that a reference probably refers to directly, others through the reference.
+    ///
+    /// A function of this instance is referred to by one address, in the instance's context. A function of
+    /// the same module in another instance has another.
+    fn call_guessed(
+        &mut self,
+        guesses: &[Guess],
+        known: Option<&Targets>,
+        type_index: u32,
+        reference: PointerValue<'ctx>,
+        args: &[BasicValueEnum<'ctx>],
+        results: &mut Vec<BasicValueEnum<'ctx>>,
+    ) {
+        if guesses.is_empty() {
+            return self.call_reference(known, type_index, reference, args, results);
+        }
+        let done = self.new_block();
+        let mut ways = Vec::with_capacity(guesses.len() + 1);
+        for guess in guesses {
+            let guessed = self.address(self.vmctx, self.unit.offsets.funcref(guess.function));
+            let is_right = self
+                .builder
+                .build_int_compare(IntPredicate::EQ, reference, guessed, "")
+                .built();
+            let right = self.new_block();
+            let wrong = self.new_block();
+            let branch = self
+                .builder
+                .build_conditional_branch(is_right, right, wrong)
+                .built();
+            self.weigh(branch, guess.hits, guess.misses);
+            self.builder.position_at_end(right);
+            let mut values = Vec::new();
+            self.call_function(guess.function, args, &mut values);
+            ways.push((self.current_block(), values));
+            self.builder.build_unconditional_branch(done).built();
+            self.builder.position_at_end(wrong);
+        }
+        let mut values = Vec::new();
+        self.call_reference(known, type_index, reference, args, &mut values);
+        ways.push((self.current_block(), values));
+        self.builder.build_unconditional_branch(done).built();
+        self.builder.position_at_end(done);
+        self.join_results(type_index, &ways, results);
+    }
+
+    /// The results of calls that were made on several ways to the current block.
+    fn join_results(
+        &mut self,
+        type_index: u32,
+        ways: &[(BasicBlock<'ctx>, Vec<BasicValueEnum<'ctx>>)],
+        results: &mut Vec<BasicValueEnum<'ctx>>,
+    ) {
         let module = self.module;
         for (position, &ty) in module.types[type_index as usize]
             .results()
@@ -108,27 +176,29 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .enumerate()
         {
             let phi = self.builder.build_phi(self.types.of(ty), "").built();
-            for (block, values) in &ways {
+            for (block, values) in ways {
                 phi.add_incoming(&[(&values[position], *block)]);
             }
             results.push(phi.as_basic_value());
         }
     }
 
-    /// Calls what a table's element refers to, after the checks that are needed.
+    /// The reference in a table's element, which may be null.
+    fn table_reference(&mut self, table: u32, index: BasicValueEnum<'ctx>) -> PointerValue<'ctx> {
+        let element = self.table_element(table, index, TrapCode::UndefinedElement);
+        self.read_field(self.types.ptr, element, 0, Region::Table)
+            .into_pointer_value()
+    }
+
+    /// Calls what a reference from a table refers to, after the checks that are needed.
     fn call_reference(
         &mut self,
         known: Option<&Targets>,
-        table: u32,
         type_index: u32,
-        index: BasicValueEnum<'ctx>,
+        reference: PointerValue<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
-        let element = self.table_element(table, index, TrapCode::UndefinedElement);
-        let reference = self
-            .read_field(self.types.ptr, element, 0, Region::Table)
-            .into_pointer_value();
         let is_null = self.builder.build_is_null(reference, "").built();
         self.trap_if(is_null, TrapCode::UninitializedElement);
         if known.is_none_or(|known| !known.others_are_null) {
@@ -269,15 +339,21 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .builder
             .build_conditional_branch(condition, unlikely, likely)
             .built();
+        self.weigh(branch, 1, 2000);
+        (unlikely, likely)
+    }
+
+    /// States how often a branch goes which way.
+    fn weigh(&self, branch: InstructionValue<'ctx>, first: u32, second: u32) {
+        let weight = |of: u32| self.types.i32.const_int(u64::from(of), false).into();
         let weights = self.context.metadata_node(&[
             self.context.metadata_string("branch_weights").into(),
-            self.types.i32.const_int(1, false).into(),
-            self.types.i32.const_int(2000, false).into(),
+            weight(first),
+            weight(second),
         ]);
         branch
             .set_metadata(weights, self.context.get_kind_id("prof"))
             .expect("branches take weights");
-        (unlikely, likely)
     }
 
     /// Traps if the condition holds, and goes on in a new block otherwise.

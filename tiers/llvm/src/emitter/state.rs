@@ -7,11 +7,15 @@ use inkwell::context::Context;
 use inkwell::debug_info::{AsDIScope, DISubprogram, DebugInfoBuilder};
 use inkwell::module::Module as LlvmModule;
 use inkwell::values::{BasicValueEnum, FunctionValue, InstructionValue, PhiValue, PointerValue};
+use smallvec::SmallVec;
 use upshift_module::{Module, ValType};
 use upshift_runtime::{TrapCode, offsets};
-use upshift_translate::{EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
+use upshift_translate::{
+    EntryPoint, FrameLayout, FunctionShape, IndirectCall, ModuleUnit, OptimizerOptions,
+};
 
 use super::build::{Built, Metadata, Region, Types};
+use crate::guesses::{Guess, guesses};
 use crate::tables::{Tables, Targets};
 use crate::unit::{Callees, Summaries};
 
@@ -27,6 +31,7 @@ pub(crate) struct Shared<'u, 'ctx> {
     pub module: &'u Module,
     pub summaries: &'u Summaries,
     pub tables: &'u Tables,
+    pub options: &'u OptimizerOptions,
 }
 
 /// What is known about the function to emit.
@@ -56,6 +61,7 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     pub(super) module: &'u Module,
     summaries: &'u Summaries,
     tables: &'u Tables,
+    options: &'u OptimizerOptions,
     pub(super) function: FunctionValue<'ctx>,
     pub(super) callees: Callees<'u, 'ctx>,
     /// The first block: allocas, fields that never change, and at last a jump to the second.
@@ -120,6 +126,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             module: shared.module,
             summaries: shared.summaries,
             tables: shared.tables,
+            options: shared.options,
             function,
             callees: target.callees,
             first,
@@ -219,6 +226,17 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     pub(super) fn known_targets(&self, table: u32, type_index: u32) -> Option<Targets> {
         let fixed = self.tables.fixed(self.module, self.summaries, table)?;
         Some(fixed.targets(self.module, type_index))
+    }
+
+    /// What the current operator, a call through a table, probably reaches.
+    pub(super) fn probable_targets(&self, table: u32, type_index: u32) -> SmallVec<[Guess; 4]> {
+        let call = IndirectCall {
+            offset: self.offset,
+            table,
+            type_index,
+        };
+        let samples = self.unit.calls.samples(self.offset);
+        guesses(self.module, &samples, self.options, call)
     }
 
     // Where we are.

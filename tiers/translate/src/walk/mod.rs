@@ -18,7 +18,7 @@ pub use body::enclosing_loops;
 use control::Frame;
 pub use error::{TranslateError, TranslateProblem};
 use osr::Osr;
-pub use summary::BodySummary;
+pub use summary::{BodySummary, IndirectCall};
 
 use crate::{Emitter, EntryPoint};
 

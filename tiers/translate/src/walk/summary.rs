@@ -17,8 +17,8 @@ pub struct BodySummary {
     pub operators: usize,
     /// Functions called directly, imports first; one entry for each call, in order.
     pub calls: Vec<u32>,
-    /// Calls through tables: table and type index of each, in order.
-    pub indirect_calls: Vec<(u32, u32)>,
+    /// Calls through tables, in order.
+    pub indirect_calls: Vec<IndirectCall>,
     /// Whether it changes tables or their size.
     pub writes_tables: bool,
     /// How many 64-bit multiplications it has.
@@ -27,6 +27,17 @@ pub struct BodySummary {
     pub uses_vectors: bool,
     /// How many loops it has.
     pub loops: u32,
+}
+
+/// A call through a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndirectCall {
+    /// Where in the module its operator is, in bytes.
+    pub offset: u32,
+    /// The table.
+    pub table: u32,
+    /// The type that what is called must have.
+    pub type_index: u32,
 }
 
 impl BodySummary {
@@ -52,7 +63,12 @@ impl BodySummary {
                 Operator::CallIndirect {
                     type_index,
                     table_index,
-                } => summary.indirect_calls.push((table_index, type_index)),
+                } => summary.indirect_calls.push(IndirectCall {
+                    // A module is smaller than 4 GiB.
+                    offset: u32::try_from(position).unwrap_or(u32::MAX),
+                    table: table_index,
+                    type_index,
+                }),
                 Operator::TableSet { .. }
                 | Operator::TableGrow { .. }
                 | Operator::TableFill { .. }
