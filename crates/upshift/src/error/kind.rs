@@ -251,15 +251,23 @@ impl LinkError {
     }
 }
 
+/// How many problems a message lists: a module made for another host can have hundreds.
+const MOST_SHOWN: usize = 20;
+
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [only] = &self.problems[..] {
             return only.fmt(f);
         }
         write!(f, "{} imports do not fit:", self.problems.len())?;
-        self.problems
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        let (shown, rest) = self.problems.split_at(self.problems.len().min(MOST_SHOWN));
+        for problem in shown {
+            write!(f, "\n  {problem}")?;
+        }
+        match rest.len() {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
     }
 }
 

@@ -439,4 +439,17 @@ mod tests {
              unknown import `env::b`: wanted (memory 1), but nothing of that name is defined"
         );
     }
+
+    #[test]
+    fn hundreds_of_unknown_imports_do_not_fill_the_screen() {
+        let unknown = |number: usize| LinkProblem::Unknown {
+            module: "env".into(),
+            name: number.to_string(),
+            wanted: ExternType::Memory(crate::MemoryType::new(1, None)),
+        };
+        let text = Error::link((0..287).map(unknown).collect()).to_string();
+        assert!(text.starts_with("287 imports"), "{text}");
+        assert!(text.ends_with("\n  and 267 more"), "{text}");
+        assert_eq!(text.lines().count(), 22);
+    }
 }
