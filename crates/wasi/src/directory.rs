@@ -210,11 +210,12 @@ impl Directory {
         mtime: Option<SystemTimeSpec>,
     ) -> Result<()> {
         self.check_writable()?;
-        Ok(if follow || asks_for_directory(path) {
-            DirExt::set_times(&self.dir, path, atime, mtime)?
+        if follow || asks_for_directory(path) {
+            DirExt::set_times(&self.dir, path, atime, mtime)?;
         } else {
-            self.dir.set_symlink_times(path, atime, mtime)?
-        })
+            self.dir.set_symlink_times(path, atime, mtime)?;
+        }
+        Ok(())
     }
 
     /// Gives what a path leads to a second name.

@@ -72,3 +72,8 @@ pub use context::WasiCtx;
 pub use link::{NoMemory, add_to_linker};
 pub use run::{Exit, WasiVersion, initialize, run_command, run_function};
 pub use stream::{Captured, Input, Output};
+
+/// The programs in the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/wasi.md")]
+struct Documentation;
