@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use upshift_module::{ConstExpr, ConstOp, ElementItems, Entity, ExternType, Module};
 
+use crate::image::Images;
 use crate::{
     CalledFunction, CodeSlot, Global, GlobalLocation, Memory, ModuleCode, Table, TierHooks,
     TrapCode, TypeRegistry, VMContext, VMFuncRef, VMGlobal, VMMemory, VMOffsets, VMStore, VMTable,
@@ -26,6 +27,8 @@ pub struct ModuleRuntime {
     pub type_ids: Box<[u32]>,
     /// The tiering above.
     pub hooks: Arc<dyn TierHooks>,
+    /// What its memories hold at first.
+    pub(crate) images: Images,
 }
 
 impl ModuleRuntime {
@@ -45,6 +48,7 @@ impl ModuleRuntime {
             code,
             type_ids,
             hooks,
+            images: Images::default(),
         }
     }
 

@@ -288,12 +288,26 @@ fn copy_segments(instance: &Instance) -> Result<(), TrapCode> {
         }
         instance.drop_element_segment(index);
     }
+    let images = instance.module().images.get(module);
+    // By memory: whether its image could be mapped, once that was tried.
+    let mut mapped = vec![None; images.map_or(0, |_| module.memories.len())];
     for (index, segment) in (0..).zip(&module.data) {
         if let SegmentMode::Active {
             index: memory,
             offset,
         } = &segment.mode
         {
+            if let Some(image) = images.and_then(|all| all.image_with(index as usize, *memory)) {
+                // The first segment of the image brings all of them. Nobody can see the memory between
+                // them: all are known to fit.
+                // SAFETY: memories live as long as the store.
+                let memory_of = || unsafe { instance.memory(*memory).as_ref() };
+                let mapped = &mut mapped[*memory as usize];
+                if *mapped.get_or_insert_with(|| image.map_into(memory_of()).is_ok()) {
+                    instance.drop_data_segment(index);
+                    continue;
+                }
+            }
             let start = instance.evaluate(offset) as u32;
             let len =
                 u32::try_from(segment.range.len()).map_err(|_| TrapCode::MemoryOutOfBounds)?;
@@ -306,3 +320,5 @@ fn copy_segments(instance: &Instance) -> Result<(), TrapCode> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_images;

@@ -10,6 +10,7 @@ mod code_memory;
 mod externref;
 mod global;
 mod hooks;
+mod image;
 mod instance;
 mod instantiate;
 mod interrupt;

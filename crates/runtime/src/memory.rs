@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -204,6 +205,14 @@ impl Memory {
     #[must_use]
     pub fn data(&self) -> NonNull<[u8]> {
         NonNull::slice_from_raw_parts(self.reservation.base(), self.byte_len())
+    }
+
+    /// Has bytes of a memory that nobody has written to be a private view of a file from its start on.
+    pub(crate) fn map_image(&self, file: RawFd, bytes: Range<usize>) -> io::Result<()> {
+        if bytes.end > self.byte_len() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.reservation.map_view(file, bytes)
     }
 
     /// Whether `address` lies in the address space of this memory, accessible or not.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::ops::Range;
+use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 
 /// A range of address space that belongs to us: inaccessible at first, then readable and writable from
@@ -13,6 +14,8 @@ pub(crate) struct Reservation {
     len: usize,
     /// Bytes that are readable and writable, from the start on.
     accessible: Cell<usize>,
+    /// Accessible bytes that are a private view of a file.
+    view: Cell<(usize, usize)>,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread, and this value owns it alone.
@@ -33,6 +36,7 @@ impl Reservation {
             base,
             len,
             accessible: Cell::new(0),
+            view: Cell::default(),
         })
     }
 
@@ -67,10 +71,43 @@ impl Reservation {
         Ok(())
     }
 
+    /// Has these bytes, which must be accessible, be a private view of a file from its start on: what is
+    /// written stays here. On failure nothing has changed. There can be one view.
+    ///
+    /// # Panics
+    /// When the bytes are not accessible.
+    pub(crate) fn map_view(&self, file: RawFd, bytes: Range<usize>) -> io::Result<()> {
+        assert!(bytes.start <= bytes.end && bytes.end <= self.accessible());
+        assert_eq!(self.view.get(), (0, 0), "one view");
+        self.replace(bytes.clone(), file, 0)?;
+        self.view.set((bytes.start, bytes.end));
+        Ok(())
+    }
+
+    /// Has accessible bytes be a new private mapping.
+    fn replace(&self, bytes: Range<usize>, file: RawFd, more_flags: libc::c_int) -> io::Result<()> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE | more_flags;
+        // SAFETY: the range is within the mapping that we own, and the caller gives up what was there.
+        let mapped = unsafe {
+            let start = self.base.as_ptr().add(bytes.start).cast();
+            libc::mmap(start, bytes.len(), protection, flags, file, 0)
+        };
+        if mapped == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+
     /// Makes all accessible bytes zero, by giving their memory back to the system.
     pub(crate) fn discard(&mut self) -> io::Result<()> {
         if self.accessible() == 0 {
             return Ok(());
+        }
+        let (start, end) = self.view.get();
+        if start < end {
+            self.replace(start..end, -1, libc::MAP_ANONYMOUS)?;
+            self.view.set((0, 0));
         }
         // SAFETY: the range is within the mapping that we own. Private anonymous pages read as zero
         // afterwards.
