@@ -15,6 +15,17 @@ use super::vector::{lane_type, vector_type};
 /// log2 of the size of a page.
 const PAGE_BITS: i64 = 16;
 
+/// How many sums are known in a block. What was used long ago is in a spill slot anyway.
+const KNOWN_SUMS: usize = 4;
+
+/// A memory's base and an address, added.
+#[derive(Clone, Copy)]
+pub(super) struct Sum {
+    memory: u32,
+    address: Value,
+    sum: Value,
+}
+
 /// The instruction that reads `bits` and extends them.
 fn narrow_load(bits: u8, signed: bool) -> Opcode {
     match (bits, signed) {
@@ -38,11 +49,13 @@ impl BaselineEmitter<'_> {
         let (sum, rest) = match self.constant_behind(address) {
             Some(constant) => (base, constant + u64::from(access.offset)),
             None => {
-                let index = self.cursor.ins().uextend(I64, address);
-                (
-                    self.cursor.ins().iadd(base, index),
-                    u64::from(access.offset),
-                )
+                let sum = self.known_sum(access.memory, address).unwrap_or_else(|| {
+                    let index = self.cursor.ins().uextend(I64, address);
+                    let sum = self.cursor.ins().iadd(base, index);
+                    self.learn_sum(access.memory, address, sum);
+                    sum
+                });
+                (sum, u64::from(access.offset))
             }
         };
         match i32::try_from(rest) {
@@ -52,6 +65,31 @@ impl BaselineEmitter<'_> {
                 (self.cursor.ins().iadd(sum, rest), 0)
             }
         }
+    }
+
+    /// The sum of a memory's base and an address, where the current block has it: programs access several
+    /// fields of one object in a row.
+    fn known_sum(&self, memory: u32, address: Value) -> Option<Value> {
+        let sums = &self.scratch.sums;
+        let found = sums
+            .iter()
+            .find(|sum| sum.address == address && sum.memory == memory);
+        Some(found?.sum)
+    }
+
+    fn learn_sum(&mut self, memory: u32, address: Value, sum: Value) {
+        let sums = &mut self.scratch.sums;
+        if sums.len() == KNOWN_SUMS {
+            sums.pop();
+        }
+        sums.insert(
+            0,
+            Sum {
+                memory,
+                address,
+                sum,
+            },
+        );
     }
 
     fn check_bounds(&mut self, access: MemoryAccess, size: u32, address: Value) {

@@ -16,6 +16,7 @@ use upshift_translate::{EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
 
 use super::build::{osr_signature, signature};
 use super::homes::{Home, Resident};
+use super::memory::Sum;
 use super::poll::Site;
 
 /// Bytes of a result cell.
@@ -87,6 +88,8 @@ pub(crate) struct Scratch {
     filled: Vec<u32>,
     /// The homes made so far.
     pub(super) homes: Vec<Home>,
+    /// Addresses in linear memory that the current block has computed, the newest first.
+    pub(super) sums: Vec<Sum>,
     /// Signatures imported so far, by type index.
     pub(super) signatures: Vec<(u32, SigRef)>,
     /// Signatures of builtins, by discriminant.
@@ -106,6 +109,7 @@ impl Scratch {
         self.known.resize(shape.locals.len(), None);
         self.filled.clear();
         self.homes.clear();
+        self.sums.clear();
         self.signatures.clear();
         self.builtins = [None; Builtin::ALL.len()];
         self.osr_signature = None;
@@ -313,6 +317,7 @@ impl<'f> BaselineEmitter<'f> {
     /// would be stored and loaded again: it is in memory already.
     pub(super) fn forget_values(&mut self) {
         self.forget_residents();
+        self.scratch.sums.clear();
         for local in self.scratch.filled.drain(..) {
             self.scratch.known[local as usize] = None;
         }
