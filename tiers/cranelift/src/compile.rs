@@ -35,6 +35,9 @@ thread_local! {
 struct Workspace {
     context: Context,
     control: ControlPlane,
+    registers: regalloc2::Ctx,
+    /// What came out last.
+    code: Option<CompiledCode>,
     scratch: Scratch,
 }
 
@@ -43,6 +46,8 @@ impl Workspace {
         Box::new(Self {
             context: Context::new(),
             control: ControlPlane::default(),
+            registers: regalloc2::Ctx::default(),
+            code: None,
             scratch: Scratch::default(),
         })
     }
@@ -162,13 +167,31 @@ impl BaselineCompiler {
         workspace: &'w mut Workspace,
         request: CompileRequest,
     ) -> Result<&'w CompiledCode, CompileError> {
-        let Workspace {
-            context, control, ..
-        } = workspace;
-        match context.compile(&*self.isa, control) {
-            Ok(code) => Ok(code),
-            Err(error) => Err(self.codegen_error(request, describe(&error.inner))),
-        }
+        let compile = |workspace: &'w mut Workspace| {
+            let Workspace {
+                context,
+                control,
+                registers,
+                code,
+                ..
+            } = workspace;
+            context.verify_if(&*self.isa)?;
+            context.compute_cfg();
+            context.compute_domtree();
+            context.eliminate_unreachable_code(&*self.isa)?;
+            // What `Context::compile` does besides is of no use here: there are no aliases of values to
+            // resolve, and too few parameters of blocks that are always the same to look for them.
+            let stencil = self.isa.compile_function(
+                &context.func,
+                &context.domtree,
+                registers,
+                context.want_disasm,
+                control,
+            )?;
+            Ok(&*code.insert(stencil.apply_params(&context.func.params)))
+        };
+        compile(workspace)
+            .map_err(|error: CodegenError| self.codegen_error(request, describe(&error)))
     }
 
     fn install(
