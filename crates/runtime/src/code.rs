@@ -175,6 +175,22 @@ impl ModuleCode {
         })
     }
 
+    /// Copies `bytes`, which refer to no symbol, into code memory, aligned to `align`, a power of two of at
+    /// most a page. Where they are executed; still to be [installed](Self::install).
+    ///
+    /// # Errors
+    /// When code memory is used up.
+    pub fn place(&self, bytes: &[u8], align: usize) -> io::Result<usize> {
+        let allocation = self.allocate(bytes.len(), align)?;
+        // SAFETY: the allocation is new and as large as this; nobody else knows of it yet.
+        unsafe {
+            allocation
+                .writable
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        Ok(allocation.executable.addr())
+    }
+
     /// Makes written code executable and findable by its addresses. Does not publish it.
     ///
     /// # Errors

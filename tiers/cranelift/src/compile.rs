@@ -18,7 +18,6 @@ use upshift_translate::{
 
 use crate::arch::{CHECK_SIZE, EntryCheck};
 use crate::emitter::{BaselineEmitter, EmitOptions, Finished, Scratch};
-use crate::jit::{Jit, PlacementError};
 use crate::tier::NAME;
 
 /// Alignment of functions. Cranelift would prefer 32; most functions are small, and their first
@@ -58,18 +57,11 @@ pub struct BaselineCompiler {
     isa: OwnedTargetIsa,
     options: EmitOptions,
     unit: Arc<ModuleUnit>,
-    jit: Jit,
 }
 
 impl BaselineCompiler {
     pub(crate) fn new(isa: OwnedTargetIsa, options: EmitOptions, unit: Arc<ModuleUnit>) -> Self {
-        let jit = Jit::new(Arc::clone(&isa), options.call_conv, Arc::clone(&unit.code));
-        Self {
-            isa,
-            options,
-            unit,
-            jit,
-        }
+        Self { isa, options, unit }
     }
 
     /// The function in Cranelift's intermediate language, as its code generator gets it.
@@ -214,11 +206,8 @@ impl BaselineCompiler {
             Some(check) => (Cow::Owned(check.around(code.code_buffer())), CHECK_SIZE),
             None => (Cow::Borrowed(code.code_buffer()), 0),
         };
-        let placed = self.jit.place(&bytes, FUNCTION_ALIGNMENT);
-        let address = placed.map_err(|error| match error {
-            PlacementError::Memory(source) => out_of_memory(source),
-            PlacementError::Refused(message) => self.codegen_error(request, message),
-        })?;
+        let placed = self.unit.code.place(&bytes, FUNCTION_ALIGNMENT as usize);
+        let address = placed.map_err(out_of_memory)?;
         // Cranelift's own offsets are 32 bits wide.
         let (body, len) = (body as u32, bytes.len() as u32);
         let traps = self.traps(code, body, request)?;

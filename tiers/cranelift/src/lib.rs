@@ -9,7 +9,6 @@
 mod arch;
 mod compile;
 mod emitter;
-mod jit;
 #[cfg(test)]
 mod tests;
 mod tier;

@@ -105,7 +105,7 @@ fn flags() -> Result<Flags, settings::SetError> {
     // Backtraces walk frame pointers; nothing unwinds.
     flags.set("preserve_frame_pointers", "true")?;
     flags.set("unwind_info", "false")?;
-    // No symbols are referenced, so there is nothing to be independent of; cranelift-jit insists.
+    // No symbols are referenced, so there is nothing to be independent of.
     flags.set("is_pic", "false")?;
     // The check against the stack limit leaves a reserve; a frame larger than that is probed.
     flags.set("enable_probestack", "true")?;
