@@ -19,6 +19,7 @@ mod inspect;
 mod limits;
 mod options;
 mod perf;
+mod phases;
 mod profile;
 mod program;
 mod report;

@@ -10,6 +10,7 @@ use upshift::{
 use crate::deadline::Deadline;
 use crate::error::{CliError, Result};
 use crate::options::Run;
+use crate::phases::{Phases, timed};
 use crate::{exports, values};
 
 /// What programs start with.
@@ -49,19 +50,21 @@ impl<'a> Program<'a> {
     ///
     /// # Errors
     /// When it trapped or reached a limit.
-    pub(crate) fn run(&self, deadline: Option<&Deadline>) -> Result<Vec<Val>> {
+    pub(crate) fn run(&self, deadline: Option<&Deadline>, phases: &Phases) -> Result<Vec<Val>> {
         let mut store = Store::new(self.module.engine(), ());
         store.limits(self.options.limits.resources());
         if let Some(deadline) = deadline {
             deadline.stops_with(store.interrupt_handle());
         }
-        let ended = self.call(&mut store);
+        let ended = self.call(&mut store, phases);
         let expired = deadline.is_some_and(Deadline::end);
         ended.or_else(|error| self.explain(error, &store, expired))
     }
 
-    fn call(&self, store: &mut Store<()>) -> upshift::Result<Vec<Val>> {
-        let instance = Instance::new(&mut *store, self.module, &[])?;
+    fn call(&self, store: &mut Store<()>, phases: &Phases) -> upshift::Result<Vec<Val>> {
+        let (instance, time) = timed(|| Instance::new(&mut *store, self.module, &[]));
+        phases.instance.get_or_init(|| time);
+        let instance = instance?;
         if self.is_library() {
             instance
                 .get_typed_func::<(), ()>(&mut *store, INITIALIZE)?

@@ -10,6 +10,7 @@ use crate::emit::Emit;
 use crate::error::{CliError, Result};
 use crate::options::Run;
 use crate::perf::{Perf, PerfMap};
+use crate::phases::{Phases, timed};
 use crate::program::Program;
 use crate::report::{Ending, Recorder};
 use crate::stack::with_stack;
@@ -50,7 +51,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
         recorder.clone(),
     );
     let engine = Engine::new(&config).map_err(CliError::Engine)?;
-    let module = load(&engine, &options.file)?;
+    let (module, phases) = load(&engine, &options.file)?;
 
     if let Some(emit) = emit {
         return emit.print(&module, stdout);
@@ -64,7 +65,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     let (ended, measured) = with_stack(max_stack, || {
         let is_wanted = options.watching.stats || recorder.is_some();
         let measured = is_wanted.then(Measured::start);
-        let ended = program.run(deadline.as_ref());
+        let ended = program.run(deadline.as_ref(), &phases);
         (ended, measured.map(Measured::stop))
     })?;
     if let Ok(results) = &ended {
@@ -76,6 +77,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     }
     let told = measured.map_or(Ok(()), |measured| {
         if options.watching.stats {
+            phases.print(&module, stderr)?;
             measured.print(&module, stderr)?;
         }
         match (recorder, &options.watching.report) {
@@ -122,12 +124,20 @@ fn listen(
     });
 }
 
-fn load(engine: &Engine, file: &Path) -> Result<Module> {
-    let bytes = read(file)?;
-    Module::from_vec(engine, bytes).map_err(|error| CliError::Module {
+fn load(engine: &Engine, file: &Path) -> Result<(Module, Phases)> {
+    let (bytes, read) = timed(|| read(file));
+    let bytes = bytes?;
+    let (loaded, module) = timed(|| Module::from_vec(engine, bytes));
+    let loaded = loaded.map_err(|error| CliError::Module {
         file: file.to_owned(),
         error,
-    })
+    })?;
+    let phases = Phases {
+        read,
+        module,
+        ..Phases::default()
+    };
+    Ok((loaded, phases))
 }
 
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {

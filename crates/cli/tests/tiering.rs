@@ -234,6 +234,10 @@ fn stats_tell_where_functions_are_and_where_time_went() {
     check_contains(
         &ended.stderr,
         &[
+            "start        ",
+            " ms to read the file, ",
+            "first calls  ",
+            " ns a byte\n",
             "ran for ",
             "functions    0 in llvm, 2 in the baseline, 1 never called\n",
             "baseline     2 compiled in ",
