@@ -1,5 +1,5 @@
-//! Lists of buffers in guest memory as slices that the system reads from and writes to: no copies, and no
-//! allocation for the lengths that programs use.
+//! Guest memory: lists of buffers as slices that the system reads from and writes to, without copies and
+//! without allocation for the lengths that programs use; paths; strings.
 
 use std::io::{IoSlice, IoSliceMut};
 
@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use wiggle::{GuestMemory, GuestPtr};
 
 use crate::bindings::preview1::types::{CiovecArray, Errno, IovecArray};
+use crate::context::Strings;
 use crate::error::Result;
 
 /// How many buffers of a list are used. A program sees a shorter transfer when it passes more, which it
@@ -107,6 +108,35 @@ pub(crate) fn check_range<T: wiggle::GuestType>(
 ) -> Result<()> {
     let length = count.checked_mul(T::guest_size()).ok_or(Errno::Fault)?;
     bytes_at(memory, start.offset(), length).map(drop)
+}
+
+/// Writes strings and pointers to them into the guest's memory.
+pub(crate) fn put_strings(
+    memory: &mut GuestMemory<'_>,
+    strings: &Strings,
+    pointers: GuestPtr<GuestPtr<u8>>,
+    bytes: GuestPtr<u8>,
+) -> Result<()> {
+    let (count, length) = strings.sizes()?;
+    let (text, starts) = strings.parts();
+    check_range(memory, pointers, count)?;
+    bytes_at_mut(memory, bytes.offset(), length)?.copy_from_slice(text);
+    for (i, start) in (0..).zip(starts) {
+        memory.write(pointers.add(i)?, bytes.add(*start)?)?;
+    }
+    Ok(())
+}
+
+/// A path in the guest's memory.
+pub(crate) fn path_at<'m>(memory: &'m GuestMemory<'_>, path: GuestPtr<str>) -> Result<&'m str> {
+    let path = memory.as_str(path)?.ok_or(Errno::Notsup)?;
+    if path.is_empty() {
+        return Err(Errno::Noent.into());
+    }
+    if path.bytes().any(|byte| byte == 0) {
+        return Err(Errno::Inval.into());
+    }
+    Ok(path)
 }
 
 fn item<T: wiggle::GuestType>(list: GuestPtr<[T]>, i: u32) -> Result<GuestPtr<T>> {

@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, OFlags, RawDir, SeekFrom, fcntl_setfl, fstat, seek, st
 use rustix::io::Errno as Host;
 
 use crate::Access;
+use crate::attributes::timestamp;
 use crate::bindings::preview1::types::{Errno, Fdflags, Filestat, Filetype, Oflags};
 use crate::error::Result;
 use crate::host::{HostFile, filetype_of, filetype_of_mode};
@@ -301,13 +302,4 @@ fn asks_for_directory(path: &str) -> bool {
 
 fn is_not_found(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
-}
-
-/// A time of the system in nanoseconds since 1970; what WASI can't tell is the nearest that it can.
-pub(crate) fn timestamp(seconds: i64, nanos: i64) -> u64 {
-    u64::try_from(seconds).map_or(0, |seconds| {
-        seconds
-            .saturating_mul(1_000_000_000)
-            .saturating_add(nanos.cast_unsigned())
-    })
 }

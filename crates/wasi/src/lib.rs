@@ -48,6 +48,7 @@
 //! store's [`InterruptHandle`](upshift::InterruptHandle) at once, as if it ran. Only readers and writers
 //! that an embedder supplies can't be interrupted.
 
+mod attributes;
 mod bindings;
 mod buffers;
 mod builder;

@@ -4,11 +4,11 @@
 use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt;
 
-use cap_fs_ext::SystemTimeSpec;
 use rustix::fs::{self, FallocateFlags, SeekFrom};
 use wiggle::{GuestMemory, GuestPtr};
 
 use crate::Exit;
+use crate::attributes::{filestat, host_times, wanted_times};
 use crate::bindings::preview1::types::{
     Advice, Ciovec, CiovecArray, Clockid, Dircookie, Errno, Event, Exitcode, Fd, Fdflags, Fdstat,
     Filedelta, Filesize, Filestat, Filetype, Fstflags, IovecArray, Lookupflags, Oflags, Prestat,
@@ -16,11 +16,11 @@ use crate::bindings::preview1::types::{
     Whence,
 };
 use crate::bindings::preview1::wasi_snapshot_preview1::WasiSnapshotPreview1;
-use crate::buffers::{bytes_at_mut, check_range, sources, targets};
-use crate::context::{Strings, WasiCtx};
-use crate::directory::{Directory, OpenHow, Opened, timestamp};
+use crate::buffers::{bytes_at_mut, check_range, path_at, put_strings, sources, targets};
+use crate::context::WasiCtx;
+use crate::directory::{Directory, OpenHow, Opened};
 use crate::error::{Error, Result};
-use crate::host::{Stop, filetype_of_mode};
+use crate::host::Stop;
 use crate::poll::{self, Wish};
 use crate::rights;
 use crate::table::{Descriptor, Kind};
@@ -65,99 +65,8 @@ impl WasiCtx {
     }
 }
 
-/// Writes strings and pointers to them into the guest's memory.
-fn put_strings(
-    memory: &mut GuestMemory<'_>,
-    strings: &Strings,
-    pointers: GuestPtr<GuestPtr<u8>>,
-    bytes: GuestPtr<u8>,
-) -> Result<()> {
-    let (count, length) = strings.sizes()?;
-    let (text, starts) = strings.parts();
-    check_range(memory, pointers, count)?;
-    bytes_at_mut(memory, bytes.offset(), length)?.copy_from_slice(text);
-    for (i, start) in (0..).zip(starts) {
-        memory.write(pointers.add(i)?, bytes.add(*start)?)?;
-    }
-    Ok(())
-}
-
-/// A path in the guest's memory.
-fn path_at<'m>(memory: &'m GuestMemory<'_>, path: GuestPtr<str>) -> Result<&'m str> {
-    let path = memory.as_str(path)?.ok_or(Errno::Notsup)?;
-    if path.is_empty() {
-        return Err(Errno::Noent.into());
-    }
-    if path.bytes().any(|byte| byte == 0) {
-        return Err(Errno::Inval.into());
-    }
-    Ok(path)
-}
-
 fn follows(flags: Lookupflags) -> bool {
     flags.contains(Lookupflags::SYMLINK_FOLLOW)
-}
-
-/// What times are to be set to: nothing, now, or a time.
-fn wanted_times(
-    atim: Timestamp,
-    mtim: Timestamp,
-    flags: Fstflags,
-) -> Result<(Option<SystemTimeSpec>, Option<SystemTimeSpec>)> {
-    let wanted = |time, absolute, now| match (flags.contains(absolute), flags.contains(now)) {
-        (true, true) => Err(Errno::Inval),
-        (true, false) => {
-            let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(time);
-            let time = cap_std::time::SystemTime::from_std(time);
-            Ok(Some(SystemTimeSpec::Absolute(time)))
-        }
-        (false, true) => Ok(Some(SystemTimeSpec::SymbolicNow)),
-        (false, false) => Ok(None),
-    };
-    Ok((
-        wanted(atim, Fstflags::ATIM, Fstflags::ATIM_NOW)?,
-        wanted(mtim, Fstflags::MTIM, Fstflags::MTIM_NOW)?,
-    ))
-}
-
-/// The same for the system.
-fn host_times(atim: Timestamp, mtim: Timestamp, flags: Fstflags) -> Result<fs::Timestamps> {
-    // The same flags are wrong.
-    wanted_times(atim, mtim, flags)?;
-    let time = |time: u64, absolute, now| {
-        if flags.contains(absolute) {
-            fs::Timespec {
-                tv_sec: (time / 1_000_000_000).cast_signed(),
-                tv_nsec: (time % 1_000_000_000).cast_signed(),
-            }
-        } else {
-            let tv_nsec = if flags.contains(now) {
-                fs::UTIME_NOW
-            } else {
-                fs::UTIME_OMIT
-            };
-            fs::Timespec { tv_sec: 0, tv_nsec }
-        }
-    };
-    Ok(fs::Timestamps {
-        last_access: time(atim, Fstflags::ATIM, Fstflags::ATIM_NOW),
-        last_modification: time(mtim, Fstflags::MTIM, Fstflags::MTIM_NOW),
-    })
-}
-
-/// What the system says about an open file.
-fn filestat(fd: impl std::os::fd::AsFd, filetype: Option<Filetype>) -> Result<Filestat> {
-    let stat = fs::fstat(fd)?;
-    Ok(Filestat {
-        dev: stat.st_dev,
-        ino: stat.st_ino,
-        filetype: filetype.unwrap_or_else(|| filetype_of_mode(stat.st_mode)),
-        nlink: stat.st_nlink,
-        size: stat.st_size.cast_unsigned(),
-        atim: timestamp(stat.st_atime, stat.st_atime_nsec.cast_signed()),
-        mtim: timestamp(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
-        ctim: timestamp(stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
-    })
 }
 
 /// A number of bytes that was limited to what fits.
