@@ -20,9 +20,11 @@ use crate::setup;
 
 mod engines;
 pub mod peers;
+mod pictures;
 mod plan;
 mod ratios;
 mod rounds;
+mod solution;
 pub mod table;
 
 pub const DETAILS: &str = "\
@@ -57,7 +59,23 @@ Options:
   --work-ms A,B       how much work of native time tier-total is about (1,10,100,1000)
   --details           prints the times of each engine on each kernel too, not only the tables of ratios
   --json FILE         writes the raw samples of every round, and the tables, to FILE
-  --no-build          takes the binaries as they are";
+  --svg FILE          draws the ratios of the kernels
+  --no-build          takes the binaries as they are
+
+Time to solution (`cargo xtask compare time-to-solution`): total time of a process, from its start to the result of one
+call, for n-body, fibonacci, Pollard rho and Snappy at 1, 10, 100 ms, 1 s and 10 s of native time, and for the other
+kernels at 10 ms and 1 s. An engine that takes ten times as long as native code is given up for larger sizes. Every run
+is written to target/compare/time-to-solution.jsonl at once; a comparison that was stopped goes on where it was. Prints
+tables in Markdown, and where `upshift-auto` is not within 10 % of the best WebAssembly runtime.
+  --engines A,B --kernels A,B --rounds N (3) --no-build    as above
+  --work-ms A,B       these sizes instead, for all kernels
+  --long              60 s too, for the four
+  --restart           throws away what was measured before
+  --json FILE         all runs, medians and ratios
+  --svg FILE          the picture: time over native time, against the size of the work";
+
+/// The measurement that has a command line of its own.
+const TIME_TO_SOLUTION: &str = "time-to-solution";
 
 /// The options, as given.
 #[derive(Debug)]
@@ -68,6 +86,7 @@ struct Options {
     wishes: Wishes,
     details: bool,
     json: Option<PathBuf>,
+    svg: Option<PathBuf>,
     build: bool,
 }
 
@@ -84,6 +103,11 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
             println!("{:36} {}", engine.name, engine.about);
         }
         return Ok(());
+    }
+    if let Some((first, rest)) = arguments.split_first()
+        && first == TIME_TO_SOLUTION
+    {
+        return solution::run(rest);
     }
     let options = Options::parse(arguments)?;
     let plan = Plan::new(&options.wishes)?;
@@ -134,6 +158,9 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     if let Some(path) = &options.json {
         write_json(path, &options, &rows, &tables, &outcome)?;
     }
+    if let (Some(path), Some(ratios)) = (&options.svg, tables.first()) {
+        pictures::write(path, &ratios.picture())?;
+    }
     if rows.is_empty() {
         return Err(Failure::Check("nothing could be measured".to_owned()));
     }
@@ -161,6 +188,7 @@ impl Options {
             },
             details: false,
             json: None,
+            svg: None,
             build: true,
         };
         let wishes = &mut options.wishes;
@@ -194,6 +222,7 @@ impl Options {
                 }
                 "--details" => options.details = true,
                 "--json" => options.json = Some(PathBuf::from(value()?)),
+                "--svg" => options.svg = Some(PathBuf::from(value()?)),
                 option if option.starts_with('-') => {
                     return Err(Failure::Usage(format!(
                         "no option `{option}`; see `cargo xtask help compare`"

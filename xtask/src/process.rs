@@ -58,6 +58,17 @@ pub fn quiet_output(command: &mut Command) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// The commit that is checked out, with a `+` if files differ from it; `unknown` without git.
+pub fn commit() -> String {
+    let git = |arguments: &[&str]| quiet_output(program("git").args(arguments));
+    let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else {
+        return "unknown".to_owned();
+    };
+    let is_clean = git(&["status", "--porcelain", "--untracked-files=no"])
+        .is_some_and(|changes| changes.is_empty());
+    format!("{}{}", commit.trim(), if is_clean { "" } else { "+" })
+}
+
 /// Runs and returns what the program printed; what it complains about goes to our standard error.
 pub fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command

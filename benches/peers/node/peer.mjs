@@ -58,6 +58,25 @@ function kernel(engine, file, name, n, repeat, warmUp) {
     };
 }
 
+/** From the bytes to the result of one call. */
+function firstResult(engine, file, name, n) {
+    const bytes = readFileSync(file);
+    const start = hrtime.bigint();
+    const module = new WebAssembly.Module(bytes);
+    const instance = new WebAssembly.Instance(module, { host: { add_one: (argument) => (argument + 1) | 0 } });
+    const result = instance.exports[name](n);
+    const time = elapsed(start);
+    return {
+        engine,
+        version: `${versions.node} (V8 ${versions.v8})`,
+        measurement: "first-result",
+        file,
+        wasm_bytes: bytes.length,
+        samples: { first_result_ns: [time] },
+        result: String(result),
+    };
+}
+
 const { values, positionals } = parseArgs({
     args: argv.slice(2),
     allowPositionals: true,
@@ -67,9 +86,12 @@ const { values, positionals } = parseArgs({
     },
 });
 const [engine, measurement, file, name, n] = positionals;
-if (positionals.length !== 5 || measurement !== "kernel") {
-    stderr.write("usage: peer.mjs ENGINE kernel FILE EXPORT N [--repeat R] [--warm-up-ms MS]\n");
+if (positionals.length !== 5 || !["kernel", "first-result"].includes(measurement)) {
+    stderr.write("usage: peer.mjs ENGINE kernel|first-result FILE EXPORT N [--repeat R] [--warm-up-ms MS]\n");
     exit(1);
 }
-const report = kernel(engine, file, name, Number(n), Number(values.repeat), Number(values["warm-up-ms"]));
+const report =
+    measurement === "kernel"
+        ? kernel(engine, file, name, Number(n), Number(values.repeat), Number(values["warm-up-ms"]))
+        : firstResult(engine, file, name, Number(n));
 console.log(JSON.stringify(report));

@@ -1,11 +1,12 @@
 //! The engines that can be compared, and the binaries that measure them: how they are built and called.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use upshift_bench_protocol::{Report, series};
 use upshift_kernels::{Kernel, RUN};
+use wait_timeout::ChildExt;
 
 use super::peers;
 use super::plan::{KernelCalls, Task};
@@ -113,7 +114,29 @@ pub const ENGINES: &[Engine] = &[
     ),
 ];
 
+/// How a process that was to compute something ended.
+#[derive(Debug)]
+pub enum Solved {
+    InTime {
+        time: Duration,
+        result: String,
+    },
+    /// It was ended, because it took too long.
+    TooLate,
+}
+
 impl Engine {
+    /// Whether it is one of those that time to solution is told of: as users get it, and not a variant of it.
+    pub fn is_a_runtime_as_it_comes(&self) -> bool {
+        const VARIANTS: [&str; 4] = [
+            "upshift-baseline-uncounted",
+            "native-march",
+            "wasmtime-cranelift-none",
+            "wasmtime-cranelift-none-singlepass",
+        ];
+        !VARIANTS.contains(&self.name)
+    }
+
     /// Whether it is measured if no engines are named. What has to be fetched from elsewhere than cargo fetches is not.
     pub fn is_usual(&self) -> bool {
         self.program != Program::Node
@@ -220,14 +243,60 @@ impl Programs {
         }
     }
 
+    /// Lets a process of its own compute the result of one call, and ends it if it takes longer than `limit`.
+    ///
+    /// # Errors
+    /// If the binary is not built, fails, or prints no result.
+    pub fn solve(
+        &self,
+        engine: &Engine,
+        calls: &KernelCalls,
+        limit: Duration,
+    ) -> Result<Solved, Failure> {
+        let n = calls.n.to_string();
+        let mut command = match engine.program {
+            Program::Native(cpu) => {
+                let mut command = Command::new(kernels::program_of(&calls.kernel, cpu));
+                command.args([calls.function.as_str(), &n]);
+                command
+            }
+            Program::Node => {
+                // As it comes: its own tiers are what counts here.
+                let mut command = Command::new(peers::node());
+                command.arg(peers::node_script());
+                command
+            }
+            _ => self.peer(engine),
+        };
+        if !matches!(engine.program, Program::Native(_)) {
+            command
+                .args([engine.name, "first-result"])
+                .arg(calls.kernel.wasm_path())
+                .args([calls.function.as_str(), &n]);
+        }
+        let start = Instant::now();
+        let Some(output) = run_for_at_most(&mut command, limit)? else {
+            return Ok(Solved::TooLate);
+        };
+        let time = start.elapsed();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let result = match engine.program {
+            Program::Native(_) => text.split_whitespace().next().map(str::to_owned),
+            _ => serde_json::from_str::<Report>(&text)
+                .ok()
+                .and_then(|report| report.result),
+        };
+        let result =
+            result.ok_or_else(|| Failure::Check(format!("it printed no result, but `{text}`")))?;
+        Ok(Solved::InTime { time, result })
+    }
+
     /// What speaks the protocol for an engine.
     fn peer(&self, engine: &Engine) -> Command {
         match engine.program {
             Program::Node => {
                 let mut command = Command::new(peers::node());
-                command
-                    .args(NODE_FLAGS)
-                    .arg(process::root().join(peers::NODE_PACKAGE).join("peer.mjs"));
+                command.args(NODE_FLAGS).arg(peers::node_script());
                 command
             }
             Program::Wasmtime => Command::new(peers::wasmtime()),
@@ -339,16 +408,48 @@ fn report(
 
 /// Runs to the end; what a failing program says is in the failure.
 fn run(command: &mut Command) -> Result<Output, Failure> {
-    let output = command
+    let child = start(command)?;
+    finish(command, child)
+}
+
+/// The same, unless it takes longer than that; then it is ended, and there is no output.
+fn run_for_at_most(command: &mut Command, limit: Duration) -> Result<Option<Output>, Failure> {
+    let mut child = start(command)?;
+    let waited = |source| Failure::Start {
+        command: process::describe(command),
+        source,
+        remedy: "It was started, but cannot be waited for".to_owned(),
+    };
+    // What it prints is less than a pipe holds.
+    if child.wait_timeout(limit).map_err(waited)?.is_some() {
+        return finish(command, child).map(Some);
+    }
+    child.kill().map_err(waited)?;
+    child.wait().map_err(waited)?;
+    Ok(None)
+}
+
+fn start(command: &mut Command) -> Result<Child, Failure> {
+    command
         // What an engine says when it fails goes into one line of the table.
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .map_err(|source| Failure::Start {
             command: process::describe(command),
             source,
             remedy: "Without `--no-build` it is built first".to_owned(),
-        })?;
+        })
+}
+
+fn finish(command: &Command, child: Child) -> Result<Output, Failure> {
+    let output = child.wait_with_output().map_err(|source| Failure::Start {
+        command: process::describe(command),
+        source,
+        remedy: "It was started, but what it printed cannot be read".to_owned(),
+    })?;
     if output.status.success() {
         return Ok(output);
     }

