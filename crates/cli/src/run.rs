@@ -9,7 +9,7 @@ use crate::deadline::Deadline;
 use crate::emit::Emit;
 use crate::error::{CliError, Result};
 use crate::options::Run;
-use crate::perf::{Perf, PerfMap};
+use crate::perf::PerfNames;
 use crate::phases::{Phases, timed};
 use crate::program::Program;
 use crate::report::{Ending, Recorder};
@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     }
     let mode = profile.mode;
     config.profile(profile);
-    let perf = options.watching.perf.map(|Perf::Map| PerfMap::create());
+    let perf = options.watching.perf.map(PerfNames::create);
     let perf = perf.transpose()?;
     let recorder = options.watching.report.as_ref().map(|_| Recorder::new());
     listen(
@@ -105,7 +105,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
 fn listen(
     config: &mut Config,
     log: Option<TierLog>,
-    perf: Option<PerfMap>,
+    perf: Option<PerfNames>,
     recorder: Option<Recorder>,
 ) {
     if log.is_none() && perf.is_none() && recorder.is_none() {

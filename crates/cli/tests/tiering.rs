@@ -288,6 +288,48 @@ fn the_map_for_perf_names_functions_and_tiers() {
     }
 }
 
+#[test]
+fn the_dump_for_perf_has_names_tiers_and_code() {
+    let files = Files::new();
+    let line = [
+        "--perf", "jitdump", "--tier", "baseline", "--invoke", "spin", "9",
+    ];
+    let folder = files.path();
+    let child = command(&files, &line)
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let path = folder.join(format!("jit-{}.dump", child.id()));
+    let process = child.id();
+    assert!(child.wait_with_output().unwrap().status.success());
+    let dump = std::fs::read(path).unwrap();
+    let word = |at: usize| u32::from_ne_bytes(dump[at..at + 4].try_into().unwrap());
+    let long = |at: usize| u64::from_ne_bytes(dump[at..at + 8].try_into().unwrap());
+    assert_eq!([word(0), word(4), word(8)], [0x4a69_5444, 1, 40]);
+    assert_eq!(word(20), process);
+    let (mut at, mut names, mut kinds) = (40, Vec::new(), Vec::new());
+    while at < dump.len() {
+        let (kind, size) = (word(at), word(at + 4) as usize);
+        kinds.push(kind);
+        if kind == 0 {
+            let name = dump[at + 56..at + size].split(|&byte| byte == 0).next();
+            let name = name.unwrap();
+            let code = 56 + name.len() + 1;
+            assert_eq!(long(at + 40), (size - code) as u64);
+            assert_eq!(long(at + 48), names.len() as u64);
+            assert!(long(at + 24) > 0 && long(at + 24) == long(at + 32));
+            assert!(dump[at + code..at + size].iter().any(|&byte| byte != 0));
+            names.push(String::from_utf8(name.to_vec()).unwrap());
+        }
+        at += size;
+    }
+    assert_eq!(at, dump.len());
+    assert_eq!(kinds.last(), Some(&3), "the end");
+    names.sort();
+    assert_eq!(names, ["spin [baseline]", "step [baseline]"]);
+}
+
 /// A compile takes tens of milliseconds; here it is made to take long.
 #[cfg(feature = "llvm")]
 #[test]

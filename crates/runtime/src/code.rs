@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::ptr;
+use std::slice;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -227,6 +229,15 @@ impl ModuleCode {
         let installed = self.installed.read();
         let (_, code) = installed.range(..=pc).next_back()?;
         (pc < code.address + code.len).then(|| Arc::clone(code))
+    }
+
+    /// The machine code of what was installed at this address.
+    #[must_use]
+    pub fn bytes_at(&self, address: usize) -> Option<Vec<u8>> {
+        let len = self.installed.read().get(&address)?.len;
+        let code: *const u8 = ptr::with_exposed_provenance(address);
+        // SAFETY: installed code is readable and does not change as long as `self` lives.
+        Some(unsafe { slice::from_raw_parts(code, len) }.to_vec())
     }
 
     /// All installed code, in no useful order.

@@ -57,6 +57,14 @@ impl Module {
         regions.sort_by_key(|region| region.address);
         regions
     }
+
+    /// The machine code of one of [`code_regions`](Self::code_regions), as it is in memory. `None` for what is no
+    /// region of this module.
+    #[must_use]
+    pub fn code_bytes(&self, region: &CodeRegion) -> Option<Vec<u8>> {
+        let bytes = self.runtime().code.bytes_at(region.address)?;
+        (bytes.len() == region.len).then_some(bytes)
+    }
 }
 
 /// Keeps machine code in anonymous memory, where Linux `perf` looks for the names in `/tmp/perf-PID.map`. To be

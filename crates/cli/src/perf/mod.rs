@@ -1,5 +1,7 @@
-//! `--perf map`: tells Linux `perf` the names of generated code, in the file that it looks for. Lines are added
+//! `--perf`: tells Linux `perf` the names of generated code, in a file that it looks for. What is new is added
 //! whenever LLVM's code is published, and at the end, so that a program that is killed is told of too.
+
+mod jitdump;
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -14,21 +16,25 @@ use upshift::{CodeRegion, Module, TierEvent, TierEventKind};
 use crate::error::{CliError, Result};
 use crate::exports::printable;
 use crate::timeline::FIRST_TIER;
+use jitdump::JitDump;
 
 /// How names get to `perf`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Perf {
     /// By the file /tmp/perf-PID.map, which `perf report` reads.
     Map,
+    /// By the file ./jit-PID.dump, which has the code too: for `perf record -k mono`, then `perf inject --jit`.
+    Jitdump,
 }
 
-/// The map of this process.
+/// The file of this process.
 #[derive(Clone)]
-pub(crate) struct PerfMap(Arc<Mutex<Inner>>);
+pub(crate) struct PerfNames(Arc<Mutex<Inner>>);
 
 struct Inner {
     path: PathBuf,
     file: File,
+    format: Format,
     /// Whose code it is, while it runs.
     module: Option<Module>,
     /// Addresses that the file has.
@@ -37,30 +43,47 @@ struct Inner {
     error: Option<io::Error>,
 }
 
-impl PerfMap {
-    /// An empty map. Has code go where `perf` finds it.
+enum Format {
+    Map,
+    JitDump(JitDump),
+}
+
+impl PerfNames {
+    /// A file without names. Has code go where `perf` finds it.
     ///
     /// # Errors
     /// When the file can't be made.
-    pub(crate) fn create() -> Result<Self> {
+    pub(crate) fn create(how: Perf) -> Result<Self> {
         // Code in files is looked up in those files.
         upshift::keep_code_anonymous();
-        // Where `perf` looks, whatever the environment says about temporary files.
-        let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
+        let process = std::process::id();
+        let path = PathBuf::from(match how {
+            // Where `perf` looks, whatever the environment says about temporary files.
+            Perf::Map => format!("/tmp/perf-{process}.map"),
+            // It finds this one wherever it is, by this name.
+            Perf::Jitdump => format!("jit-{process}.dump"),
+        });
+        let failed = |error| CliError::Write {
+            file: path.clone(),
+            error,
+        };
         let file = OpenOptions::new()
+            .read(true)
             .write(true)
             .create(true)
             .truncate(true)
             // The name can be guessed, and anybody may put a link there.
             .custom_flags(libc::O_NOFOLLOW)
             .open(&path)
-            .map_err(|error| CliError::Write {
-                file: path.clone(),
-                error,
-            })?;
+            .map_err(failed)?;
+        let format = match how {
+            Perf::Map => Format::Map,
+            Perf::Jitdump => Format::JitDump(JitDump::begin(&file).map_err(failed)?),
+        };
         Ok(Self(Arc::new(Mutex::new(Inner {
             path,
             file,
+            format,
             module: None,
             written: HashSet::new(),
             error: None,
@@ -91,6 +114,11 @@ impl PerfMap {
         self.with(|inner| {
             inner.write_new();
             inner.module = None;
+            if let Format::JitDump(dump) = &inner.format {
+                let mut end = Vec::new();
+                dump.close(&mut end);
+                inner.write(&end);
+            }
             match inner.error.take() {
                 None => Ok(()),
                 Some(error) => Err(CliError::Write {
@@ -108,27 +136,41 @@ impl PerfMap {
 
 impl Inner {
     fn write_new(&mut self) {
-        let regions = self.module.iter().flat_map(Module::code_regions);
-        let mut lines = String::new();
-        for region in regions {
-            if self.written.insert(region.address) {
-                lines.push_str(&line(&region));
+        let Some(module) = &self.module else { return };
+        let mut new = Vec::new();
+        for region in module.code_regions() {
+            if !self.written.insert(region.address) {
+                continue;
+            }
+            let name = name_of(&region);
+            match &mut self.format {
+                Format::Map => {
+                    let line = format!("{:x} {:x} {name}\n", region.address, region.len);
+                    new.extend(line.into_bytes());
+                }
+                Format::JitDump(dump) => {
+                    let code = module.code_bytes(&region).unwrap_or_default();
+                    dump.load(&region, &name, &code, &mut new);
+                }
             }
         }
-        if let Err(error) = self.file.write_all(lines.as_bytes()) {
+        self.write(&new);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.file.write_all(bytes) {
             self.error.get_or_insert(error);
         }
     }
 }
 
-fn line(region: &CodeRegion) -> String {
+fn name_of(region: &CodeRegion) -> String {
     let name = match &region.name {
         Some(name) => printable(name),
         None => format!("function {}", region.function),
     };
-    let tier = match region.loop_number {
-        None => region.tier.to_owned(),
-        Some(number) => format!("{} loop {number}", region.tier),
-    };
-    format!("{:x} {:x} {name} [{tier}]\n", region.address, region.len)
+    match region.loop_number {
+        None => format!("{name} [{}]", region.tier),
+        Some(number) => format!("{name} [{} loop {number}]", region.tier),
+    }
 }
