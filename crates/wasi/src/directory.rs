@@ -82,7 +82,8 @@ impl Directory {
             return Err(Errno::Rofs.into());
         }
         let file = if !creates || how.write {
-            self.open_host(path, how, creates)?
+            self.open_host(path, how, creates)
+                .map_err(|error| self.reason(path, error))?
         } else {
             // Creating without a wish to write: the library wants to write what it creates, which must
             // not keep what exists from being opened.
@@ -109,6 +110,19 @@ impl Directory {
                 }
                 Ok(Opened::File(HostFile::owned(OwnedFd::from(file))?))
             }
+        }
+    }
+
+    /// Why a path can't be opened. The system refuses to create what ends with a slash before it looks
+    /// where that leads; that it leads out comes first here.
+    #[cold]
+    fn reason(&self, path: &str, error: io::Error) -> io::Error {
+        if error.kind() != io::ErrorKind::IsADirectory || !path.ends_with('/') {
+            return error;
+        }
+        match self.dir.metadata(path) {
+            Err(other) if other.kind() == io::ErrorKind::PermissionDenied => other,
+            _ => error,
         }
     }
 
@@ -241,7 +255,11 @@ impl Directory {
         to.check_writable()?;
         // The library drops slashes at the end of the new path.
         if new.ends_with('/') && !self.dir.symlink_metadata(old)?.is_dir() {
-            return Err(Errno::Notdir.into());
+            return match to.dir.symlink_metadata(new) {
+                // A path that leads out is refused as one.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error.into()),
+                _ => Err(Errno::Notdir.into()),
+            };
         }
         Ok(self.dir.rename(old, &to.dir, new)?)
     }
