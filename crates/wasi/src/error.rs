@@ -65,8 +65,9 @@ pub(crate) fn errno_of_argument(error: &GuestError) -> Errno {
         // On real machines misaligned pointers are faults, too.
         GuestError::PtrNotAligned(..) => Errno::Inval,
         GuestError::InvalidUtf8(_) => Errno::Ilseq,
-        GuestError::TryFromIntError(_) => Errno::Overflow,
-        GuestError::SliceLengthsDiffer
+        // A number that is none of an enumeration's, such as a clock's.
+        GuestError::TryFromIntError(_)
+        | GuestError::SliceLengthsDiffer
         | GuestError::InvalidFlagValue(_)
         | GuestError::InvalidEnumValue(_) => Errno::Inval,
         GuestError::InFunc { err, .. } => errno_of_argument(err),
