@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-static uint32_t numbers[4096];
+static uint32_t numbers[256];
 
 int main(int argc, char **argv) {
     if (!CHECK(argc == 2)) {
@@ -15,7 +15,7 @@ int main(int argc, char **argv) {
     }
     uint32_t state = seed;
     for (int line = 0; line < 100; line++) {
-        for (int i = 0; i < 4096; i++) {
+        for (int i = 0; i < 256; i++) {
             state = state * 1664525 + 1013904223;
             numbers[i] = line == 0 ? state ^ seed : numbers[i] + state;
         }

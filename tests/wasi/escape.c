@@ -27,6 +27,23 @@ static void refuses_file(fd_t directory, const char *path) {
     }
 }
 
+// Every call that looks at a directory outside.
+static void refuses_directory(fd_t directory, const char *path) {
+    __wasi_filestat_t status;
+    fd_t fd;
+    const int before = failures;
+    REFUSED(try_open(directory, path, 0, RIGHT(FD_READDIR), &fd));
+    REFUSED(try_open(directory, path, ONLY_DIRECTORY, RIGHT(FD_READDIR), &fd));
+    REFUSED(__wasi_path_open(directory, FOLLOW, path, ONLY_DIRECTORY, DIRECTORY_RIGHTS, DIRECTORY_RIGHTS, 0, &fd));
+    REFUSED(__wasi_path_filestat_get(directory, FOLLOW, path, &status));
+    REFUSED(__wasi_path_filestat_set_times(directory, FOLLOW, path, 0, 0, __WASI_FSTFLAGS_MTIM));
+    if (failures != before) {
+        put(2, "    with the path ");
+        put(2, path);
+        put(2, "\n");
+    }
+}
+
 // Every call that goes through a directory outside, whether it wants the name there or not.
 static void refuses_path(fd_t directory, const char *path) {
     uint8_t buffer[64];
@@ -76,15 +93,15 @@ static void dots(void) {
     refuses_path(ROOT, "../../../../../../../../../../../../etc/passwd");
     // Back inside by its own name is outside in between.
     refuses_path(ROOT, "../sandbox/file");
-    refuses_file(ROOT, "..");
-    refuses_file(ROOT, "../");
-    refuses_file(ROOT, "folder/../..");
+    refuses_directory(ROOT, "..");
+    refuses_directory(ROOT, "../");
+    refuses_directory(ROOT, "folder/../..");
 
     // A directory's descriptor is a root of its own.
     fd_t folder = OPEN_DIRECTORY("folder");
     refuses_path(folder, "../file");
     refuses_path(folder, "inner/../../file");
-    refuses_file(folder, "..");
+    refuses_directory(folder, "..");
     // Even when it was moved since.
     OK(__wasi_path_rename(ROOT, "folder", ROOT, "other/moved"));
     refuses_path(folder, "../file");
@@ -95,7 +112,9 @@ static void dots(void) {
 }
 
 static void absolute_paths(const char *host) {
-    refuses_path(ROOT, "/");
+    // What ends with a slash can be refused for that, too.
+    FAILS_ANY(NOTCAPABLE, PERM, NOTDIR, __wasi_path_rename(ROOT, "file", ROOT, "/"));
+    refuses_directory(ROOT, "/");
     refuses_path(ROOT, "/etc/passwd");
     refuses_path(ROOT, "/new");
     refuses_path(ROOT, "//etc/passwd");
@@ -112,7 +131,8 @@ static void absolute_paths(const char *host) {
 // Links that the host made.
 static void links_of_the_host(void) {
     refuses_file(ROOT, "to_canary");
-    refuses_file(ROOT, "to_outside/");
+    refuses_directory(ROOT, "to_outside");
+    refuses_directory(ROOT, "to_outside/");
     refuses_path(ROOT, "to_outside/secret");
     refuses_path(ROOT, "to_outside/new");
     refuses_path(ROOT, "to_outside/../canary");
@@ -159,7 +179,7 @@ static void links_of_the_guest(const char *host) {
     makes("../sandbox/file", "made6");
     makes("folder/../../canary", "made7");
     makes("..", "made8");
-    makes("../outside/secret", "folder/made9");
+    makes("../../outside/secret", "folder/made9");
     makes("../../canary", "folder/made10");
     // One that leads outside only from where it is moved to.
     OK(__wasi_path_symlink("../../canary", ROOT, "folder/inner/moves"));

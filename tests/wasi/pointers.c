@@ -17,6 +17,8 @@ static int32_t call(int number, int *count) {
     static __wasi_iovec_t bad_vector = {(uint8_t *)BAD, 64};
     static __wasi_iovec_t long_vector;
     long_vector = (__wasi_iovec_t){buffer, LARGE};
+    // A subscription to a clock, for now.
+    static const uint8_t subscription[64];
     const uint32_t bad_vectors = ADDRESS(&bad_vector), long_vectors = ADDRESS(&long_vector);
     static fd_t fd = 0;
     if (fd == 0) {
@@ -85,9 +87,9 @@ static int32_t call(int number, int *count) {
     CASE(raw_path_readlink(ROOT, ADDRESS("link"), 4, BAD, 64, out));
     CASE(raw_path_readlink(ROOT, ADDRESS("link"), 4, space, 64, BAD));
     CASE(raw_poll_oneoff(BAD, space, 1, out));
-    CASE(raw_poll_oneoff(space, BAD, 1, out));
-    CASE(raw_poll_oneoff(space, space + 64, LARGE, out));
-    CASE(raw_poll_oneoff(space, space + 64, 1, BAD));
+    CASE(raw_poll_oneoff(ADDRESS(subscription), BAD, 1, out));
+    CASE(raw_poll_oneoff(ADDRESS(subscription), space, LARGE, out));
+    CASE(raw_poll_oneoff(ADDRESS(subscription), space, 1, BAD));
 #undef CASE
     *count = next;
     return -1;
