@@ -146,7 +146,49 @@ pub fn all() -> Result<Vec<Kernel>, Error> {
     Ok(manifest.kernel)
 }
 
+/// A kernel as it was when this crate was compiled, so that it can be run where there is no repository.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// What is known of it.
+    pub kernel: Kernel,
+    /// Its WebAssembly.
+    pub wasm: &'static [u8],
+}
+
+macro_rules! wasm {
+    ($($name:literal)*) => {
+        &[$(($name, include_bytes!(concat!($name, ".wasm")) as &[u8]),)*]
+    };
+}
+
+const WASM: &[(&str, &[u8])] = wasm!(
+    "nbody" "fib" "rho" "snappy" "gemm" "stencil" "cholesky" "sort" "hashmap" "interp" "sha256" "blur" "strings"
+    "list" "trees" "recursion" "dispatch" "globals" "simd" "mandelbrot" "fft" "levenshtein" "expressions" "threaded"
+);
+
+/// All kernels, in the order of `kernels.toml`, as they were when this crate was compiled.
+///
+/// # Panics
+///
+/// Never: the file is checked by tests.
+pub fn embedded() -> Vec<Embedded> {
+    let manifest: Manifest =
+        toml::from_str(include_str!("kernels.toml")).expect("a file of this crate");
+    let embed = |kernel: Kernel| {
+        let (_, wasm) = WASM.iter().find(|(name, _)| *name == kernel.name)?;
+        Some(Embedded { kernel, wasm })
+    };
+    manifest.kernel.into_iter().filter_map(embed).collect()
+}
+
 impl Kernel {
+    /// What a function must return for an argument, where that is known.
+    pub fn expected(&self, function: &str, argument: i32) -> Option<Number> {
+        let mut checks = self.checks.iter();
+        let check = checks.find(|check| check.call == function && check.with == argument);
+        check.map(|check| check.gives)
+    }
+
     /// Where the kernel's committed WebAssembly is.
     pub fn wasm_path(&self) -> PathBuf {
         folder().join(format!("{}.wasm", self.name))
@@ -225,6 +267,21 @@ mod tests {
                 "{}",
                 kernel.name
             );
+        }
+    }
+
+    #[test]
+    fn every_kernel_is_embedded() {
+        let embedded = embedded();
+        assert_eq!(
+            embedded
+                .iter()
+                .map(|it| it.kernel.clone())
+                .collect::<Vec<_>>(),
+            all().unwrap()
+        );
+        for Embedded { kernel, wasm } in embedded {
+            assert_eq!(kernel.wasm().unwrap(), wasm, "{}", kernel.name);
         }
     }
 

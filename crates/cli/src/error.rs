@@ -56,6 +56,48 @@ pub enum CliError {
     /// A key without a value.
     #[error("--set {0}: wanted a key and a value, such as tier-up.eagerness=0.5")]
     NoSetting(String),
+    /// A program that is to be tuned does not come to its end.
+    #[error(
+        "{} can't be tuned, for under the profile to begin with it is {failure}\n\
+         A program to tune ends by itself, with the same result each time, well within --budget.",
+        file.display()
+    )]
+    NothingToTune {
+        /// The program.
+        file: PathBuf,
+        /// What became of it.
+        failure: String,
+    },
+    /// There is no such kernel.
+    #[error(
+        "there is no kernel `{name}`{}; `upshift bench --list` shows which there are\n\
+         A module is given by its path, and the function to call by --invoke.",
+        similar.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+    )]
+    UnknownKernel {
+        /// What was asked for.
+        name: String,
+        /// A name that is like it.
+        similar: Option<String>,
+    },
+    /// A program gave something else than it must, or than it gave elsewhere.
+    #[error(
+        "{program} gave {result} in `{contender}`, but {expected} is right, or what came out before\n\
+         This is an error of Upshift's, or the program is not the same each time."
+    )]
+    WrongResult {
+        /// Which.
+        program: String,
+        /// In which tier or profile.
+        contender: String,
+        /// Its result.
+        result: String,
+        /// What it should have been.
+        expected: String,
+    },
+    /// A picture can't be drawn.
+    #[error("cannot draw the picture: {0}")]
+    Picture(String),
     /// The value of an option is out of its range.
     #[error("`{option}` is {value}, but must be {allowed}")]
     Option {

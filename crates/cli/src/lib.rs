@@ -11,29 +11,35 @@
 //! assert!(String::from_utf8(stderr).unwrap().starts_with("error: cannot read no-such-file.wasm"));
 //! ```
 
+mod bench;
 mod deadline;
 mod emit;
 mod error;
 mod exports;
 mod inspect;
 mod limits;
+mod machine;
 mod options;
 mod perf;
 mod phases;
+mod picture;
 mod profile;
 mod program;
 mod report;
 mod run;
 mod scripts;
 mod stack;
+mod statistics;
 mod summary;
 mod timeline;
+mod tune;
 mod tuning;
 mod values;
 pub mod wast;
 
 use std::io::{self, Write};
 
+pub use bench::Bench;
 pub use error::{CliError, Result};
 pub use limits::{Limits, SizeLimit, TimeLimit};
 pub use options::{
@@ -42,6 +48,7 @@ pub use options::{
 pub use perf::Perf;
 pub use profile::{Check, Profile, ProfileCommand, Show};
 pub use timeline::TierLog;
+pub use tune::Tune;
 pub use tuning::Tuning;
 
 /// How the command ended.
@@ -74,6 +81,8 @@ pub fn execute(cli: &Cli, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Sta
     let done = match &cli.command {
         Command::Run(options) => run::run(options, stdout, stderr).map(|()| Status::Success),
         Command::Inspect(options) => inspect::inspect(options, stdout).map(|()| Status::Success),
+        Command::Bench(options) => bench::bench(options, stdout).map(|()| Status::Success),
+        Command::Tune(options) => tune::tune(options, stdout).map(|()| Status::Success),
         Command::Profile(options) => profile::profile(options, stdout, stderr),
         Command::Wast(options) => scripts::run(options, stdout),
     };

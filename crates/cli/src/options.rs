@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use upshift::{Config, TierMode};
 
+use crate::bench::Bench;
 use crate::limits::Limits;
 use crate::perf::Perf;
 use crate::profile::Profile;
 use crate::timeline::TierLog;
+use crate::tune::Tune;
 use crate::tuning::Tuning;
 
 /// The whole command line.
@@ -37,6 +39,8 @@ Examples:
   upshift run fib.wasm --invoke fib 40          call the export `fib` with the argument 40
   upshift inspect fib.wasm                      imports, exports and the size of a module
   upshift profile list                          profiles for short tools, long compute and others
+  upshift tune --budget 2m program.wasm         find the profile that suits a program
+  upshift bench nbody fib                       measure kernels, tier by tier
   upshift wast tests/*.wast                     run scripts of the specification's test suite
 
 Exit status: 0 when all went well; 1 for a mistake in the command, a module that cannot be run, or a
@@ -62,6 +66,18 @@ pub enum Command {
     Inspect(Inspect),
     /// Show and check tiering profiles: all that can be tuned.
     Profile(Profile),
+    /// Search for the profile under which a program takes the least time.
+    #[command(
+        long_about = "Searches for the tiering profile under which a program takes the least time, on your input, by \
+        running it again and again. Says what makes a difference, and what is noise."
+    )]
+    Tune(Box<Tune>),
+    /// Measure kernels, or a function of a module, in several tiers and profiles.
+    #[command(
+        long_about = "Measures kernels, or a function of a module, in several tiers and profiles beside each \
+        other: until the first result, compiling, warming up, and in the steady state. Results are checked."
+    )]
+    Bench(Box<Bench>),
     /// Run scripts of the specification's test suite.
     #[command(
         long_about = "Runs scripts of the specification's test suite: modules, calls, and assertions on what \
@@ -131,6 +147,21 @@ impl fmt::Display for Run {
             }
         }
         Ok(())
+    }
+}
+
+impl Run {
+    /// `upshift run FILE --invoke NAME ARGS`, with no other options.
+    pub(crate) fn of(file: PathBuf, invoke: Option<String>, args: &[String]) -> Self {
+        let command = ["upshift", "run", "-"];
+        let parsed = Cli::try_parse_from(command).map(|cli| cli.command);
+        let Ok(Command::Run(mut run)) = parsed else {
+            unreachable!("a command line of ours");
+        };
+        run.file = file;
+        run.invoke = invoke;
+        run.args = args.iter().map(OsString::from).collect();
+        *run
     }
 }
 
@@ -287,6 +318,14 @@ impl ModuleOptions {
 }
 
 impl TierChoice {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Baseline => "baseline",
+            Self::Llvm => "llvm",
+        }
+    }
+
     pub(crate) fn mode(self) -> TierMode {
         match self {
             Self::Auto => TierMode::Auto,

@@ -131,7 +131,10 @@ fn refused(error: &upshift::Error, store: &Store<()>) -> Option<LimitError> {
 }
 
 /// The name and type of the export that the command line asks for.
-fn function_to_call<'a>(options: &'a Run, module: &Module) -> Result<(&'a str, FuncType)> {
+pub(crate) fn function_to_call<'a>(
+    options: &'a Run,
+    module: &Module,
+) -> Result<(&'a str, FuncType)> {
     let name = options.invoke.as_deref().unwrap_or(START);
     let file = || options.file.clone();
     match module.get_export(name) {
@@ -157,7 +160,7 @@ fn function_to_call<'a>(options: &'a Run, module: &Module) -> Result<(&'a str, F
     }
 }
 
-fn arguments(name: &str, ty: &FuncType, texts: &[OsString]) -> Result<Vec<Val>> {
+pub(crate) fn arguments(name: &str, ty: &FuncType, texts: &[OsString]) -> Result<Vec<Val>> {
     if texts.len() != ty.params().len() {
         return Err(CliError::ArgumentCount {
             name: name.to_owned(),
@@ -184,7 +187,7 @@ fn arguments(name: &str, ty: &FuncType, texts: &[OsString]) -> Result<Vec<Val>> 
         .collect()
 }
 
-fn check_imports(options: &Run, module: &Module) -> Result<()> {
+pub(crate) fn check_imports(options: &Run, module: &Module) -> Result<()> {
     let describe = |import: upshift::ImportType<'_>| {
         let (first, second) = (
             exports::printable(import.module()),
