@@ -45,7 +45,7 @@ pub use instantiate::{ImportTypeError, InstantiateError, Instantiated};
 pub use interrupt::InterruptState;
 pub use limits::{GrowError, LimitError, Resource, ResourceLimits};
 pub use matching::matches;
-pub use memory::{GUARDED_RESERVATION, Memory, MemoryError, MemoryPlan};
+pub use memory::{GUARDED_RESERVATION, MEMORY_HEADROOM, Memory, MemoryError, MemoryPlan};
 pub use sampler::{Sampler, Samples, TimedSample};
 pub use store::{StoreConfig, StoreCore, StoreId};
 pub use table::{Table, TableError};

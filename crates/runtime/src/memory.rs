@@ -14,9 +14,16 @@ use crate::limits::{Account, GrowError, LimitError, Resource};
 use crate::pool::PooledReservation;
 use crate::{TrapCode, VMMemory};
 
+/// Bytes below 4 GiB that no 32-bit memory reaches: an address that was accessed, plus as much as this, does not wrap
+/// around.
+pub const MEMORY_HEADROOM: u64 = 1 << 20;
+
 /// Address space that a guest access to a 32-bit memory cannot leave: the index and the static offset
-/// reach 2^33 - 2, and no access is wider than the rest.
-pub const GUARDED_RESERVATION: u64 = (8 << 30) + (64 << 10);
+/// reach 2^33 - 2, generated code may have added the headroom to an index, and no access is wider than the rest.
+pub const GUARDED_RESERVATION: u64 = (8 << 30) + MEMORY_HEADROOM + (64 << 10);
+
+/// What a 32-bit memory can have at most.
+const MAX_PAGES: u64 = WASM_MAX_PAGES - MEMORY_HEADROOM / WASM_PAGE_SIZE;
 
 /// How address space is set aside for memories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +94,9 @@ pub enum MemoryError {
         reservation: u64,
     },
     /// More than a 32-bit memory can have.
-    #[error("a memory of {pages} pages is larger than 4 GiB")]
+    #[error(
+        "a memory of {pages} pages is too large; it can have {MAX_PAGES}, which is 1 MiB less than 4 GiB"
+    )]
     TooLarge {
         /// Pages wanted.
         pages: u64,
@@ -122,7 +131,7 @@ impl fmt::Debug for Memory {
     }
 }
 
-const MAX_BYTES: u64 = WASM_MAX_PAGES * WASM_PAGE_SIZE;
+const MAX_BYTES: u64 = MAX_PAGES * WASM_PAGE_SIZE;
 
 impl Memory {
     /// A zeroed memory of its type's minimum size.
@@ -131,13 +140,10 @@ impl Memory {
     /// When address space or memory cannot be had.
     pub(crate) fn new(ty: MemoryType, plan: MemoryPlan) -> Result<Self, MemoryError> {
         let pages = ty.minimum;
-        if pages > WASM_MAX_PAGES {
+        if pages > MAX_PAGES {
             return Err(MemoryError::TooLarge { pages });
         }
-        let maximum = ty
-            .maximum
-            .unwrap_or(WASM_MAX_PAGES)
-            .clamp(pages, WASM_MAX_PAGES);
+        let maximum = ty.maximum.unwrap_or(MAX_PAGES).clamp(pages, MAX_PAGES);
         let (reserve, capacity) = if plan.guarded {
             (plan.reservation.max(GUARDED_RESERVATION), MAX_BYTES)
         } else {
@@ -227,11 +233,7 @@ impl Memory {
     /// changed then.
     pub(crate) fn grow(&self, delta: u64, account: &mut Account) -> Result<u64, GrowError> {
         let current = self.pages();
-        let maximum = self
-            .ty
-            .maximum
-            .unwrap_or(WASM_MAX_PAGES)
-            .min(WASM_MAX_PAGES);
+        let maximum = self.ty.maximum.unwrap_or(MAX_PAGES).min(MAX_PAGES);
         let pages = current.saturating_add(delta);
         if pages > maximum {
             return Err(GrowError::Maximum {
@@ -379,13 +381,14 @@ mod tests {
     }
 
     #[test]
-    fn a_memory_reaches_four_gibibytes_and_no_more() {
+    fn a_memory_ends_a_mebibyte_before_four_gibibytes() {
         let memory = memory(0, None, MemoryPlan::GUARDED);
         let mut account = Account::default();
-        assert_eq!(memory.grow(65536, &mut account).unwrap(), 0);
-        memory.write((4 << 30) - 1, &[1]).unwrap();
+        assert_eq!(memory.grow(MAX_PAGES, &mut account).unwrap(), 0);
+        let last = (4 << 30) - MEMORY_HEADROOM - 1;
+        memory.write(last, &[1]).unwrap();
         assert_eq!(
-            memory.write((4 << 30) - 1, &[1, 2]),
+            memory.write(last, &[1, 2]),
             Err(TrapCode::MemoryOutOfBounds)
         );
         memory.grow(1, &mut account).unwrap_err();

@@ -1,5 +1,6 @@
 //! The embedding API as its users see it, from modules to traps. One binary, one file a subject.
 
+mod addresses;
 mod calls;
 mod configuration;
 mod host_functions;

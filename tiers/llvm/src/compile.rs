@@ -22,7 +22,9 @@ use upshift_translate::{
     ModuleCompiler, ModuleUnit, translate,
 };
 
+use crate::addresses;
 use crate::canonicalize;
+use crate::counters;
 use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribute};
 use crate::link::{LinkError, link};
 use crate::locations::Locations;
@@ -31,6 +33,9 @@ use crate::target::{self, Processor};
 use crate::tier::{NAME, Settings};
 use crate::unit::{Callees, Member, Plan, Summaries};
 use crate::wide_multiply;
+
+/// What our own passes want to see: values instead of locals, and expressions in LLVM's usual form.
+const PREPARATION: &str = "function(sroa,early-cse,instcombine<no-verify-fixpoint>)";
 
 /// Compiles functions of one module through LLVM.
 pub struct LlvmCompiler {
@@ -304,13 +309,12 @@ impl LlvmCompiler {
                 )
             })
         };
+        run(PREPARATION, PassBuilderOptions::create())?;
         if plan.multiplications >= wide_multiply::MULTIPLICATIONS {
-            run(
-                "function(sroa,early-cse,instcombine<no-verify-fixpoint>)",
-                PassBuilderOptions::create(),
-            )?;
             wide_multiply::replace(module, context);
         }
+        counters::start_at_zero(module, context);
+        addresses::relate(module, context);
         run(pipeline, passes)?;
         if canonicalize::widen(module) {
             run("always-inline", PassBuilderOptions::create())?;

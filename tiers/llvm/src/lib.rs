@@ -3,8 +3,11 @@
 //! A unit is one LLVM module: the function asked for and the callees worth inlining (`unit`). The emitter
 //! fills it, `compile` runs the passes and emits an object in memory, `link` places that.
 
+mod addresses;
 mod canonicalize;
 mod compile;
+mod counters;
+mod dominators;
 mod emitter;
 mod fatal;
 mod guesses;
