@@ -82,9 +82,9 @@ impl Module {
         validation: Validation,
     ) -> Result<Self, ModuleError> {
         if is_binary(&bytes) {
-            Self::take(bytes, features, validation)
+            Self::parse_owned_binary(bytes, features, validation)
         } else {
-            Self::take(encode_text(path, &bytes)?, features, validation)
+            Self::parse_owned_binary(encode_text(path, &bytes)?, features, validation)
         }
     }
 
@@ -96,10 +96,14 @@ impl Module {
         bytes: impl Into<Vec<u8>>,
         features: &Features,
     ) -> Result<Self, ModuleError> {
-        Self::take(bytes.into(), features, Validation::Whole)
+        Self::parse_owned_binary(bytes.into(), features, Validation::Whole)
     }
 
-    fn take(
+    /// The same as [`Module::parse_owned`], but text is malformed.
+    ///
+    /// # Errors
+    /// As [`Module::parse_binary`].
+    pub fn parse_owned_binary(
         bytes: Vec<u8>,
         features: &Features,
         validation: Validation,

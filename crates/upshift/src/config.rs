@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use upshift_module::Features;
+use upshift_module::{Features, Validation};
 use upshift_tiering::{Chaos, TierEvent, TierMode, TieringOptions, TieringProfile};
 
 /// Options of an [`Engine`](crate::Engine).
@@ -156,6 +156,14 @@ impl Config {
     pub fn lazy_validation(&mut self, enable: bool) -> &mut Self {
         self.lazy_validation = enable;
         self
+    }
+
+    /// How much of a module is validated when it is made.
+    pub(crate) fn validation(&self) -> Validation {
+        match self.lazy_validation {
+            true => Validation::BodiesWhenCompiled,
+            false => Validation::Whole,
+        }
     }
 
     /// The most stack that WebAssembly may use below its host caller, in bytes; 4 MiB by default.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use upshift_module::{Entity, Validation};
+use upshift_module::Entity;
 use upshift_runtime::ModuleRuntime;
 use upshift_tiering::{FunctionStats, FunctionTier, ModuleTiering, TierMode, TierStats};
 use upshift_translate::{CodeForm, CompileRequest, EntryPoint};
@@ -91,7 +91,12 @@ impl Module {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn from_binary(engine: &Engine, binary: &[u8]) -> Result<Self> {
-        let module = upshift_module::Module::parse_binary(binary, &engine.config().features)?;
+        let config = engine.config();
+        let module = upshift_module::Module::parse_owned_binary(
+            binary.to_vec(),
+            &config.features,
+            config.validation(),
+        )?;
         Self::from_parsed(engine, module)
     }
 
@@ -109,13 +114,12 @@ impl Module {
 
     fn read(engine: &Engine, path: Option<&Path>, bytes: Vec<u8>) -> Result<Self> {
         let config = engine.config();
-        let validation = if config.lazy_validation {
-            Validation::BodiesWhenCompiled
-        } else {
-            Validation::Whole
-        };
-        let module =
-            upshift_module::Module::parse_owned(path, bytes, &config.features, validation)?;
+        let module = upshift_module::Module::parse_owned(
+            path,
+            bytes,
+            &config.features,
+            config.validation(),
+        )?;
         Self::from_parsed(engine, module)
     }
 

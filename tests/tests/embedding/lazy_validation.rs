@@ -70,6 +70,16 @@ fn compiling_everything_finds_an_invalid_function() {
 }
 
 #[test]
+fn every_way_to_make_a_module_is_lazy() {
+    let lazy = engine(|_| ());
+    let binary = Module::new(&lazy, TEXT).unwrap().binary().to_vec();
+    Module::from_binary(&lazy, &binary).unwrap();
+    Module::from_binary(&lazy, TEXT.as_bytes()).unwrap_err();
+    Module::from_binary(&Engine::default(), &binary).unwrap_err();
+    Module::from_vec(&lazy, binary).unwrap();
+}
+
+#[test]
 fn validation_is_whole_unless_asked_otherwise() {
     let error = Module::new(&Engine::default(), TEXT).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Module(_)), "{error}");
