@@ -6,6 +6,7 @@
 mod addresses;
 mod canonicalize;
 mod compile;
+mod constructors;
 mod counters;
 mod dominators;
 mod emitter;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use upshift_translate::{ModuleCompiler, ModuleUnit, OptimizerOptions, Tier};
 
 use crate::compile::LlvmCompiler;
-use crate::fatal;
+use crate::{constructors, fatal};
 use crate::target::{self, Processor};
 
 /// The tier's name, as shown to users.
@@ -44,6 +44,7 @@ impl Settings {
     /// The processor for units with or without operators on vectors. Sets LLVM up when it is asked first.
     pub fn processor(&self, uses_vectors: bool) -> &Processor {
         let processors = self.processors.get_or_init(|| {
+            constructors::run();
             fatal::install_handler();
             target::triple();
             let options = &self.options;

@@ -397,3 +397,16 @@ fn a_closed_pipe_is_no_panic() {
     assert_eq!(stderr, "");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+/// Six hundred of them would take as long as a small program does.
+#[test]
+fn no_constructors_of_llvm_run_at_the_start() {
+    use object::{Object, ObjectSection};
+    let binary = std::fs::read(upshift().get_program()).unwrap();
+    let binary = object::File::parse(&*binary).unwrap();
+    let pointers = |name| binary.section_by_name(name).map_or(0, |at| at.size() / 8);
+    assert!(pointers(".init_array") < 20);
+    if cfg!(feature = "llvm") {
+        assert!(pointers("upshift_llvm_init") > 100);
+    }
+}
