@@ -173,10 +173,20 @@ pub enum CliError {
         /// What is wrong with it.
         error: upshift_module::ModuleError,
     },
+    /// A directory can't be given to the program.
+    #[error("cannot open the directory {} of {option}: {error}", directory.display())]
+    Directory {
+        /// Which option named it.
+        option: &'static str,
+        /// Which.
+        directory: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The module wants something that the command does not provide.
     #[error(
-        "{} needs imports, and this command provides none yet:\n{}\n\
-         A Rust program can define them with `upshift::Linker`.",
+        "{} needs imports that nobody provides; this command has those of WASI preview 1:\n{}\n\
+         A Rust program can define others with `upshift::Linker`.",
         file.display(), indented(imports)
     )]
     Imports {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use upshift_module::{Entity, Features, Module, SegmentMode};
+use upshift_wasi::WasiVersion;
 
 use crate::error::{CliError, Result};
 use crate::exports::printable;
@@ -43,7 +44,35 @@ fn write_imports(module: &Module, out: &mut dyn Write) -> io::Result<()> {
         let (first, second) = (printable(&import.module), printable(&import.name));
         writeln!(out, "  {first}::{second}: {}", module.import_type(import))?;
     }
-    Ok(())
+    match wasi(module) {
+        None => writeln!(out, "\nWASI: none"),
+        Some(version) => writeln!(out, "\nWASI: {version}, {}", role(module)),
+    }
+}
+
+/// The version of the first import from WASI.
+fn wasi(module: &Module) -> Option<WasiVersion> {
+    let version_of = |name: &str| {
+        [WasiVersion::Preview1, WasiVersion::Unstable]
+            .into_iter()
+            .find(|version| version.module_name() == name)
+    };
+    module
+        .imports
+        .iter()
+        .find_map(|import| version_of(&import.module))
+}
+
+/// What a module for WASI is, by what it exports.
+fn role(module: &Module) -> &'static str {
+    let exports = |name| module.exports.iter().any(|export| &*export.name == name);
+    if exports("_start") {
+        "a program"
+    } else if exports("_initialize") {
+        "a library"
+    } else {
+        "without `_start` and `_initialize`"
+    }
 }
 
 fn write_exports(module: &Module, out: &mut dyn Write) -> io::Result<()> {

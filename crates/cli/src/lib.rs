@@ -35,6 +35,7 @@ mod timeline;
 mod tune;
 mod tuning;
 mod values;
+mod wasi;
 pub mod wast;
 
 use std::io::{self, Write};
@@ -50,6 +51,7 @@ pub use profile::{Check, Profile, ProfileCommand, Show};
 pub use timeline::TierLog;
 pub use tune::Tune;
 pub use tuning::Tuning;
+pub use wasi::Given;
 
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +60,10 @@ pub enum Status {
     Success,
     /// A mistake of the user, a module that can't be run, or an assertion that does not hold.
     Failed,
-    /// The program trapped.
+    /// The program trapped, or was stopped at a limit.
     Trapped,
+    /// The program ended with this status of its own.
+    Exited(u8),
 }
 
 impl Status {
@@ -70,6 +74,7 @@ impl Status {
             Self::Success => 0,
             Self::Failed => 1,
             Self::Trapped => 134,
+            Self::Exited(status) => status,
         }
     }
 }
@@ -79,7 +84,7 @@ impl Status {
 /// Output that nobody reads any more (a closed pipe) ends the command early, without a message.
 pub fn execute(cli: &Cli, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Status {
     let done = match &cli.command {
-        Command::Run(options) => run::run(options, stdout, stderr).map(|()| Status::Success),
+        Command::Run(options) => run::run(options, stdout, stderr),
         Command::Inspect(options) => inspect::inspect(options, stdout).map(|()| Status::Success),
         Command::Bench(options) => bench::bench(options, stdout).map(|()| Status::Success),
         Command::Tune(options) => tune::tune(options, stdout).map(|()| Status::Success),

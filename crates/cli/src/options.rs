@@ -14,6 +14,7 @@ use crate::profile::Profile;
 use crate::timeline::TierLog;
 use crate::tune::Tune;
 use crate::tuning::Tuning;
+use crate::wasi::Given;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -35,7 +36,7 @@ pub struct Cli {
 
 const TOP_EXAMPLES: &str = "\
 Examples:
-  upshift run program.wasm                      call the function that programs start with, `_start`
+  upshift run program.wasm ARGS                 run a program, as if it were one of the system's own
   upshift run fib.wasm --invoke fib 40          call the export `fib` with the argument 40
   upshift inspect fib.wasm                      imports, exports and the size of a module
   upshift profile list                          profiles for short tools, long compute and others
@@ -43,19 +44,24 @@ Examples:
   upshift bench nbody fib                       measure kernels, tier by tier
   upshift wast tests/*.wast                     run scripts of the specification's test suite
 
-Exit status: 0 when all went well; 1 for a mistake in the command, a module that cannot be run, or a
-script that fails; 134 when the program trapped, with its backtrace on the standard error.
+Exit status: the program's own, if it has one; 0 when all went well; 1 for a mistake in the command, a
+module that cannot be run, or a script that fails; 134 when the program trapped or was stopped at a
+limit, with the reason on the standard error.
 
 `upshift help COMMAND` says more on each command.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a module, or one function of it.
+    /// Run a program, or one function of a module.
     #[command(
-        long_about = "Runs a module: its export `_start`, or the one that --invoke names.\n\n\
-        Results are printed one a line. If the program traps, its backtrace is printed on the standard \
-        error, and the exit status is 134."
+        long_about = "Runs a program for WASI preview 1 as if it were one of the system's own, or one function of a \
+        module.\n\n\
+        Options stand before FILE or right after it. From the first word after FILE that is none of these \
+        options, all words are the program's; `--` ends the options, too.\n\n\
+        Exit status: what the program says (its lowest eight bits), or 0 if it returns; 1 if it can't be \
+        run; 134 if it traps or is stopped at a limit, with the reason on the standard error. Results of a \
+        function are printed one a line."
     )]
     Run(Box<Run>),
     /// Show what is in a module, without running it.
@@ -94,7 +100,8 @@ pub struct Run {
     /// The module, as binary (.wasm) or text (.wat).
     pub file: PathBuf,
 
-    /// The exported function to call, instead of `_start`.
+    /// The exported function to call, instead of `_start`. In a module without `_start`, `_initialize` is called
+    /// before, if there is one.
     #[arg(long, value_name = "NAME")]
     pub invoke: Option<String>,
 
@@ -105,6 +112,10 @@ pub struct Run {
     /// How modules are read.
     #[command(flatten)]
     pub module: ModuleOptions,
+
+    /// What the program is given.
+    #[command(flatten)]
+    pub given: Given,
 
     /// What the program may use at most.
     #[command(flatten)]
@@ -118,8 +129,8 @@ pub struct Run {
     #[command(flatten)]
     pub watching: Watching,
 
-    /// Arguments for the function, as its parameter types want them. All that follows the first one
-    /// belongs to the function.
+    /// Arguments of the program; or of the function, if it takes some, as its parameter types want them. All
+    /// that follows the first one belongs to the program.
     #[arg(
         value_name = "ARGS",
         trailing_var_arg = true,
@@ -218,7 +229,8 @@ How arguments are written:
   funcref      null
 
 Examples:
-  upshift run program.wasm
+  upshift run program.wasm --dir . --env LANG=C input.txt
+  upshift run program.wasm --dir data::/data --dir-ro /etc --timeout 10s --max-memory 256MiB -- --verbose
   upshift run fib.wasm --invoke fib 40
   upshift run nbody.wasm --eager --invoke nbody 5000000
   upshift run nbody.wasm --tier-log --invoke nbody 5000000

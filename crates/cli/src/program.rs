@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 
 use upshift::{
-    ErrorKind, Extern, ExternType, FuncType, Instance, LimitError, Module, Resource, Store, Trap,
-    TrapCode, Val,
+    ErrorKind, Extern, ExternType, FuncType, InstancePre, LimitError, LinkProblem, Linker, Module,
+    Resource, Store, Trap, TrapCode, Val,
 };
+
+use upshift_wasi::{Exit, WasiCtx, WasiVersion};
 
 use crate::deadline::Deadline;
 use crate::error::{CliError, Result};
@@ -21,11 +23,21 @@ const INITIALIZE: &str = "_initialize";
 /// A module and what is to be called in it.
 pub(crate) struct Program<'a> {
     options: &'a Run,
-    module: &'a Module,
+    /// The module with its imports.
+    linked: InstancePre<WasiCtx>,
     /// An exported function.
     name: &'a str,
     /// Of the types that it takes.
     arguments: Vec<Val>,
+}
+
+/// How a program ended that nobody stopped.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// Its function returned these.
+    Returned(Vec<Val>),
+    /// It asked for an end with this status.
+    Exited(u32),
 }
 
 impl<'a> Program<'a> {
@@ -34,35 +46,57 @@ impl<'a> Program<'a> {
     /// # Errors
     /// When the module has no such function, the arguments are none of its, or something is imported that nobody
     /// provides.
-    pub(crate) fn new(options: &'a Run, module: &'a Module) -> Result<Self> {
+    pub(crate) fn new(options: &'a Run, module: &Module) -> Result<Self> {
         let (name, ty) = function_to_call(options, module)?;
-        let arguments = arguments(name, &ty, &options.args)?;
-        check_imports(options, module)?;
+        let is_wasi = WasiVersion::of(module).is_some();
+        let arguments = match ty.params().len() {
+            // They are what the program finds among its own arguments.
+            0 if is_wasi => Vec::new(),
+            _ => arguments(name, &ty, &options.args)?,
+        };
+        let mut linker = Linker::new(module.engine());
+        if is_wasi {
+            upshift_wasi::add_to_linker(&mut linker, |context| context)
+                .map_err(CliError::Engine)?;
+        }
+        let linked = linker
+            .instantiate_pre(module)
+            .map_err(|error| imports(options, error))?;
         Ok(Self {
             options,
-            module,
+            linked,
             name,
             arguments,
         })
     }
 
-    /// Runs it on this thread. Returns the results of its function.
+    /// Runs it on this thread.
     ///
     /// # Errors
-    /// When it trapped or reached a limit.
-    pub(crate) fn run(&self, deadline: Option<&Deadline>, phases: &Phases) -> Result<Vec<Val>> {
-        let mut store = Store::new(self.module.engine(), ());
+    /// When it could not be given what it should be, trapped, or reached a limit.
+    pub(crate) fn run(&self, deadline: Option<&Deadline>, phases: &Phases) -> Result<Ended> {
+        let context = self.options.given.context(self.options)?;
+        let mut store = Store::new(self.module().engine(), context);
         store.limits(self.options.limits.resources());
         if let Some(deadline) = deadline {
             deadline.stops_with(store.interrupt_handle());
         }
-        let ended = self.call(&mut store, phases);
+        let ended = match self.call(&mut store, phases) {
+            Ok(results) => Ok(Ended::Returned(results)),
+            Err(error) => error
+                .downcast::<Exit>()
+                .map(|exit| Ended::Exited(exit.status())),
+        };
         let expired = deadline.is_some_and(Deadline::end);
-        ended.or_else(|error| self.explain(error, &store, expired))
+        self.judge(ended, &store, expired)
     }
 
-    fn call(&self, store: &mut Store<()>, phases: &Phases) -> upshift::Result<Vec<Val>> {
-        let (instance, time) = timed(|| Instance::new(&mut *store, self.module, &[]));
+    fn module(&self) -> &Module {
+        self.linked.module()
+    }
+
+    fn call(&self, store: &mut Store<WasiCtx>, phases: &Phases) -> upshift::Result<Vec<Val>> {
+        let (instance, time) = timed(|| self.linked.instantiate(&mut *store));
         phases.instance.get_or_init(|| time);
         let instance = instance?;
         if self.is_library() {
@@ -80,7 +114,7 @@ impl<'a> Program<'a> {
 
     /// Whether the module wants to be initialized before anything else of it is called.
     fn is_library(&self) -> bool {
-        let function = |name| match self.module.get_export(name) {
+        let function = |name| match self.module().get_export(name) {
             Some(ExternType::Func(ty)) => Some(ty),
             _ => None,
         };
@@ -90,10 +124,15 @@ impl<'a> Program<'a> {
             && initialize.is_some_and(|ty| ty.params().len() + ty.results().len() == 0)
     }
 
-    /// What became of a program that did not return.
-    fn explain(&self, error: upshift::Error, store: &Store<()>, expired: bool) -> Result<Vec<Val>> {
+    /// What to tell of how it ended.
+    fn judge(
+        &self,
+        ended: upshift::Result<Ended>,
+        store: &Store<WasiCtx>,
+        expired: bool,
+    ) -> Result<Ended> {
         let limits = &self.options.limits;
-        let trap = error.as_trap();
+        let trap = ended.as_ref().err().and_then(upshift::Error::as_trap);
         let code = trap.map(Trap::code);
         if let (Some(limit), Some(TrapCode::Interrupted), true) = (&limits.timeout, code, expired) {
             return Err(CliError::TimeLimit {
@@ -107,27 +146,46 @@ impl<'a> Program<'a> {
                 trap: trap.clone(),
             });
         }
-        if let (Some(limit), Some(refused)) = (&limits.max_memory, refused(&error, store)) {
+        let refused = limits
+            .max_memory
+            .as_ref()
+            .zip(refused(ended.as_ref().err(), store));
+        if let Some((limit, refused)) = refused
+            && let Some(ended) = failure(&ended)
+        {
             return Err(CliError::MemoryLimit {
                 limit: limit.to_string(),
                 refused,
-                ended: trap.map(|trap| format!("the program trapped: {trap}")),
+                ended,
             });
         }
-        Err(CliError::Program(error))
+        ended.map_err(CliError::Program)
     }
 }
 
 /// What the program could not have: at its start, or later, when it was told so.
-fn refused(error: &upshift::Error, store: &Store<()>) -> Option<LimitError> {
-    let at_start = match error.kind() {
-        ErrorKind::Resource(error) => error.limit().copied(),
+fn refused(error: Option<&upshift::Error>, store: &Store<WasiCtx>) -> Option<LimitError> {
+    let at_start = match error.map(upshift::Error::kind) {
+        Some(ErrorKind::Resource(error)) => error.limit().copied(),
         _ => None,
     };
     let later = || store.refused(Resource::MemoryBytes);
     at_start
         .or_else(later)
         .or_else(|| store.refused(Resource::TableElements))
+}
+
+/// If a program did not end well: how, unless it never began.
+fn failure(ended: &upshift::Result<Ended>) -> Option<Option<String>> {
+    match ended {
+        Ok(Ended::Returned(_) | Ended::Exited(0)) => None,
+        Ok(Ended::Exited(status)) => Some(Some(format!("It exited with status {status}."))),
+        Err(error) => Some(
+            error
+                .as_trap()
+                .map(|trap| format!("the program trapped: {trap}")),
+        ),
+    }
 }
 
 /// The name and type of the export that the command line asks for.
@@ -187,20 +245,35 @@ pub(crate) fn arguments(name: &str, ty: &FuncType, texts: &[OsString]) -> Result
         .collect()
 }
 
-pub(crate) fn check_imports(options: &Run, module: &Module) -> Result<()> {
-    let describe = |import: upshift::ImportType<'_>| {
-        let (first, second) = (
-            exports::printable(import.module()),
-            exports::printable(import.name()),
-        );
-        format!("{first}::{second}: {}", import.ty())
+/// What is told of imports that are not defined.
+fn imports(options: &Run, error: upshift::Error) -> CliError {
+    let Some(link) = error.as_link() else {
+        return CliError::Program(error);
     };
-    let imports: Vec<_> = module.imports().map(describe).collect();
-    if imports.is_empty() {
-        return Ok(());
-    }
-    Err(CliError::Imports {
+    let describe = |problem: &LinkProblem| match problem {
+        LinkProblem::Unknown {
+            module,
+            name,
+            wanted,
+        } => {
+            let (module, name) = (exports::printable(module), exports::printable(name));
+            format!("{module}::{name}: {wanted}")
+        }
+        other => exports::printable(&other.to_string()),
+    };
+    CliError::Imports {
         file: options.file.clone(),
-        imports,
-    })
+        imports: link.problems().iter().map(describe).collect(),
+    }
+}
+
+/// For commands that give a program nothing.
+///
+/// # Errors
+/// When it imports something.
+pub(crate) fn check_imports(options: &Run, module: &Module) -> Result<()> {
+    match Linker::<()>::new(module.engine()).instantiate_pre(module) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(imports(options, error)),
+    }
 }

@@ -5,20 +5,22 @@ use std::path::Path;
 
 use upshift::{Config, Engine, Module, TierMode};
 
+use crate::Status;
 use crate::deadline::Deadline;
 use crate::emit::Emit;
 use crate::error::{CliError, Result};
 use crate::options::Run;
 use crate::perf::PerfNames;
 use crate::phases::{Phases, timed};
-use crate::program::Program;
+use crate::program::{Ended, Program};
 use crate::report::{Ending, Recorder};
 use crate::stack::with_stack;
 use crate::summary::Measured;
 use crate::timeline::TierLog;
 use crate::values;
 
-pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Result<Status> {
+    outlive_full_files();
     // What the program is limited to includes the way there.
     let deadline = options.limits.timeout.as_ref();
     let deadline = deadline.map(Deadline::start).transpose()?;
@@ -54,7 +56,8 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     let (module, phases) = load(&engine, &options.file)?;
 
     if let Some(emit) = emit {
-        return emit.print(&module, stdout);
+        emit.print(&module, stdout)?;
+        return Ok(Status::Success);
     }
 
     // All mistakes of the user are found before anything of the module runs.
@@ -68,7 +71,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
         let ended = program.run(deadline.as_ref(), &phases);
         (ended, measured.map(Measured::stop))
     })?;
-    if let Ok(results) = &ended {
+    if let Ok(Ended::Returned(results)) = &ended {
         for result in results {
             writeln!(stdout, "{}", values::format(result))?;
         }
@@ -90,7 +93,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
                     module: &module,
                     started: measured.start,
                     samples: measured.samples.as_ref(),
-                    failure: ended.as_ref().err().map(ToString::to_string),
+                    failure: failure(&ended),
                 },
             ),
             _ => Ok(()),
@@ -98,7 +101,27 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     });
     let named = perf.map_or(Ok(()), |perf| perf.finish());
     // What became of the program is more important.
-    ended.and(told).and(named)
+    match ended? {
+        // As for any process, only the lowest bits are left.
+        Ended::Exited(status @ 1..) => Ok(Status::Exited(status as u8)),
+        Ended::Exited(0) | Ended::Returned(_) => told.and(named).map(|()| Status::Success),
+    }
+}
+
+/// How a program ended, if not well.
+fn failure(ended: &Result<Ended>) -> Option<String> {
+    match ended {
+        Ok(Ended::Returned(_) | Ended::Exited(0)) => None,
+        Ok(Ended::Exited(status)) => Some(format!("the program exited with status {status}")),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Has writes to a file that may not grow any more fail, as those to a full disk do, and not end the process: what
+/// that means is up to the program.
+fn outlive_full_files() {
+    // SAFETY: no handler is installed, so none can do anything wrong.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Has the engine tell its events to whoever wants to hear them.

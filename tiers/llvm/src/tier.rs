@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use upshift_translate::{ModuleCompiler, ModuleUnit, OptimizerOptions, Tier};
 
 use crate::compile::LlvmCompiler;
-use crate::{constructors, fatal};
 use crate::target::{self, Processor};
+use crate::{constructors, fatal};
 
 /// The tier's name, as shown to users.
 pub(crate) const NAME: &str = "llvm";

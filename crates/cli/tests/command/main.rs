@@ -3,6 +3,7 @@
 mod limits;
 #[path = "../support/mod.rs"]
 mod support;
+mod wasi;
 
 use std::io::Read;
 use std::process::Stdio;
