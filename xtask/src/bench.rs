@@ -4,7 +4,8 @@ use crate::failure::Failure;
 use crate::{process, setup};
 
 pub const DETAILS: &str = "\
-Runs `cargo bench` on the package of the benches, with ARGS. Useful ones:
+Runs `cargo bench` on the package of the benches, with ARGS: the kernels on each tier, from hot to LLVM, one module on
+several threads (`tiers`), compile throughput and first results (`compile`), calls and instances (`calls`). Useful ones:
   --bench NAME                       one file of benches only
   -- WORD                            only the benches whose name contains WORD
   -- --save-baseline before          keep the results under a name
