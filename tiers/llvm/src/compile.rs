@@ -262,6 +262,7 @@ impl LlvmCompiler {
             ("probe-stack", "inline-asm"),
             ("target-cpu", &processor.cpu),
             ("target-features", &processor.features),
+            ("tune-cpu", &processor.tune),
             ("prefer-vector-width", &vector_bits),
         ] {
             let attribute = context.create_string_attribute(key, value);

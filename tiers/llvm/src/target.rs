@@ -12,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 pub(crate) struct Processor {
     pub cpu: String,
     pub features: String,
+    /// The processor for whose timing code is arranged.
+    pub tune: String,
 }
 
 /// What every processor that this tier runs on has (x86-64-v2).
@@ -26,6 +28,11 @@ const NO_GATHER: &str = ",+prefer-no-gather,+prefer-no-scatter";
 /// operators on vectors have it.
 const NO_AVX512: &str = ",-avx512f";
 
+/// Intel's processors from Alder Lake and Sapphire Rapids on, and what they have that earlier ones lack. A virtual
+/// machine hides some of what LLVM tells them apart by: it takes a Sapphire Rapids for a Rocket Lake, for which it makes a
+/// bytecode interpreter 1.33 times slower.
+const GOLDEN_COVE: (&str, &str) = ("alderlake", "+avxvnni,");
+
 impl Processor {
     /// The name that stands for this machine's.
     pub const NATIVE: &str = "native";
@@ -37,22 +44,31 @@ impl Processor {
         match name {
             Self::NATIVE => {
                 let mut features = TargetMachine::get_host_cpu_features().to_string();
+                let cpu = TargetMachine::get_host_cpu_name().to_string();
+                let tune = match GOLDEN_COVE {
+                    (name, feature) if cpu == "rocketlake" && features.contains(feature) => name,
+                    _ => &cpu,
+                };
+                let tune = tune.to_owned();
                 features.push_str(NO_GATHER);
                 if !avx512 {
                     features.push_str(NO_AVX512);
                 }
                 Self {
-                    cpu: TargetMachine::get_host_cpu_name().to_string(),
+                    cpu,
                     features,
+                    tune,
                 }
             }
             "generic" => Self {
                 cpu: GENERIC.to_owned(),
                 features: String::new(),
+                tune: GENERIC.to_owned(),
             },
             cpu => Self {
                 cpu: cpu.to_owned(),
                 features: String::new(),
+                tune: cpu.to_owned(),
             },
         }
     }
