@@ -51,6 +51,9 @@ pub(crate) struct Member {
     pub calls_itself_as: Option<usize>,
     /// Whether it makes calls, so that it must look after its stack.
     pub makes_calls: bool,
+    /// Whether likely targets of its calls through tables are called directly. Not in what is itself there as
+    /// such a target: a tree's methods would all be inlined into one another.
+    pub guesses: bool,
 }
 
 /// The functions of a unit. The first is the one asked for.
@@ -86,6 +89,7 @@ impl Plan {
                 always_inline: false,
                 calls_itself_as: None,
                 makes_calls: first.makes_calls(),
+                guesses: true,
             }],
             operators: first.operators,
             multiplications: first.multiplications,
@@ -155,19 +159,19 @@ impl Plan {
         while let Some(&member) = self.members.get(next) {
             next += 1;
             let summary = summaries.get(module, member.defined)?;
-            let mut callees = summary.calls.clone();
+            let mut callees: Vec<_> = summary.calls.iter().map(|&callee| (callee, true)).collect();
             for &call in &summary.indirect_calls {
                 let fixed = tables.fixed(module, summaries, call.table);
                 let targets = fixed.map(|fixed| fixed.targets(module, call.type_index));
                 if let Some(few) = targets.filter(Targets::are_few) {
-                    callees.extend(few.fitting.iter().map(|&(_, function)| function));
-                    continue;
+                    callees.extend(few.fitting.iter().map(|&(_, function)| (function, true)));
+                } else if member.guesses {
+                    let samples = calls.samples(call.offset);
+                    let guesses = guesses(module, &samples, options, call);
+                    callees.extend(guesses.iter().map(|guess| (guess.function, false)));
                 }
-                let samples = calls.samples(call.offset);
-                let guesses = guesses(module, &samples, options, call);
-                callees.extend(guesses.iter().map(|guess| guess.function));
             }
-            for callee in callees {
+            for (callee, guesses) in callees {
                 let Some(callee) = module.defined_function(callee) else {
                     continue;
                 };
@@ -195,6 +199,7 @@ impl Plan {
                     always_inline: false,
                     calls_itself_as: Some(place),
                     makes_calls: summary.makes_calls(),
+                    guesses: guesses && member.guesses,
                 });
             }
         }
@@ -218,6 +223,11 @@ pub(crate) struct Callees<'u, 'ctx> {
 }
 
 impl<'ctx> Callees<'_, 'ctx> {
+    /// Whether likely targets of calls through tables are called directly.
+    pub fn guesses(&self) -> bool {
+        self.plan.members[self.member].guesses
+    }
+
     /// The function of the unit that a call goes to; none if it goes through the slot.
     pub fn get(&self, defined: u32) -> Option<FunctionValue<'ctx>> {
         let member = &self.plan.members[self.member];

@@ -230,6 +230,9 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     /// What the current operator, a call through a table, probably reaches.
     pub(super) fn probable_targets(&self, table: u32, type_index: u32) -> SmallVec<[Guess; 4]> {
+        if !self.callees.guesses() {
+            return SmallVec::new();
+        }
         let call = IndirectCall {
             offset: self.offset,
             table,
