@@ -37,6 +37,9 @@ use crate::wide_multiply;
 /// What our own passes want to see: values instead of locals, and expressions in LLVM's usual form.
 const PREPARATION: &str = "function(sroa,early-cse,instcombine<no-verify-fixpoint>)";
 
+/// Brings callees into their callers, and those back into that form.
+const INLINING: &str = "cgscc(inline),function(sroa,early-cse,instcombine<no-verify-fixpoint>)";
+
 /// Compiles functions of one module through LLVM.
 pub struct LlvmCompiler {
     settings: Arc<Settings>,
@@ -313,6 +316,10 @@ impl LlvmCompiler {
         run(PREPARATION, PassBuilderOptions::create())?;
         if plan.multiplications >= wide_multiply::MULTIPLICATIONS {
             wide_multiply::replace(module, context);
+        }
+        if plan.members.len() > 1 {
+            // What callees write to through pointers is a part of their caller's frame, which is best known there.
+            run(INLINING, PassBuilderOptions::create())?;
         }
         counters::start_at_zero(module, context);
         addresses::relate(module, context);
