@@ -34,6 +34,26 @@ pub struct Given {
 }
 
 impl Given {
+    /// The same as a command line has it.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let Self {
+            dir,
+            dir_ro,
+            env,
+            inherit_env,
+        } = self;
+        let mut arguments = Vec::new();
+        for (option, values) in [("--dir", dir), ("--dir-ro", dir_ro), ("--env", env)] {
+            for value in values {
+                arguments.extend([OsString::from(option), value.clone()]);
+            }
+        }
+        if *inherit_env {
+            arguments.push("--inherit-env".into());
+        }
+        arguments
+    }
+
     /// What a program gets that is started like this.
     ///
     /// # Errors

@@ -122,3 +122,49 @@ fn options_of_run_are_passed_on() {
     );
     check_failure(&refused, &["can't be tuned", "nonsense"]);
 }
+
+/// Traps unless it reads `hello`, finds a directory open and has an argument and a variable.
+const WASI: &str = r#"
+(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $env (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\40\00\00\00\05\00\00\00")
+  (func $want (param i32) (if (i32.eqz (local.get 0)) (then unreachable)))
+  (func (export "_start")
+    (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (call $want (i32.eq (i32.load (i32.const 64)) (i32.const 0x6c6c6568)))
+    (call $want (i32.eqz (call $prestat (i32.const 3) (i32.const 8))))
+    (drop (call $args (i32.const 8) (i32.const 12)))
+    (call $want (i32.eq (i32.load (i32.const 8)) (i32.const 2)))
+    (drop (call $env (i32.const 8) (i32.const 12)))
+    (call $want (i32.eq (i32.load (i32.const 8)) (i32.const 1)))))
+"#;
+
+#[test]
+fn a_wasi_program_gets_its_input_arguments_and_files_each_time() {
+    let files = Files::new();
+    let program = files.write("wants.wat", WASI);
+    let mut command = upshift();
+    command.args(["tune", "--budget=1s", "--env=A=b", "--stdin"]);
+    command
+        .arg(files.write("input", "hello"))
+        .arg("--dir")
+        .arg(files.path());
+    let ended = run(command.arg(&program).arg("argument"));
+    assert_eq!(
+        (ended.status, ended.stderr.as_str()),
+        (0, ""),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("# Found by `upshift tune "),
+        "{}",
+        ended.stdout
+    );
+    let ended = run(upshift().args(["tune", "--budget=1s"]).arg(&program));
+    check_failure(&ended, &["can't be tuned", "trapped"]);
+}

@@ -235,7 +235,7 @@ fn bars(
     };
     let groups: Vec<Vec<Estimate>> = programs.iter().map(|rows| relative(rows)).collect();
     let highest = groups.iter().flatten().map(|it| it.high);
-    let highest = highest.fold(1.0, f64::max) * 1.1;
+    let highest = highest.fold(1.0, f64::max) * 1.3;
     let mut chart = ChartBuilder::on(panel)
         .margin(8)
         .caption(title, ("sans-serif", 16))

@@ -24,6 +24,7 @@ use crate::error::{CliError, Result};
 use crate::limits::TimeLimit;
 use crate::machine::Machine;
 use crate::tuning::Tuning;
+use crate::wasi::Given;
 
 use child::Program;
 use report::About;
@@ -65,7 +66,11 @@ pub struct Tune {
     #[arg(long, value_name = "FILE")]
     pub stdin: Option<PathBuf>,
 
-    /// An option of `upshift run` for every run, such as --run=--dir=data or --run=--max-memory=1GiB.
+    /// What the program is given.
+    #[command(flatten)]
+    pub given: Given,
+
+    /// Any other option of `upshift run` for every run, such as --run=--max-memory=1GiB.
     #[arg(long = "run", value_name = "OPTION", allow_hyphen_values = true)]
     pub run: Vec<OsString>,
 
@@ -89,8 +94,8 @@ that it reads.
 
 Examples:
   upshift tune nbody.wasm --invoke nbody 5000000
-  upshift tune --budget 5m -o tuned.toml --svg tuned.svg program.wasm input.txt
-  upshift run --profile tuned.toml program.wasm input.txt";
+  upshift tune --budget 5m -o tuned.toml --svg tuned.svg --dir . program.wasm input.txt
+  upshift run --profile tuned.toml --dir . program.wasm input.txt";
 
 pub(crate) fn tune(options: &Tune, stdout: &mut dyn Write) -> Result<()> {
     let tuning = Tuning {
@@ -179,6 +184,7 @@ fn cannot_write(file: &Path, error: std::io::Error) -> CliError {
 /// What `upshift run` is given behind the profile.
 fn arguments(options: &Tune) -> Vec<OsString> {
     let mut arguments = options.run.clone();
+    arguments.extend(options.given.arguments());
     if let Some(name) = &options.invoke {
         arguments.push("--invoke".into());
         arguments.push(name.into());

@@ -97,7 +97,7 @@ fn write_stage(stage: &Stage, out: &mut dyn Write) -> io::Result<()> {
 fn verdict(candidate: &Candidate, comparison: &Comparison) -> String {
     match &candidate.fate {
         Fate::Ran => comparison.verdict().text().to_owned(),
-        Fate::Behind => "slower, not run on".to_owned(),
+        Fate::Behind => "behind, not run on".to_owned(),
         Fate::Failed(_) => failure(candidate),
     }
 }
