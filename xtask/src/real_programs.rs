@@ -81,6 +81,18 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     }
 }
 
+/// What has to hold before a change lands: SQLite, in the modes that start soon, and a line printed in those that compile
+/// everything by LLVM first, which takes minutes for SQLite; by the same build as the tests.
+///
+/// # Errors
+/// If fetching or building fails, or a program does something else than it should.
+pub fn run_for_tests() -> Result<(), Failure> {
+    let soon = "upshift-baseline,upshift-auto,upshift-auto-soon";
+    let hello = run(&["--dev", "hello"].map(str::to_owned));
+    let sqlite = run(&["--dev", "--engines", soon, "sqlite"].map(str::to_owned));
+    hello.and(sqlite)
+}
+
 fn list() {
     println!("programs and their runs:");
     for program in programs::PROGRAMS {

@@ -2,11 +2,11 @@
 //! nextest where it is installed.
 
 use crate::failure::Failure;
-use crate::{process, setup};
+use crate::{process, real_programs, setup};
 
 pub const DETAILS: &str = "\
-Without ARGS: every example in the documentation, every test of the workspace, then the specification's suite and the
-command once more without LLVM.
+Without ARGS: every example in the documentation, every test of the workspace, SQLite in the modes that start soon (see
+`cargo xtask help real-programs`), then the specification's suite and the command once more without LLVM.
 With ARGS: what they select, for cargo-nextest if it is installed and otherwise for cargo test; no examples.
   cargo xtask test traps                     tests whose name contains `traps`
   cargo xtask test --package upshift-module  one package
@@ -21,6 +21,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
             // All parts run in any case: whoever reads the log of a failed run wants to know all of it.
             let examples = run_examples(&[]);
             let tests = run_tests(if in_ci { &["--no-fail-fast"] } else { &[] });
+            let real_programs = real_programs::run_for_tests();
             let without_llvm = run_without_llvm();
             if !setup::has("browser") {
                 eprintln!(
@@ -28,7 +29,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
                      `cargo xtask setup browser`"
                 );
             }
-            tests.and(examples).and(without_llvm)
+            tests.and(examples).and(real_programs).and(without_llvm)
         }
         Some((first, rest)) if first == "--doc" => {
             run_examples(&rest.iter().map(String::as_str).collect::<Vec<_>>())
