@@ -25,8 +25,9 @@ static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());
 /// The process that started them: a forked child has none of their threads.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// The longest wait: an end that never comes would be worse than one that may go wrong.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest wait. Caps on size keep compiles to seconds, but a worker of low priority may be starved for many
+/// times that on a busy machine, and an end too early is a crash. An end that never comes would be worse.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Waits when the main thread ends, and with it the process.
 struct MainThread;
