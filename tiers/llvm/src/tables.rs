@@ -2,7 +2,8 @@
 //! Calls through them need no more checks than the elements leave open, and may go to the few functions
 //! that fit directly.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use upshift_module::{ConstOp, ElementItems, Entity, Module, SegmentMode, ValType};
 
@@ -19,6 +20,8 @@ const MOST_DIRECT_CALLS: usize = 4;
 #[derive(Default)]
 pub(crate) struct Tables {
     fixed: OnceLock<Vec<Option<FixedTable>>>,
+    /// What calls may reach, by table and type index, as far as somebody asked.
+    targets: Mutex<HashMap<(u32, u32), Arc<Targets>>>,
 }
 
 /// A table that never changes.
@@ -48,17 +51,32 @@ impl Targets {
 
 impl Tables {
     /// A table's elements, if they never change.
-    pub fn fixed(&self, module: &Module, summaries: &Summaries, table: u32) -> Option<&FixedTable> {
+    fn fixed(&self, module: &Module, summaries: &Summaries, table: u32) -> Option<&FixedTable> {
         let all = self
             .fixed
             .get_or_init(|| find_fixed(module, summaries).unwrap_or_default());
         all.get(table as usize)?.as_ref()
     }
+
+    /// What a call through a table with this signature (a type index) may reach, if that is known for good.
+    pub fn targets(
+        &self,
+        module: &Module,
+        summaries: &Summaries,
+        table: u32,
+        type_index: u32,
+    ) -> Option<Arc<Targets>> {
+        let fixed = self.fixed(module, summaries, table)?;
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = targets.entry((table, type_index));
+        let known = known.or_insert_with(|| Arc::new(fixed.targets(module, type_index)));
+        Some(Arc::clone(known))
+    }
 }
 
 impl FixedTable {
     /// What a call with this signature (a type index) may reach.
-    pub fn targets(&self, module: &Module, type_index: u32) -> Targets {
+    fn targets(&self, module: &Module, type_index: u32) -> Targets {
         let wanted = &module.types[type_index as usize];
         let mut targets = Targets {
             fitting: Vec::new(),

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use crate::guesses::guesses;
-use crate::tables::{Tables, Targets};
+use crate::tables::Tables;
 use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
 use upshift_module::Module;
@@ -161,9 +161,8 @@ impl Plan {
             let summary = summaries.get(module, member.defined)?;
             let mut callees: Vec<_> = summary.calls.iter().map(|&callee| (callee, true)).collect();
             for &call in &summary.indirect_calls {
-                let fixed = tables.fixed(module, summaries, call.table);
-                let targets = fixed.map(|fixed| fixed.targets(module, call.type_index));
-                if let Some(few) = targets.filter(Targets::are_few) {
+                let targets = tables.targets(module, summaries, call.table, call.type_index);
+                if let Some(few) = targets.filter(|targets| targets.are_few()) {
                     callees.extend(few.fitting.iter().map(|&(_, function)| (function, true)));
                 } else if member.guesses {
                     let samples = calls.samples(call.offset);

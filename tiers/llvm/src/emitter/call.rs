@@ -63,7 +63,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 let guesses = self.probable_targets(table, type_index);
                 self.call_guessed(
                     &guesses,
-                    known.as_ref(),
+                    known.as_deref(),
                     type_index,
                     reference,
                     args,

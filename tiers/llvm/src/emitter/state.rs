@@ -1,6 +1,8 @@
 //! The emitter's state while one function is translated: its first block with all that everything else
 //! needs, its locals, and where in the module it is.
 
+use std::sync::Arc;
+
 use inkwell::basic_block::BasicBlock;
 use inkwell::builder::Builder;
 use inkwell::context::Context;
@@ -223,9 +225,9 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     }
 
     /// What a call through a table may reach, if that is known for good.
-    pub(super) fn known_targets(&self, table: u32, type_index: u32) -> Option<Targets> {
-        let fixed = self.tables.fixed(self.module, self.summaries, table)?;
-        Some(fixed.targets(self.module, type_index))
+    pub(super) fn known_targets(&self, table: u32, type_index: u32) -> Option<Arc<Targets>> {
+        self.tables
+            .targets(self.module, self.summaries, table, type_index)
     }
 
     /// What the current operator, a call through a table, probably reaches.
