@@ -283,7 +283,7 @@ fn digits(number: f64) -> String {
 
 fn title(milliseconds: u32) -> String {
     match milliseconds {
-        1000.. if milliseconds % 1000 == 0 => format!("{} s", milliseconds / 1000),
+        1000.. if milliseconds.is_multiple_of(1000) => format!("{} s", milliseconds / 1000),
         _ => format!("{milliseconds} ms"),
     }
 }
