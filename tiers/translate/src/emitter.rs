@@ -63,7 +63,7 @@ pub trait Emitter {
     /// Counts work at a loop header, at the start of its block; an OSR entry may be taken here.
     /// `operands` is the whole operand stack with its types, which goes into cells behind the locals'.
     fn poll_loop(&mut self, loop_number: u32, operands: &[(Self::Value, ValType)]) -> WorkSite;
-    /// Sets how many operators a site counts.
+    /// Sets how many operators a site counts: as many as run from there on average, as far as structure tells.
     fn set_work(&mut self, site: WorkSite, operators: u32);
 
     // Locals and stack.

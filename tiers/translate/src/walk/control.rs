@@ -5,6 +5,7 @@ use upshift_runtime::TrapCode;
 use wasmparser::{BlockType, BrTable, Operator};
 
 use super::body::value_type;
+use super::work::Work;
 use super::{Step, TranslateError, TranslateProblem, Walk};
 use crate::{Emitter, WorkSite};
 
@@ -34,7 +35,7 @@ enum Kind<B> {
         role: LoopRole,
         site: Option<WorkSite>,
         /// The work of the code around the loop, so far.
-        work_outside: u32,
+        work_outside: Work,
     },
 }
 
@@ -141,6 +142,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     fn push_frame(&mut self, frame: Frame<'a, E::Block>) {
         self.floor = frame.height;
         self.frames.push(frame);
+        self.times.push(self.work.times());
     }
 
     fn pop_frame(&mut self) -> Step<Frame<'a, E::Block>> {
@@ -149,6 +151,9 @@ impl<'a, E: Emitter> Walk<'a, E> {
             .pop()
             .ok_or_else(|| self.error(TranslateProblem::Unbalanced))?;
         self.floor = self.frames.last().map_or(0, |outer| outer.height);
+        if let Some(times) = self.times.pop() {
+            self.work.one_in(times);
+        }
         Ok(frame)
     }
 
@@ -284,7 +289,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         } else {
             None
         };
-        let work_outside = std::mem::take(&mut self.work);
+        let work_outside = self.work;
         let kind = Kind::Loop {
             role,
             site,
@@ -297,6 +302,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             height,
             target,
         });
+        self.work = Work::none();
         Ok(())
     }
 
@@ -379,7 +385,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
                 work_outside,
             } => {
                 if let Some(site) = site {
-                    self.emitter.set_work(site, self.work.max(1));
+                    self.emitter.set_work(site, self.work.operators());
                 }
                 self.work = work_outside;
                 // A header that copies share is sealed when all of them are done.
@@ -471,9 +477,14 @@ impl<'a, E: Emitter> Walk<'a, E> {
         let mut args = std::mem::take(&mut self.scratch.target_args);
         targets.clear();
         let depths = table.targets().chain(std::iter::once(Ok(table.default())));
+        let (mut outermost, mut arms) = (self.frames.len(), Vec::new());
         for (i, depth) in depths.enumerate() {
             let depth = depth.map_err(|e| TranslateError::malformed(self.function, &e))?;
             let position = self.frame_of_label(depth)?;
+            if !matches!(self.frames[position].kind, Kind::Loop { .. }) {
+                outermost = outermost.min(position);
+            }
+            arms.push(position);
             targets.push(self.label_block(position));
             let frame = &self.frames[position];
             let (height, own) = (frame.height, frame.label_types().len());
@@ -493,7 +504,23 @@ impl<'a, E: Emitter> Walk<'a, E> {
         }
         self.scratch.targets = targets;
         self.scratch.target_args = args;
+        arms.sort_unstable();
+        arms.dedup();
+        self.count_arms(outermost, arms.len());
         self.now_unreachable()
+    }
+
+    /// Has the work of a branch table's arms, which lie behind the ends of blocks up to this one, count in part.
+    fn count_arms(&mut self, outermost: usize, arms: usize) {
+        let is_loop = |frame: &Frame<'_, E::Block>| matches!(frame.kind, Kind::Loop { .. });
+        // A loop's work is counted for one round of it, whatever is around.
+        let inside = self.frames.iter().rposition(is_loop);
+        let first = inside.map_or(0, |innermost| innermost + 1).max(outermost);
+        let arms = u32::try_from(arms).unwrap_or(u32::MAX);
+        let times = self.work.times().saturating_mul(arms);
+        for of_frame in self.times.iter_mut().skip(first) {
+            *of_frame = times;
+        }
     }
 
     fn return_values(&mut self) -> Step {

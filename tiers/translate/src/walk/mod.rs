@@ -9,6 +9,7 @@ mod osr;
 mod scalar;
 mod simd;
 mod summary;
+mod work;
 
 use upshift_module::{Module, ValType};
 use wasmparser::Operator;
@@ -19,6 +20,7 @@ use control::Frame;
 pub use error::{TranslateError, TranslateProblem};
 use osr::Osr;
 pub use summary::{BodySummary, IndirectCall};
+use work::Work;
 
 use crate::{Emitter, EntryPoint};
 
@@ -103,8 +105,10 @@ struct Walk<'a, E: Emitter> {
     skipped_blocks: usize,
     /// How many `loop` operators were seen.
     loops_seen: u32,
-    /// Operators counted so far for the innermost loop, or for what is outside of loops.
-    work: u32,
+    /// The work so far of the innermost loop, or of what is outside of loops.
+    work: Work,
+    /// For each frame, how often what is behind its `end` runs, as [`Work`] has it.
+    times: Vec<u32>,
     /// Whether the operator before this one was a load, so that its result is on top of the stack.
     after_load: bool,
     /// What is entered at a loop, and how.
@@ -146,7 +150,8 @@ impl<'a, E: Emitter> Walk<'a, E> {
             reachable: true,
             skipped_blocks: 0,
             loops_seen: 0,
-            work: 0,
+            work: Work::none(),
+            times: Vec::new(),
             after_load: false,
             osr,
             saved: Vec::new(),
@@ -165,7 +170,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         self.set_offset(body.operators()?.original_position());
         let site = self.emitter.poll_entry();
         self.operators(body)?;
-        self.emitter.set_work(site, self.work.max(1));
+        self.emitter.set_work(site, self.work.operators());
         Ok(())
     }
 
@@ -177,7 +182,8 @@ impl<'a, E: Emitter> Walk<'a, E> {
         self.reachable = true;
         self.skipped_blocks = 0;
         self.loops_seen = 0;
-        self.work = 0;
+        self.work = Work::none();
+        self.times.clear();
         self.push_function_frame(body.ty.results());
         let mut reader = body.operators()?;
         while !reader.eof() {
@@ -203,14 +209,16 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     fn reachable_operator(&mut self, operator: &Operator<'_>) -> Step {
         // What only gives structure costs nothing at run time.
-        self.work += u32::from(!matches!(
+        if !matches!(
             operator,
             Operator::Nop
                 | Operator::Block { .. }
                 | Operator::Loop { .. }
                 | Operator::Else
                 | Operator::End
-        ));
+        ) {
+            self.work.count();
+        }
         let after_load = std::mem::take(&mut self.after_load);
         match operator {
             Operator::Drop => {

@@ -295,6 +295,26 @@ fn work_excludes_inner_loops_and_is_never_zero() {
 }
 
 #[test]
+fn of_a_branch_tables_arms_one_is_work() {
+    let arm = "(i32.const 1) (drop) (i32.const 2) (drop)";
+    let text = function(&format!(
+        "(module (func (param i32)
+           (loop
+             (block
+               (block (block (block (block
+                 (br_table 0 1 2 3 (local.get 0)))
+                 {arm}) {arm}) {arm}) {arm})
+             (i32.const 3) (drop))
+           (i32.const 4) (drop)))"
+    ));
+    let polls: Vec<&str> = (text.lines().map(str::trim))
+        .filter(|line| line.starts_with("poll"))
+        .collect();
+    // Two operators, one arm in the mean, and two more behind the block that is around all.
+    assert_eq!(polls, ["poll_entry work 2", "poll_loop 0 [] work 8"]);
+}
+
+#[test]
 fn unreachable_loops_have_numbers() {
     let text = function(
         "(module (func

@@ -1,0 +1,64 @@
+//! How much work code is: the operators that a round of a loop runs, or a call outside of its loops, as far as their
+//! structure tells. The arms of a branch table count for a part of them each: of an interpreter's handlers, a round
+//! runs one.
+
+/// What one operator that always runs adds.
+const WHOLE: u64 = 1 << 16;
+
+/// The work of a loop, or of what is outside of loops, so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    /// In parts of an operator.
+    sum: u64,
+    /// One in so many times the current operator runs.
+    one_in: u32,
+}
+
+impl Work {
+    /// Nothing so far, in code that always runs.
+    pub(super) fn none() -> Self {
+        Self { sum: 0, one_in: 1 }
+    }
+
+    /// Counts the current operator.
+    pub(super) fn count(&mut self) {
+        self.sum += WHOLE / u64::from(self.one_in);
+    }
+
+    /// From here on one in so many times.
+    pub(super) fn one_in(&mut self, times: u32) {
+        self.one_in = times;
+    }
+
+    /// How often that is here.
+    pub(super) fn times(&self) -> u32 {
+        self.one_in
+    }
+
+    /// In operators, at least one.
+    pub(super) fn operators(&self) -> u32 {
+        u32::try_from(self.sum / WHOLE).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_that_run_sometimes_count_in_part() {
+        let mut work = Work::none();
+        assert_eq!(work.operators(), 1);
+        for _ in 0..10 {
+            work.count();
+        }
+        work.one_in(5);
+        for _ in 0..10 {
+            work.count();
+        }
+        assert!((11..=12).contains(&work.operators()), "{work:?}");
+        work.one_in(u32::MAX);
+        work.count();
+        assert!((11..=12).contains(&work.operators()), "{work:?}");
+    }
+}
