@@ -94,7 +94,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         .into_int_value()
     }
 
-    fn load_from(
+    pub(super) fn load_from(
         &mut self,
         ty: impl BasicType<'ctx>,
         place: PointerValue<'ctx>,
@@ -125,7 +125,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.result_of(self.call_code(ty, nothing, &[value.into()]))
     }
 
-    fn store_to(&mut self, value: BasicValueEnum<'ctx>, place: PointerValue<'ctx>) {
+    pub(super) fn store_to(&mut self, value: BasicValueEnum<'ctx>, place: PointerValue<'ctx>) {
         let store = self.builder.build_store(place, value).built();
         self.mark_access(store);
     }
@@ -139,7 +139,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         }
     }
 
-    fn narrow_type(&self, bits: u8) -> inkwell::types::IntType<'ctx> {
+    pub(super) fn narrow_type(&self, bits: u8) -> inkwell::types::IntType<'ctx> {
         match bits {
             8 => self.types.i8,
             16 => self.types.i16,
@@ -223,7 +223,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// All lanes equal to a value of the lanes' own type.
-    fn splat_lane(&mut self, shape: Shape, lane: BasicValueEnum<'ctx>) -> BasicValueEnum<'ctx> {
+    pub(super) fn splat_lane(
+        &mut self,
+        shape: Shape,
+        lane: BasicValueEnum<'ctx>,
+    ) -> BasicValueEnum<'ctx> {
         let ty = self.vector_type(shape);
         let first = self.const_i32(0);
         let vector = self

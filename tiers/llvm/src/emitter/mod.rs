@@ -2,6 +2,7 @@
 //! group of operators becomes is in the file named after it.
 
 mod build;
+mod bulk;
 mod call;
 mod memory;
 mod scalar;
@@ -534,6 +535,9 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         builtin: Builtin,
         args: &[BasicValueEnum<'ctx>],
     ) -> Option<BasicValueEnum<'ctx>> {
+        if self.bulk_in_place(builtin, args) {
+            return None;
+        }
         self.call_runtime(builtin, args)
     }
 }
