@@ -51,6 +51,22 @@ fn the_page_tells_of_tiers_functions_and_moves_and_needs_nothing_else() {
 }
 
 #[test]
+#[cfg(feature = "llvm")]
+fn calls_through_tables_are_told_with_what_they_reached() {
+    let files = Files::new();
+    let page = files.path().join("report.html");
+    let kernel = Path::new(KERNEL).with_file_name("expressions.wasm");
+    let ended = run(upshift()
+        .args(["run", "--report"])
+        .args([&page, &kernel])
+        .args(["--invoke", "run", "100"]));
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, calls) = page.split_once("Calls through tables").expect(&page);
+    assert!(calls.contains("scope=\"row\">sum "), "{calls}");
+}
+
+#[test]
 fn names_of_the_guest_are_text_and_a_failed_run_has_a_report() {
     let files = Files::new();
     let module = files.write(

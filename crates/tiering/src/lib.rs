@@ -31,7 +31,9 @@ pub use profile::{
     BaselineProfile, BuiltInProfile, InliningProfile, OptimizerProfile, ProfileError,
     SpeculationProfile, TierUpProfile, TieringProfile, WorkersProfile,
 };
-pub use stats::{FunctionStats, FunctionTier, FunctionsByTier, TierStats, TierTotals};
+pub use stats::{
+    CallSiteStats, FunctionStats, FunctionTier, FunctionsByTier, TierStats, TierTotals,
+};
 
 use std::io;
 use std::sync::Arc;

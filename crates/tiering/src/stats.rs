@@ -83,3 +83,18 @@ pub struct FunctionStats {
     /// How often frames moved.
     pub osr_entered: u64,
 }
+
+/// What was sampled of a `call_indirect` while its function was in the baseline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallSiteStats {
+    /// The function that calls: its index, imports first.
+    pub function: u32,
+    /// Where the operator is in the module, in bytes.
+    pub offset: u32,
+    /// How often the call was looked at.
+    pub samples: u32,
+    /// Functions of the same instance that it reached, by index, and how often; the most frequent first, and no
+    /// more than sixteen.
+    pub targets: Vec<(u32, u32)>,
+}

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use upshift_module::Entity;
 use upshift_runtime::ModuleRuntime;
-use upshift_tiering::{FunctionStats, FunctionTier, ModuleTiering, TierMode, TierStats};
+use upshift_tiering::{
+    CallSiteStats, FunctionStats, FunctionTier, ModuleTiering, TierMode, TierStats,
+};
 use upshift_translate::{CodeForm, CompileRequest, EntryPoint};
 
 use crate::error::ErrorKind;
@@ -254,6 +256,13 @@ impl Module {
     /// The same for each function that the module defines.
     pub fn function_stats(&self) -> impl ExactSizeIterator<Item = FunctionStats> {
         self.0.tiering.function_stats()
+    }
+
+    /// What was sampled of the module's calls through tables while their functions were in the baseline: what the
+    /// optimizing tier's guesses rest on. In the order of the module's bytes.
+    #[must_use]
+    pub fn call_site_stats(&self) -> Vec<CallSiteStats> {
+        self.0.tiering.call_site_stats()
     }
 
     /// What a tier makes of a function, as text for people: its intermediate language or machine code,

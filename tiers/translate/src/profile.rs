@@ -90,6 +90,25 @@ impl CallProfile {
         }
     }
 
+    /// Everything that was seen: of each call its function (as it was given to [`CallProfile::cell`]), its offset,
+    /// and its samples; in the order of offsets.
+    #[must_use]
+    pub fn all(&self) -> Vec<(u32, u32, CallSamples)> {
+        let calls = self.calls.read().unwrap_or_else(PoisonError::into_inner);
+        let function_of: HashMap<u32, u32> = (calls.of_function.iter())
+            .flat_map(|(&function, cells)| cells.iter().map(move |&cell| (cell, function)))
+            .collect();
+        let mut all: Vec<_> = (calls.cell_of.iter())
+            .filter_map(|(&offset, cell)| {
+                let samples = calls.samples.get(*cell as usize)?;
+                let is_seen = samples.total > 0;
+                is_seen.then(|| Some((*function_of.get(cell)?, offset, samples.clone())))?
+            })
+            .collect();
+        all.sort_by_key(|(_, offset, _)| *offset);
+        all
+    }
+
     /// What was seen of the call at `offset`.
     #[must_use]
     pub fn samples(&self, offset: u32) -> CallSamples {
@@ -144,6 +163,7 @@ mod tests {
         assert_eq!(seen.total, 4);
         assert_eq!(profile.samples(200), CallSamples::default());
         assert_eq!(profile.samples(300), CallSamples::default());
+        assert_eq!(profile.all(), [(3, 100, seen)]);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use upshift::{
-    EntryPoint, FunctionStats, FunctionTier, Module, Samples, TierEvent, TierEventKind, TierMode,
-    TierStats,
+    CallSiteStats, EntryPoint, FunctionStats, FunctionTier, Module, Samples, TierEvent,
+    TierEventKind, TierMode, TierStats,
 };
 
 use crate::error::{CliError, Result};
@@ -18,7 +18,7 @@ use crate::timeline::FIRST_TIER;
 
 mod page;
 
-/// Functions that a page lists.
+/// Functions that a page lists, and calls.
 const LISTED: usize = 200;
 /// Steps of the chart of tiers over time, at most.
 const STEPS: usize = 120;
@@ -101,6 +101,9 @@ struct Report<'a> {
     failures: Vec<&'a TierEvent>,
     functions: Vec<Function<'a>>,
     more_functions: usize,
+    /// The most sampled first.
+    calls: Vec<CallSiteStats>,
+    more_calls: usize,
 }
 
 /// Shares of the samples by tier, step by step.
@@ -167,6 +170,10 @@ impl<'a> Report<'a> {
         let mut functions = functions(ending, &moves);
         let more_functions = functions.len().saturating_sub(LISTED);
         functions.truncate(LISTED);
+        let mut calls = ending.module.call_site_stats();
+        calls.sort_by_key(|call| Reverse(call.samples));
+        let more_calls = calls.len().saturating_sub(LISTED);
+        calls.truncate(LISTED);
         Self {
             ending,
             whole: start.elapsed(),
@@ -181,6 +188,8 @@ impl<'a> Report<'a> {
                 .collect(),
             functions,
             more_functions,
+            calls,
+            more_calls,
         }
     }
 }

@@ -15,6 +15,8 @@ const STYLE: &str = include_str!("style.css");
 /// Width and height of the drawings' own units.
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 100.0;
+/// Targets of a call that are shown.
+const REACHED: usize = 4;
 /// Moves that are marked in the chart and listed under it.
 const MARKED: usize = 40;
 
@@ -40,6 +42,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
                 (compile_threads(report))
                 (failures(&report.failures))
                 (functions(report))
+                (calls(report))
                 footer { "Upshift " (env!("CARGO_PKG_VERSION")) }
             }
         }
@@ -290,6 +293,45 @@ fn row(function: &Function<'_>, all: u64) -> Markup {
             td { @if stats.optimizing.compiled > 0 { (grouped(stats.optimizing.code_bytes as u64)) } }
             td { @if stats.osr_entries > 0 { (stats.osr_entries) } }
             td { @if stats.osr_entered > 0 { (grouped(stats.osr_entered)) } }
+        }
+    }
+}
+
+/// What calls through tables reached.
+fn calls(report: &Report<'_>) -> Markup {
+    if report.calls.is_empty() {
+        return html! {};
+    }
+    let module = report.ending.module;
+    let first = module.functions().next().map_or(0, |info| info.index());
+    let named_by_index = |function: u32| {
+        let index = function.checked_sub(first);
+        let info = index.and_then(|index| module.functions().nth(index as usize));
+        named(function, info.and_then(|info| info.name()))
+    };
+    html! {
+        h2 { "Calls through tables" }
+        p { "What was sampled of them in the baseline, the most sampled first. LLVM tries likely targets directly." }
+        div.wide {
+            table {
+                thead { tr {
+                    th.text { "in function" } th { "at byte" } th { "samples" } th.text { "reached" }
+                } }
+                tbody { @for call in &report.calls {
+                    tr {
+                        th.text scope="row" { (named_by_index(call.function)) }
+                        td { (format!("{:#x}", call.offset)) }
+                        td { (grouped(u64::from(call.samples))) }
+                        td.text { @for (index, (target, count)) in call.targets.iter().take(REACHED).enumerate() {
+                            @if index > 0 { ", " }
+                            (named_by_index(*target)) " " (share(u64::from(*count), u64::from(call.samples)))
+                        } }
+                    }
+                } }
+            }
+        }
+        @if report.more_calls > 0 {
+            p { "… and " (grouped(report.more_calls as u64)) " more that were seen" }
         }
     }
 }

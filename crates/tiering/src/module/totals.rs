@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::ModuleTiering;
 use crate::progress::Stage;
-use crate::{FunctionStats, FunctionTier, TierStats, TierTotals};
+use crate::{CallSiteStats, FunctionStats, FunctionTier, TierStats, TierTotals};
 
 impl ModuleTiering {
     /// Sums of what was done so far.
@@ -37,6 +37,19 @@ impl ModuleTiering {
         stats.compiled_functions = all.iter().map(|code| &**code).filter(of_baseline).count();
         stats.compile_time = stats.baseline.compile_time + stats.optimizing.compile_time;
         stats
+    }
+
+    /// What was sampled so far of calls through tables, in the order of the module's bytes.
+    pub fn call_site_stats(&self) -> Vec<CallSiteStats> {
+        let sites = self.unit.calls.all().into_iter();
+        sites
+            .map(|(function, offset, seen)| CallSiteStats {
+                function: self.index(function),
+                offset,
+                samples: seen.total,
+                targets: seen.targets,
+            })
+            .collect()
     }
 
     /// What was done so far for each function that the module defines.
