@@ -30,6 +30,20 @@ struct Package {
     provides: &'static str,
 }
 
+// What compiling C to WebAssembly takes.
+const CLANG: Package = Package {
+    name: "clang-22",
+    provides: "clang-22",
+};
+const LINKER: Package = Package {
+    name: "lld-22",
+    provides: "wasm-ld-22",
+};
+const COMPILER_RUNTIME: Package = Package {
+    name: "libclang-rt-22-dev-wasm32",
+    provides: "/usr/lib/llvm-22/lib/clang/22/lib/wasi/libclang_rt.builtins-wasm32.a",
+};
+
 const GROUPS: &[Group] = &[
     Group {
         name: "llvm",
@@ -71,38 +85,16 @@ const GROUPS: &[Group] = &[
         name: "kernels",
         purpose: "building benches/kernels from C; not needed to run them",
         needed_by: &["kernels"],
-        packages: &[
-            Package {
-                name: "clang-22",
-                provides: "clang-22",
-            },
-            Package {
-                name: "lld-22",
-                provides: "wasm-ld-22",
-            },
-            Package {
-                name: "libclang-rt-22-dev-wasm32",
-                provides: "/usr/lib/llvm-22/lib/clang/22/lib/wasi/libclang_rt.builtins-wasm32.a",
-            },
-        ],
+        packages: &[CLANG, LINKER, COMPILER_RUNTIME],
     },
     Group {
         name: "wasi",
         purpose: "building tests/wasi, which is not needed to run them, and the real programs from C",
         needed_by: &["wasi-tests", "real-programs"],
         packages: &[
-            Package {
-                name: "clang-22",
-                provides: "clang-22",
-            },
-            Package {
-                name: "lld-22",
-                provides: "wasm-ld-22",
-            },
-            Package {
-                name: "libclang-rt-22-dev-wasm32",
-                provides: "/usr/lib/llvm-22/lib/clang/22/lib/wasi/libclang_rt.builtins-wasm32.a",
-            },
+            CLANG,
+            LINKER,
+            COMPILER_RUNTIME,
             Package {
                 name: "wasi-libc",
                 provides: "/usr/lib/wasm32-wasi/crt1-command.o",
