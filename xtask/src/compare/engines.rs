@@ -253,26 +253,22 @@ impl Programs {
         calls: &KernelCalls,
         limit: Duration,
     ) -> Result<Solved, Failure> {
-        let n = calls.n.to_string();
+        let is_users_own = matches!(engine.program, Program::Native(_) | Program::Upshift);
         let mut command = match engine.program {
-            Program::Native(cpu) => {
-                let mut command = Command::new(kernels::program_of(&calls.kernel, cpu));
-                command.args([calls.function.as_str(), &n]);
-                command
-            }
+            Program::Native(_) | Program::Upshift => self.users_command(engine, calls),
             Program::Node => {
                 // As it comes: its own tiers are what counts here.
                 let mut command = Command::new(peers::node());
                 command.arg(peers::node_script());
                 command
             }
-            _ => self.peer(engine),
+            Program::Wasmtime | Program::Wasmer => self.peer(engine),
         };
-        if !matches!(engine.program, Program::Native(_)) {
+        if !is_users_own {
             command
                 .args([engine.name, "first-result"])
                 .arg(calls.kernel.wasm_path())
-                .args([calls.function.as_str(), &n]);
+                .args([calls.function.as_str(), &calls.n.to_string()]);
         }
         let start = Instant::now();
         let Some(output) = run_for_at_most(&mut command, limit)? else {
@@ -280,11 +276,11 @@ impl Programs {
         };
         let time = start.elapsed();
         let text = String::from_utf8_lossy(&output.stdout);
-        let result = match engine.program {
-            Program::Native(_) => text.split_whitespace().next().map(str::to_owned),
-            _ => serde_json::from_str::<Report>(&text)
-                .ok()
-                .and_then(|report| report.result),
+        let result = if is_users_own {
+            text.split_whitespace().next().map(str::to_owned)
+        } else {
+            let report = serde_json::from_str::<Report>(&text).ok();
+            report.and_then(|report| report.result)
         };
         let result =
             result.ok_or_else(|| Failure::Check(format!("it printed no result, but `{text}`")))?;
@@ -307,22 +303,26 @@ impl Programs {
         }
     }
 
-    /// One call in a process of its own, start and end of the process included.
-    fn process(&self, engine: &Engine, calls: &KernelCalls) -> Result<Report, Failure> {
+    /// One call as users make it: of a program of this machine, or through `upshift run`.
+    fn users_command(&self, engine: &Engine, calls: &KernelCalls) -> Command {
         let n = calls.n.to_string();
-        let mut command = if let Program::Native(cpu) = engine.program {
+        if let Program::Native(cpu) = engine.program {
             let mut command = Command::new(kernels::program_of(&calls.kernel, cpu));
             command.args([calls.function.as_str(), &n]);
-            command
-        } else {
-            let mut command = Command::new(self.ours.join("release/upshift"));
-            let tier = engine.name.trim_start_matches("upshift-");
-            command
-                .args(["run", "--tier", tier])
-                .arg(calls.kernel.wasm_path())
-                .args(["--invoke", &calls.function, &n]);
-            command
-        };
+            return command;
+        }
+        let mut command = Command::new(self.ours.join("release/upshift"));
+        let tier = engine.name.trim_start_matches("upshift-");
+        command
+            .args(["run", "--tier", tier])
+            .arg(calls.kernel.wasm_path())
+            .args(["--invoke", &calls.function, &n]);
+        command
+    }
+
+    /// One call in a process of its own, start and end of the process included.
+    fn process(&self, engine: &Engine, calls: &KernelCalls) -> Result<Report, Failure> {
+        let mut command = self.users_command(engine, calls);
         let start = Instant::now();
         let output = run(&mut command)?;
         let time = start.elapsed();
