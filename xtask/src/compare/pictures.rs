@@ -199,6 +199,8 @@ impl Draw for Dots {
             .x_label_formatter(&|x| number(*x))
             .y_label_formatter(&|_| String::new())
             .draw()?;
+        // Where the chart says that points are counts from the corner of the picture.
+        let origin = area.get_base_pixel();
         for (index, column) in self.columns.iter().enumerate() {
             let at = chart.backend_coord(&(lowest * 0.9, index as f64));
             let style = (FONT, 13).into_font().color(&BLACK);
@@ -208,7 +210,7 @@ impl Draw for Dots {
             );
             area.draw(&Text::new(
                 column.clone(),
-                (at.0 - 8, at.1),
+                (at.0 - origin.0 - 8, at.1 - origin.1),
                 style.pos(anchor),
             ))?;
             let ends = vec![(lowest * 0.9, index as f64), (highest * 1.1, index as f64)];
