@@ -56,12 +56,26 @@ impl Policy {
             // One call is enough: less than the first call's work must be, however rough the size is.
             return calls.saturating_sub(1).saturating_mul(size).max(1);
         }
-        let base = f64::from(rules.compile_base_in_microseconds);
-        let per_operator = f64::from(rules.compile_per_operator_in_nanoseconds) / 1e3;
-        let price = base + per_operator * size as f64;
         let speed = f64::from(rules.baseline_operators_per_microsecond);
+        let price = self.price_in_microseconds(size_in_operators);
         // Saturates.
         ((price * speed * self.eagerness(pending)) as u64).max(1)
+    }
+
+    /// About what compiling a function of this size takes.
+    fn price_in_microseconds(&self, size_in_operators: usize) -> f64 {
+        let base = f64::from(self.tier_up.compile_base_in_microseconds);
+        let per_operator = f64::from(self.tier_up.compile_per_operator_in_nanoseconds) / 1e3;
+        base + per_operator * size_in_operators as f64
+    }
+
+    /// The priority of a function that has done this much work: what a microsecond of compiling is spent on. What
+    /// is small and hot so comes before what is huge and somewhat hotter, which would keep all others waiting
+    /// (weighted shortest job first, Smith 1956).
+    pub fn heat(&self, work: u64, size_in_operators: usize) -> u64 {
+        // Scaled, so that little work is told apart too.
+        const SCALE: f64 = 1024.0;
+        (work as f64 * SCALE / self.price_in_microseconds(size_in_operators).max(1.0)) as u64
     }
 
     fn eagerness(&self, pending: usize) -> f64 {
@@ -131,6 +145,14 @@ mod tests {
         assert_eq!(policy.threshold(900, 1000), 5_000_000);
         assert_eq!(policy.threshold(0, 0), 50_000);
         assert_eq!(policy.threshold(usize::MAX, 1000), u64::MAX);
+    }
+
+    #[test]
+    fn small_functions_come_before_huge_ones_that_are_somewhat_hotter() {
+        let policy = policy(|_| (), 2);
+        assert!(policy.heat(1_000_000, 100) > policy.heat(5_000_000, 10_000));
+        assert!(policy.heat(1_000_000, 100) < policy.heat(500_000_000, 10_000));
+        assert!(policy.heat(2_000, 100) > policy.heat(1_000, 100));
     }
 
     #[test]

@@ -58,7 +58,9 @@ impl ModuleTiering {
                 policy.grant_while_compiling()
             }
             Stage::Queued => {
-                self.engine.pool.raise((self.id, request), work);
+                self.engine
+                    .pool
+                    .raise((self.id, request), self.heat(function, work));
                 policy.grant_while_compiling()
             }
             Stage::Compiling | Stage::Ready => policy.grant_while_compiling(),
@@ -109,7 +111,7 @@ impl ModuleTiering {
             Stage::Queued => {
                 let entry = EntryPoint::Function;
                 let key = (self.id, CompileRequest { function, entry });
-                self.engine.pool.raise(key, work);
+                self.engine.pool.raise(key, self.heat(function, work));
                 return (soon, None);
             }
             Stage::Compiling => return (soon, None),
@@ -210,7 +212,7 @@ impl ModuleTiering {
     fn raise_loop(&self, function: u32, number: u32, work: u64) {
         let entry = EntryPoint::Loop(number);
         let key = (self.id, CompileRequest { function, entry });
-        self.engine.pool.raise(key, work);
+        self.engine.pool.raise(key, self.heat(function, work));
     }
 
     /// For tests: an entry at this very loop, of the tier that there is.
@@ -252,17 +254,25 @@ impl ModuleTiering {
         threshold.max(retry_at)
     }
 
+    /// What a compile's place in the queue is decided by.
+    fn heat(&self, function: u32, work: u64) -> u64 {
+        self.engine
+            .policy
+            .heat(work, self.size_in_operators(function))
+    }
+
     fn request_and_maybe_wait(
         &self,
         request: CompileRequest,
         reason: QueueReason,
         work: u64,
     ) -> bool {
+        let heat = self.heat(request.function, work);
         if !self.engine.options.synchronous {
-            return self.request(request, reason, work, Ticket::none(), false);
+            return self.request(request, reason, heat, Ticket::none(), false);
         }
         let latch = Arc::new(Latch::default());
-        let asked = self.request(request, reason, work, Ticket::of(&latch), true);
+        let asked = self.request(request, reason, heat, Ticket::of(&latch), true);
         latch.wait();
         asked
     }
