@@ -193,8 +193,8 @@ pub struct Watching {
     )]
     pub tier_log: Vec<TierLog>,
 
-    /// At the end, print a summary on the standard error: functions by tier, compile times, bytes of code,
-    /// and where the time went, by tier and function.
+    /// At the end, print a summary on the standard error: functions by tier, calls and work counted in the
+    /// baseline, compile times, bytes of code, and where the time went, by tier and function.
     #[arg(long)]
     pub stats: bool,
 

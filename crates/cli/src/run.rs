@@ -46,6 +46,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     let perf = options.watching.perf.map(PerfNames::create);
     let perf = perf.transpose()?;
     let recorder = options.watching.report.as_ref().map(|_| Recorder::new());
+    config.count_calls(options.watching.stats || recorder.is_some());
     listen(
         &mut config,
         TierLog::wanted(&options.watching.tier_log),

@@ -75,6 +75,10 @@ fn write_totals(stats: &TierStats, out: &mut dyn Write) -> io::Result<()> {
         "functions    {} in llvm, {} in the baseline, {} never called",
         functions.optimizing, functions.baseline, functions.not_compiled
     )?;
+    if let Some(calls) = stats.calls {
+        let calls = grouped(calls);
+        writeln!(out, "calls        {calls} counted in the baseline")?;
+    }
     writeln!(
         out,
         "work         {} operators counted in the baseline",
@@ -126,7 +130,7 @@ fn write_shares(samples: &Samples, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-/// Function by function: share of time by tier, work counted, compile time.
+/// Function by function: share of time by tier, calls and work counted, compile time.
 fn write_functions(module: &Module, samples: &Samples, out: &mut dyn Write) -> io::Result<()> {
     let total = samples.total().max(1);
     let seen = |function: u32, tier: Option<&str>| -> u64 {
@@ -144,26 +148,25 @@ fn write_functions(module: &Module, samples: &Samples, out: &mut dyn Write) -> i
     }
     writeln!(
         out,
-        "\n{:>8} {:>8} {:>18} {:>14}  function",
-        "llvm", "baseline", "baseline operators", "llvm compile"
+        "\n{:>8} {:>8} {:>16} {:>18} {:>14}  function",
+        "llvm", "baseline", "baseline calls", "baseline operators", "llvm compile"
     )?;
-    let first = module.functions().next().map_or(0, |f| f.index());
     for stats in functions.iter().take(LISTED) {
         let function = stats.function;
-        let named = (function - first) as usize;
-        let name = module.functions().nth(named).and_then(|f| f.name());
+        let name = module.function_name(function);
         let name = name.map_or_else(String::new, |name| format!(" ({})", printable(name)));
         writeln!(
             out,
-            "{:>8} {:>8} {:>18} {:>14}  function {function}{name}",
+            "{:>8} {:>8} {:>16} {:>18} {:>14}  function {function}{name}",
             percent(seen(function, Some("llvm")), total),
             percent(seen(function, Some(FIRST_TIER)), total),
+            stats.calls.map_or_else(String::new, grouped),
             grouped(stats.work),
             milliseconds(stats.optimizing.compile_time),
         )?;
     }
     if let Some(more @ 1..) = functions.len().checked_sub(LISTED) {
-        writeln!(out, "{:>53}… and {more} more that ran", "")?;
+        writeln!(out, "{:>70}… and {more} more that ran", "")?;
     }
     Ok(())
 }

@@ -113,6 +113,8 @@ fn the_page_fits_telephones_and_screens_in_light_and_dark() {
         innerWidth, document.documentElement.scrollWidth,
         performance.getEntriesByType('resource').length,
         document.querySelectorAll('tbody tr').length,
+        document.querySelector('tbody tr').cells[[...document.querySelectorAll('thead th')]
+            .findIndex(e => e.textContent == 'calls counted in baseline')].textContent,
         Math.min(...[...document.querySelectorAll('body *')]
             .filter(e => e.textContent.trim() && e.children.length == 0)
             .map(e => parseFloat(getComputedStyle(e).fontSize))),
@@ -132,14 +134,24 @@ fn the_page_fits_telephones_and_screens_in_light_and_dark() {
         let dom = dom(&chromium, files.path(), &page, width, dark);
         let probe = dom.split_once("data-probe=\"").expect(&dom).1;
         let probe = probe.split_once('"').unwrap().0.replace("&quot;", "\"");
-        let values: Vec<_> = probe.trim_matches(['[', ']']).splitn(6, ',').collect();
-        let [inner, scrolled, resources, rows, smallest, background] = values[..] else {
+        let values: Vec<_> = probe.trim_matches(['[', ']']).splitn(7, ',').collect();
+        let [
+            inner,
+            scrolled,
+            resources,
+            rows,
+            calls,
+            smallest,
+            background,
+        ] = values[..]
+        else {
             panic!("{probe}");
         };
         let number = |text: &str| text.parse::<f64>().unwrap();
         assert!(number(inner) <= f64::from(width), "{probe}");
         assert!(number(scrolled) <= number(inner), "too wide: {probe}");
         assert_eq!((resources, rows), ("0", "1"), "{probe}");
+        assert_eq!(calls.trim_matches('"'), "1", "the host's: {probe}");
         assert!(number(smallest) >= 11.0, "too small to read: {probe}");
         let expected = if dark {
             "rgb(20, 23, 27)"

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use upshift_module::{ConstExpr, ConstOp, ElementItems, Entity, ExternType, Module};
 
+use crate::call_counts::CallCounts;
 use crate::image::Images;
 use crate::{
     CalledFunction, CodeSlot, Global, GlobalLocation, Memory, ModuleCode, Table, TierHooks,
@@ -29,18 +30,21 @@ pub struct ModuleRuntime {
     pub hooks: Arc<dyn TierHooks>,
     /// What its memories hold at first.
     pub(crate) images: Images,
+    /// The calls of its functions, if its contexts have room to count them.
+    calls: CallCounts,
 }
 
 impl ModuleRuntime {
-    /// Puts together what instances of `module` share; its types get their ids from `types`.
+    /// Puts together what instances of `module` share. `offsets` are those that its code was or will be made for;
+    /// its types get their ids from `types`.
     #[must_use]
     pub fn new(
         module: Arc<Module>,
+        offsets: VMOffsets,
         code: Arc<ModuleCode>,
         types: &TypeRegistry,
         hooks: Arc<dyn TierHooks>,
     ) -> Self {
-        let offsets = VMOffsets::new(&module);
         let type_ids = types.ids_of(&module);
         Self {
             module,
@@ -49,7 +53,16 @@ impl ModuleRuntime {
             type_ids,
             hooks,
             images: Images::default(),
+            calls: CallCounts::default(),
         }
+    }
+
+    /// How often each defined function was called so far in code that counts, summed over all instances that there
+    /// are and were. `None` when calls are not counted.
+    #[must_use]
+    pub fn call_counts(&self) -> Option<Vec<u64>> {
+        self.offsets.call_count(0)?;
+        Some(self.calls.sums(&self.offsets))
     }
 
     /// The engine-wide type id of function `index`, imports first.
@@ -149,7 +162,16 @@ impl Instance {
             (*header).type_ids = runtime.type_ids.as_ptr();
             (*header).instance = (&raw const *instance).cast_mut().cast();
         }
+        if let Some(counts) = instance.call_counts() {
+            // SAFETY: they are in the context, and are removed before it goes.
+            unsafe { runtime.calls.add(counts) };
+        }
         Some(instance)
+    }
+
+    /// Where calls are counted, if they are.
+    fn call_counts(&self) -> Option<*mut u64> {
+        Some(self.at(self.runtime.offsets.call_count(0)?))
     }
 
     /// The instance of a context.
@@ -501,6 +523,9 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        if let Some(counts) = self.call_counts() {
+            self.runtime.calls.remove(counts, &self.runtime.offsets);
+        }
         // SAFETY: the block was allocated with this layout; the store that goes is all that used it.
         unsafe {
             dealloc(

@@ -5,6 +5,7 @@ mod activation;
 mod arch;
 mod backtrace;
 mod builtins;
+mod call_counts;
 mod code;
 mod code_memory;
 mod externref;

@@ -7,7 +7,7 @@ use upshift_module::{Features, Module};
 
 use crate::{
     InterruptState, ModuleCode, ModuleRuntime, ResourceLimits, StoreConfig, StoreCore, TierHooks,
-    TypeRegistry,
+    TypeRegistry, VMOffsets,
 };
 
 /// A tiering without a tier.
@@ -33,7 +33,14 @@ pub(crate) fn module(text: &str, types: &TypeRegistry) -> Arc<ModuleRuntime> {
     let module = Module::parse(text.as_bytes(), &Features::all());
     let module = Arc::new(module.unwrap_or_else(|error| panic!("{text}: {error}")));
     let code = ModuleCode::new(Arc::clone(&module)).unwrap();
-    Arc::new(ModuleRuntime::new(module, code, types, Arc::new(NoTier)))
+    let offsets = VMOffsets::new(&module);
+    Arc::new(ModuleRuntime::new(
+        module,
+        offsets,
+        code,
+        types,
+        Arc::new(NoTier),
+    ))
 }
 
 /// Boxed, since a store must not move.

@@ -12,6 +12,7 @@
 //! +--------------------------+ funcrefs         VMFuncRef (24 bytes) x functions, imports first
 //! +--------------------------+ budgets          i32                 x defined functions
 //! +--------------------------+ call cells       *mut VMFuncRef      x call cells
+//! +--------------------------+ call counts      u64                 x defined functions, or none
 //! +--------------------------+ size
 //! ```
 //!
@@ -185,10 +186,14 @@ pub struct VMOffsets {
     budgets: u32,
     call_cells: u32,
     call_cell_count: u32,
+    defined_functions: u32,
+    call_counts: Option<u32>,
     size: u32,
 }
 
 const POINTER: u32 = 8;
+/// Bytes of a call count.
+const COUNT: u32 = 8;
 
 impl VMOffsets {
     /// The layout for `module`.
@@ -210,7 +215,8 @@ impl VMOffsets {
         let imported_globals = part(POINTER, POINTER, module.imported.globals);
         let globals = part(count(size_of::<VMGlobal>()), 16, defined_globals);
         let funcrefs = part(count(size_of::<VMFuncRef>()), POINTER, functions);
-        let budgets = part(4, 4, functions - module.imported.functions);
+        let defined_functions = functions - module.imported.functions;
+        let budgets = part(4, 4, defined_functions);
         let call_cell_count = call_cells_of(module);
         let call_cells = part(POINTER, POINTER, call_cell_count);
         let size = at.next_multiple_of(16);
@@ -225,8 +231,19 @@ impl VMOffsets {
             budgets,
             call_cells,
             call_cell_count,
+            defined_functions,
+            call_counts: None,
             size,
         }
+    }
+
+    /// The same with room to count the calls of each defined function.
+    #[must_use]
+    pub fn with_call_counts(mut self) -> Self {
+        // The size is a multiple of 16.
+        self.call_counts = Some(self.size);
+        self.size = (self.size + COUNT * self.defined_functions).next_multiple_of(16);
+        self
     }
 
     /// Bytes of the whole block.
@@ -268,6 +285,19 @@ impl VMOffsets {
     #[must_use]
     pub fn budget(&self, defined: u32) -> i32 {
         signed(self.budgets + 4 * defined)
+    }
+
+    /// How many functions the module defines.
+    #[must_use]
+    pub fn defined_functions(&self) -> u32 {
+        self.defined_functions
+    }
+
+    /// The `u64` that says how often defined function `defined` (imports not counted) was called in code that
+    /// counts; `None` where calls are not counted.
+    #[must_use]
+    pub fn call_count(&self, defined: u32) -> Option<i32> {
+        Some(signed(self.call_counts? + COUNT * defined))
     }
 
     /// How many call cells there are.

@@ -167,7 +167,13 @@ impl Fixture {
             interrupts: Arc::clone(&interrupts),
             interrupt: Arc::clone(&interrupt),
         });
-        let runtime = Arc::new(ModuleRuntime::new(Arc::clone(&module), code, &types, hooks));
+        let runtime = Arc::new(ModuleRuntime::new(
+            Arc::clone(&module),
+            VMOffsets::new(&module),
+            code,
+            &types,
+            hooks,
+        ));
         let mut store = Box::new(StoreCore::new(
             Arc::clone(&types),
             StoreConfig::new(interrupt),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use upshift_module::{Features, Module};
 use upshift_runtime::{
     InterruptState, ModuleCode, ModuleRuntime, StoreConfig, StoreCore, TierHooks, TypeRegistry,
+    VMOffsets,
 };
 
 struct NoTier;
@@ -74,7 +75,14 @@ fn dropped_stores_leave_nothing_behind() {
     let types = Arc::default();
     let module = Arc::new(Module::parse(TEXT.as_bytes(), &Features::default()).unwrap());
     let code = ModuleCode::new(Arc::clone(&module)).unwrap();
-    let runtime = Arc::new(ModuleRuntime::new(module, code, &types, Arc::new(NoTier)));
+    let offsets = VMOffsets::new(&module);
+    let runtime = Arc::new(ModuleRuntime::new(
+        module,
+        offsets,
+        code,
+        &types,
+        Arc::new(NoTier),
+    ));
     for _ in 0..100 {
         populated(&types, &runtime, 1);
     }

@@ -131,7 +131,10 @@ impl Tiering {
         module: Arc<Module>,
         settings: CodegenSettings,
     ) -> io::Result<Arc<ModuleTiering>> {
-        let offsets = VMOffsets::new(&module);
+        let mut offsets = VMOffsets::new(&module);
+        if settings.count_calls {
+            offsets = offsets.with_call_counts();
+        }
         let call_cells = if settings.record_calls {
             offsets.call_cell_count()
         } else {

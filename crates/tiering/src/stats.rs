@@ -18,6 +18,8 @@ pub struct TierStats {
     pub compile_time: Duration,
     /// Work that instances were granted in the baseline, in operators.
     pub work: u64,
+    /// Calls that ran in the baseline; `None` unless the engine counts them.
+    pub calls: Option<u64>,
     /// How many functions calls find in which tier now.
     pub functions: FunctionsByTier,
     /// What the baseline did.
@@ -74,6 +76,8 @@ pub struct FunctionStats {
     pub tier: FunctionTier,
     /// Work that instances were granted in the baseline, in operators.
     pub work: u64,
+    /// Calls that ran in the baseline; `None` unless the engine counts them.
+    pub calls: Option<u64>,
     /// What the baseline did for it.
     pub baseline: TierTotals,
     /// What the optimizing tier did for it.

@@ -45,6 +45,8 @@ pub struct Config {
     pub(crate) bounds_checks: bool,
     /// Generated code counts its work.
     pub(crate) count_work: bool,
+    /// The baseline's code counts calls.
+    pub(crate) count_calls: bool,
     /// Memory, globals and tables are exact at every trap, in every tier.
     pub(crate) precise_traps: bool,
     /// How functions move between tiers.
@@ -106,6 +108,7 @@ impl Config {
             memory_reservation: None,
             bounds_checks: false,
             count_work: true,
+            count_calls: false,
             precise_traps: false,
             tiering: TieringOptions::default(),
             tier: None,
@@ -197,6 +200,40 @@ impl Config {
     /// On by default.
     pub fn count_work(&mut self, enable: bool) -> &mut Self {
         self.count_work = enable;
+        self
+    }
+
+    /// Whether the baseline's code counts how often each function is called, for
+    /// [`Module::function_stats`](crate::Module::function_stats) and
+    /// [`tier_stats`](crate::Module::tier_stats). Off by default.
+    ///
+    /// The numbers are exact: calls by WebAssembly and by the host that ran in the baseline, of all instances that
+    /// there are and were. They stand still when a function has moved up. Each instance has numbers of its own, which
+    /// its code adds to without atomic operations, so that counting costs one instruction a call, on however many
+    /// threads a module runs; they are summed when somebody asks. Without this option, there is no such instruction.
+    ///
+    /// ```
+    /// use upshift::{Config, Engine, Instance, Module, Store};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = Engine::new(Config::new().count_calls(true))?;
+    /// let module = Module::new(
+    ///     &engine,
+    ///     r#"(module
+    ///          (func $twice (export "twice") (call $leaf) (call $leaf))
+    ///          (func $leaf))"#,
+    /// )?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let twice = instance.get_typed_func::<(), ()>(&mut store, "twice")?;
+    /// twice.call(&mut store, ())?;
+    /// let calls: Vec<_> = module.function_stats().map(|stats| stats.calls).collect();
+    /// assert_eq!(calls, [Some(1), Some(2)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn count_calls(&mut self, enable: bool) -> &mut Self {
+        self.count_calls = enable;
         self
     }
 

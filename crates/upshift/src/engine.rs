@@ -107,6 +107,7 @@ impl Engine {
         CodegenSettings {
             memory,
             count_work,
+            count_calls: self.0.config.count_calls,
             record_calls,
             precise_traps: self.0.config.precise_traps,
         }

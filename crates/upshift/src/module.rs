@@ -132,8 +132,9 @@ impl Module {
             .module(Arc::clone(&module), engine.codegen_settings())
             .map_err(|error| Error::resource(format_args!("no memory for code: {error}")))?;
         let code = Arc::clone(&tiering.unit().code);
-        let runtime =
-            ModuleRuntime::new(module, code, engine.types(), Arc::clone(&tiering) as Arc<_>);
+        let offsets = tiering.unit().offsets.clone();
+        let hooks = Arc::clone(&tiering) as Arc<_>;
+        let runtime = ModuleRuntime::new(module, offsets, code, engine.types(), hooks);
         let inner = Inner {
             engine: engine.clone(),
             runtime: Arc::new(runtime),
@@ -241,6 +242,22 @@ impl Module {
         })
     }
 
+    /// What the name section, an export or else an import calls the function of this index, imports first.
+    ///
+    /// ```
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = upshift::Engine::default();
+    /// let text = r#"(module (import "env" "log" (func)) (func $f) (func))"#;
+    /// let module = upshift::Module::new(&engine, text)?;
+    /// assert_eq!([0, 1, 2, 3].map(|index| module.function_name(index)), [Some("log"), Some("f"), None, None]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn function_name(&self, index: u32) -> Option<&str> {
+        self.parsed().function_name(index)
+    }
+
     /// The module's binary; for a module in the text format, what it was translated to.
     #[must_use]
     pub fn binary(&self) -> &[u8] {
@@ -250,12 +267,20 @@ impl Module {
     /// What has been compiled until now, by which tier, and how long that took.
     #[must_use]
     pub fn tier_stats(&self) -> TierStats {
-        self.0.tiering.stats()
+        let calls = self.runtime().call_counts();
+        let mut stats = self.0.tiering.stats();
+        stats.calls = calls.map(|calls| calls.iter().sum());
+        stats
     }
 
     /// The same for each function that the module defines.
     pub fn function_stats(&self) -> impl ExactSizeIterator<Item = FunctionStats> {
-        self.0.tiering.function_stats()
+        let calls = self.runtime().call_counts();
+        let functions = self.0.tiering.function_stats().enumerate();
+        functions.map(move |(defined, mut stats)| {
+            stats.calls = calls.as_ref().map(|calls| calls[defined]);
+            stats
+        })
     }
 
     /// What was sampled of the module's calls through tables while their functions were in the baseline: what the

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod bulk;
+mod call_counts;
 mod calls;
 mod configuration;
 mod host_functions;

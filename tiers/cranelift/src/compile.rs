@@ -1,7 +1,6 @@
 //! Compiles one function: translates it, runs Cranelift, and installs the code with its tables of traps
 //! and offsets. Threads compile at the same time, each with data structures of its own that it reuses.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,13 +15,13 @@ use upshift_translate::{
     ModuleCompiler, ModuleUnit, TranslateError, translate,
 };
 
-use crate::arch::{CHECK_SIZE, EntryCheck};
+use crate::arch::{Entry, EntryCheck, PART_SIZE};
 use crate::emitter::{BaselineEmitter, EmitOptions, Finished, Scratch};
 use crate::tier::NAME;
 
 /// Alignment of functions. Cranelift would prefer 32; most functions are small, and their first
-/// instructions are a prologue. The entry check keeps it for what is behind.
-const FUNCTION_ALIGNMENT: u32 = CHECK_SIZE as u32;
+/// instructions are a prologue. What comes before the body keeps it.
+const FUNCTION_ALIGNMENT: u32 = PART_SIZE as u32;
 /// A body larger than this has its thread give the memory back that compiling it took.
 const LARGE_BODY: usize = 256 << 10;
 
@@ -79,10 +78,7 @@ impl BaselineCompiler {
             workspace.context.set_disasm(true);
             let code = self.generate(workspace, request)?;
             let body = code.vcode.as_deref().unwrap_or_default();
-            Ok(match self.entry_check(finished, request) {
-                Some(check) => check.around_text(body),
-                None => body.to_owned(),
-            })
+            Ok(self.entry(finished, request).around_text(body))
         })
     }
 
@@ -144,13 +140,22 @@ impl BaselineCompiler {
         Ok(emitter.finish())
     }
 
-    /// How calls are counted, if they are.
-    fn entry_check(&self, finished: Finished, request: CompileRequest) -> Option<EntryCheck> {
-        finished.entry_work.map(|work| EntryCheck {
-            function: request.function,
-            budget: self.unit.offsets.budget(request.function),
-            work,
-        })
+    /// How calls and their work are counted, if they are.
+    fn entry(&self, finished: Finished, request: CompileRequest) -> Entry {
+        let CompileRequest { function, entry } = request;
+        let offsets = &self.unit.offsets;
+        Entry {
+            check: finished.entry_work.map(|work| EntryCheck {
+                function,
+                budget: offsets.budget(function),
+                work,
+            }),
+            call_count: match entry {
+                EntryPoint::Function => offsets.call_count(function),
+                // Its frame was called already.
+                EntryPoint::Loop(_) => None,
+            },
+        }
     }
 
     /// Runs Cranelift on the context's function.
@@ -202,14 +207,12 @@ impl BaselineCompiler {
             let message = format!("the code wants an alignment of {}", code.buffer.alignment);
             return Err(self.codegen_error(request, message));
         }
-        let (bytes, body) = match self.entry_check(finished, request) {
-            Some(check) => (Cow::Owned(check.around(code.code_buffer())), CHECK_SIZE),
-            None => (Cow::Borrowed(code.code_buffer()), 0),
-        };
+        let entry = self.entry(finished, request);
+        let bytes = entry.around(code.code_buffer());
         let placed = self.unit.code.place(&bytes, FUNCTION_ALIGNMENT as usize);
         let address = placed.map_err(out_of_memory)?;
         // Cranelift's own offsets are 32 bits wide.
-        let (body, len) = (body as u32, bytes.len() as u32);
+        let (body, len) = (entry.size() as u32, bytes.len() as u32);
         let traps = self.traps(code, body, request)?;
         let installed = InstalledCode {
             address,

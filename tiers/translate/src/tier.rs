@@ -73,6 +73,9 @@ pub struct CodegenSettings {
     pub memory: MemoryStyle,
     /// Whether code counts the work it does and polls for better code.
     pub count_work: bool,
+    /// Whether the baseline's code counts the calls of each function, in
+    /// [`VMOffsets::call_count`], which the module's offsets must have then.
+    pub count_calls: bool,
     /// Whether code leaves behind which functions its calls through tables reach ([`CallProfile`]).
     pub record_calls: bool,
     /// Whether an optimizing tier keeps every access where the program has it, so that memory, globals

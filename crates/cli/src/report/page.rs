@@ -254,12 +254,12 @@ fn functions(report: &Report<'_>) -> Markup {
     let all = report.tiers.as_ref().map_or(0, |tiers| tiers.all.total());
     html! {
         h2 { "Functions" }
-        p { "By sampled time. Work is what was counted in the baseline, in operators." }
+        p { "By sampled time. Calls and work, in operators, are what was counted in the baseline." }
         div.wide {
             table {
                 thead { tr {
                     th.text { "function" } th { "time" } th { "in LLVM" } th { "in baseline" } th.text { "calls go to" }
-                    th { "moved up at" } th { "work" } th { "baseline compile" } th { "LLVM compile" }
+                    th { "moved up at" } th { "calls counted in baseline" } th { "work" } th { "baseline compile" } th { "LLVM compile" }
                     th { "LLVM bytes" } th { "loop entries" } th { "entered" }
                 } }
                 tbody { @for function in &report.functions { (row(function, all)) } }
@@ -287,6 +287,7 @@ fn row(function: &Function<'_>, all: u64) -> Markup {
             td { (share(samples.baseline, all)) }
             td.text { (tier) }
             td { (moved) }
+            td { @if let Some(calls) = stats.calls { (grouped(calls)) } }
             td { (grouped(stats.work)) }
             td { (time(stats.baseline.compile_time)) }
             td { @if stats.optimizing.compiled > 0 { (time(stats.optimizing.compile_time)) } }
@@ -303,12 +304,7 @@ fn calls(report: &Report<'_>) -> Markup {
         return html! {};
     }
     let module = report.ending.module;
-    let first = module.functions().next().map_or(0, |info| info.index());
-    let named_by_index = |function: u32| {
-        let index = function.checked_sub(first);
-        let info = index.and_then(|index| module.functions().nth(index as usize));
-        named(function, info.and_then(|info| info.name()))
-    };
+    let named_by_index = |function: u32| named(function, module.function_name(function));
     html! {
         h2 { "Calls through tables" }
         p { "What was sampled of them in the baseline, the most sampled first. LLVM tries likely targets directly." }

@@ -1,4 +1,5 @@
-//! Statistics: nothing is kept for them alone but times and sizes of compiles.
+//! Statistics: nothing is kept for them alone but times and sizes of compiles. Calls are counted by instances, and
+//! added by who knows those.
 
 use std::sync::atomic::Ordering;
 

@@ -167,6 +167,7 @@ pub fn module(engine: &Tiering, text: &str) -> Arc<ModuleTiering> {
     let module = Module::parse(text.as_bytes(), &Features::default()).expect("valid");
     let settings = CodegenSettings {
         memory: MemoryStyle::Guarded,
+        count_calls: false,
         count_work: true,
         record_calls: true,
         precise_traps: false,

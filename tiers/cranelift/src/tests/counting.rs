@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use upshift_translate::{CodeForm, CompileRequest, EntryPoint, ModuleCompiler};
+use upshift_translate::{CodeForm, CodegenSettings, CompileRequest, EntryPoint, ModuleCompiler};
 
 use super::lab::{CHECKED, GUARDED, Lab, compiler, f64};
 use super::loops::SUM;
@@ -126,6 +126,46 @@ fn a_call_whose_budget_is_used_up_goes_to_better_code() {
     );
     // What runs in its place has a budget of its own.
     assert_eq!(lab.hooks.entries.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn calls_are_counted_with_and_without_their_work_and_keep_their_arguments() {
+    for settings in [GUARDED, CHECKED] {
+        let counting = CodegenSettings {
+            count_calls: true,
+            ..settings
+        };
+        let mut lab = Lab::with(CROWDED, counting, Vec::new());
+        *lab.hooks.grant.lock().unwrap() = 0;
+        for _ in 0..2 {
+            assert_eq!(lab.one("f", &crowd()), 0xFFFF);
+        }
+        assert_eq!(lab.call_counts(), Some(vec![2, 0]));
+        if settings.count_work {
+            // A call that goes to better code is one of that.
+            *lab.hooks.better.lock().unwrap() = Some(1);
+            assert_eq!(lab.one("f", &crowd()), i64_bits((1 << 6) - (1 << 15)));
+            assert_eq!(lab.call_counts(), Some(vec![2, 1]));
+        }
+    }
+    assert_eq!(Lab::new(CROWDED).call_counts(), None);
+}
+
+#[test]
+fn code_that_does_not_count_calls_has_nothing_of_it() {
+    let emit = |count_calls| {
+        let settings = CodegenSettings {
+            count_calls,
+            ..GUARDED
+        };
+        let (compiler, _, _) = compiler(CROWDED, settings);
+        let code = compiler.compile(ENTRY).unwrap().code;
+        let text = compiler.emit(ENTRY, CodeForm::Assembly).unwrap();
+        (code.len, text.contains("incq"))
+    };
+    let (plain, counting) = (emit(false), emit(true));
+    assert_eq!((plain.1, counting.1), (false, true));
+    assert_eq!(counting.0 - plain.0, 16);
 }
 
 fn i64_bits(value: i64) -> u128 {

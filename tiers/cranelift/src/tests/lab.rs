@@ -21,12 +21,14 @@ use crate::{BaselineCompiler, BaselineTier};
 
 pub const GUARDED: CodegenSettings = CodegenSettings {
     memory: MemoryStyle::Guarded,
+    count_calls: false,
     count_work: true,
     record_calls: true,
     precise_traps: false,
 };
 pub const CHECKED: CodegenSettings = CodegenSettings {
     memory: MemoryStyle::Checked,
+    count_calls: false,
     count_work: false,
     record_calls: true,
     precise_traps: false,
@@ -104,7 +106,7 @@ fn compiler_of(
     let module = Module::parse(text.as_bytes(), &Features::all());
     let module = Arc::new(module.unwrap_or_else(|error| panic!("{error}")));
     let code = ModuleCode::new(Arc::clone(&module)).unwrap();
-    let offsets = VMOffsets::new(&module);
+    let offsets = offsets(&module, settings);
     let unit = Arc::new(ModuleUnit {
         module: Arc::clone(&module),
         calls: CallProfile::new(offsets.call_cell_count()),
@@ -113,6 +115,14 @@ fn compiler_of(
         settings,
     });
     (tier.compiler(unit), module, code)
+}
+
+fn offsets(module: &Module, settings: CodegenSettings) -> VMOffsets {
+    let offsets = VMOffsets::new(module);
+    match settings.count_calls {
+        true => offsets.with_call_counts(),
+        false => offsets,
+    }
 }
 
 /// The code of the first defined function.
@@ -165,6 +175,7 @@ impl Lab {
         let types = Arc::new(TypeRegistry::new());
         let runtime = Arc::new(ModuleRuntime::new(
             Arc::clone(&module),
+            offsets(&module, settings),
             Arc::clone(&code),
             &types,
             Arc::clone(&hooks) as Arc<dyn TierHooks>,
@@ -203,6 +214,12 @@ impl Lab {
         };
         // SAFETY: the instance lives as long as the store.
         (unsafe { self.instance.as_ref() }.funcref(index), index)
+    }
+
+    /// How often each function was called, if that is counted.
+    pub fn call_counts(&self) -> Option<Vec<u64>> {
+        // SAFETY: the instance lives as long as the store.
+        unsafe { self.instance.as_ref() }.module().call_counts()
     }
 
     /// Calls an export. Values are their bits.

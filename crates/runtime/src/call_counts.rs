@@ -1,0 +1,67 @@
+//! How often functions were called in code that counts: one number per function in each instance's context,
+//! summed here over the instances of a module, those that are gone included.
+
+use std::collections::HashSet;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::VMOffsets;
+
+/// The calls of a module's functions, where they are counted.
+///
+/// Generated code adds to a number of its own instance, which one thread runs at a time: no atomic operation, and
+/// no cache line that threads share. Only instantiation and who asks take the lock.
+#[derive(Debug, Default)]
+pub(crate) struct CallCounts(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Sums over the instances that are gone, by defined function; empty as long as there was none.
+    gone: Vec<u64>,
+    /// Where the numbers of each live instance are.
+    live: HashSet<usize>,
+}
+
+impl CallCounts {
+    /// From here on, the numbers at `first`, one per defined function, count.
+    ///
+    /// # Safety
+    /// They can be read until they are removed, and only generated code writes to them.
+    pub unsafe fn add(&self, first: *mut u64) {
+        self.0.lock().live.insert(first.expose_provenance());
+    }
+
+    /// The numbers at `first` will go. Only what they are at this moment counts further on.
+    pub fn remove(&self, first: *mut u64, offsets: &VMOffsets) {
+        let mut counts = self.0.lock();
+        if counts.live.remove(&first.addr()) {
+            let functions = offsets.defined_functions() as usize;
+            counts.gone.resize(functions, 0);
+            add_to(&mut counts.gone, first.addr());
+        }
+    }
+
+    /// How often each defined function was called so far.
+    pub fn sums(&self, offsets: &VMOffsets) -> Vec<u64> {
+        let counts = self.0.lock();
+        let mut sums = counts.gone.clone();
+        sums.resize(offsets.defined_functions() as usize, 0);
+        for &first in &counts.live {
+            add_to(&mut sums, first);
+        }
+        sums
+    }
+}
+
+/// Adds the numbers of an instance, at an address out of the list of those that are there.
+fn add_to(sums: &mut [u64], first: usize) {
+    for (index, sum) in sums.iter_mut().enumerate() {
+        let number = ptr::with_exposed_provenance_mut::<u64>(first).wrapping_add(index);
+        // SAFETY: it can be read, as who added it has promised, and is aligned. Another thread may be running
+        // the instance: its code writes the number in one piece.
+        let number = unsafe { AtomicU64::from_ptr(number) };
+        *sum = sum.saturating_add(number.load(Ordering::Relaxed));
+    }
+}
