@@ -112,6 +112,17 @@ fn tier_events_tell_of_the_move() {
 }
 
 #[test]
+fn wasi_shows_what_is_in_the_directory_and_nothing_else() {
+    // 44 is `noent`, 63 is `perm`.
+    assert_eq!(
+        output(env!("CARGO_BIN_EXE_wasi")),
+        "letter.txt: status 0, 28 bytes, printed \"LANG=en\\nDear guest,\\nhere is a file.\\n\"\n\
+         lost.txt: status 44, 0 bytes, printed \"LANG=en\\n\"\n\
+         ../../etc/passwd: status 63, 0 bytes, printed \"LANG=en\\n\"\n"
+    );
+}
+
+#[test]
 fn the_demo_finds_every_result_right() {
     let output = output(env!("CARGO_BIN_EXE_demo"));
     let mut kernels = upshift_kernels::all().unwrap();
