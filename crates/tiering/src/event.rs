@@ -10,7 +10,8 @@ use upshift_translate::EntryPoint;
 /// A function that hears of every [`TierEvent`].
 ///
 /// It is called on whatever thread something happens, also on those that run the guest, which wait for it.
-/// None of the engine's locks is held then. A panic in it is caught and lost.
+/// None of the engine's locks is held then, so two events of different threads may be heard in another order
+/// than they happened in, which [`TierEvent::at`] says. A panic in it is caught and lost.
 pub type EventSink = Arc<dyn Fn(&TierEvent) + Send + Sync>;
 
 /// Something that tiering did.

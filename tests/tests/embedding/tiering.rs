@@ -237,7 +237,14 @@ fn events_arrive_in_order() {
     while !words(&told, 0, EntryPoint::Function).ends_with(&moved) {
         told.push(events.recv_timeout(Duration::from_secs(60)).unwrap());
     }
-    assert!(told.is_sorted_by_key(|event| event.at), "{told:?}");
+    // The guest goes on in its loop while a worker compiles the function, so these are two orders, not one.
+    for entry in [EntryPoint::Function, EntryPoint::Loop(0)] {
+        let of_entry = told.iter().filter(|event| {
+            let event = std::slice::from_ref(*event);
+            !words(event, 0, entry).is_empty()
+        });
+        assert!(of_entry.is_sorted_by_key(|event| event.at), "{told:?}");
+    }
     assert!(told.iter().all(|event| event.module == 1));
     assert!(told.iter().all(|event| event.function == 0), "{told:?}");
     assert!(
