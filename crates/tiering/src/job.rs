@@ -1,5 +1,5 @@
-//! One compile by the optimizing tier: what a worker does with it, and how whoever waits for it learns that
-//! it is over, however it ends.
+//! What is compiled by the optimizing tier in one go: what a worker does with it, and how whoever waits for it
+//! learns that it is over, however it ends.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,9 +13,10 @@ use upshift_translate::{
 };
 
 use crate::ModuleTiering;
+use crate::chaos::Mishap;
 use crate::pool::{Key, Pool};
 
-/// A compile that was asked for.
+/// Compiles that were asked for, to be done in one go: one, most of the time.
 pub(crate) struct Job {
     /// Who asked. Gone when the module is dropped: what is compiled then is thrown away.
     pub module: Weak<ModuleTiering>,
@@ -23,8 +24,8 @@ pub(crate) struct Job {
     pub module_id: u64,
     /// Compiles it; keeps alive what that needs of the module, and nothing else of it.
     pub compiler: Arc<dyn ModuleCompiler>,
-    /// What to compile.
-    pub request: CompileRequest,
+    /// What to compile: something, and if it is more than one thing, all of them functions.
+    pub requests: Box<[CompileRequest]>,
     /// Tells whoever waits.
     pub ticket: Ticket,
     /// Whether a worker took it.
@@ -44,52 +45,108 @@ pub(crate) enum Outcome {
 }
 
 impl Job {
+    /// What it is known by in the queue.
     pub fn key(&self) -> Key {
-        (self.module_id, self.request)
+        (self.module_id, self.requests[0])
     }
 
-    /// Compiles it and hands the result to the module, if there still is one. May never return.
+    /// Compiles it and hands the results to the module, if there still is one. May never return.
     pub fn run(mut self, pool: &Arc<Pool>) {
         let Some(module) = self.module.upgrade() else {
             return;
         };
         self.taken = true;
-        let Some(mishap) = module.begin(self.request) else {
-            return;
-        };
+        let mut mishap = Mishap::default();
+        let mut claimed = Vec::with_capacity(self.requests.len());
+        for &request in &self.requests {
+            if let Some(drawn) = module.begin(request) {
+                mishap = drawn;
+                claimed.push(request);
+            }
+        }
         // Compiling must not keep the module alive: its owner may drop it meanwhile.
         drop(module);
+        if claimed.is_empty() {
+            return;
+        }
+        self.requests = claimed.into();
         thread::sleep(mishap.start_after);
         let start = Instant::now();
         let job = Arc::new(self);
         let on_fatal = {
             let (job, pool) = (Arc::clone(&job), Arc::clone(pool));
             move |message: String| {
-                job.end(Outcome::Broken(message), start.elapsed());
+                let broken = || Outcome::Broken(message.clone());
+                job.end(job.of_each(broken), start.elapsed());
                 pool.replace_thread();
             }
         };
-        let outcome = if mishap.lost {
-            Outcome::Lost
+        let outcomes = if mishap.lost {
+            job.of_each(|| Outcome::Lost)
         } else if mishap.failed {
-            Outcome::Broken("made to fail by the chaos option".to_owned())
+            job.of_each(|| Outcome::Broken("made to fail by the chaos option".to_owned()))
         } else {
-            with_fatal_handler(on_fatal, || compile(&*job.compiler, job.request))
+            with_fatal_handler(on_fatal, || job.compile())
         };
-        let outcome = match outcome {
-            Outcome::Compiled(_) if mishap.thrown_away => Outcome::Lost,
-            outcome => outcome,
+        let outcomes = if mishap.thrown_away {
+            outcomes.into_iter().map(Outcome::lost).collect()
+        } else {
+            outcomes
         };
         let time = start.elapsed();
         thread::sleep(mishap.publish_after);
-        job.end(outcome, time);
+        job.end(outcomes, time);
     }
 
-    fn end(&self, outcome: Outcome, time: Duration) {
+    fn of_each(&self, outcome: impl Fn() -> Outcome) -> Vec<Outcome> {
+        self.requests.iter().map(|_| outcome()).collect()
+    }
+
+    fn compile(&self) -> Vec<Outcome> {
+        let compile = || match *self.requests {
+            [request] => vec![self.compiler.compile(request)],
+            ref requests => {
+                let functions: Vec<_> = requests.iter().map(|request| request.function).collect();
+                self.compiler.compile_together(&functions)
+            }
+        };
+        match catch_unwind(AssertUnwindSafe(compile)) {
+            Ok(results) => results.into_iter().map(Outcome::from).collect(),
+            Err(panic) => self.of_each(|| Outcome::Broken(panic_message(&*panic))),
+        }
+    }
+
+    /// Hands in one outcome for each request. When compiling several together broke down, each is asked for on its
+    /// own instead, so that only what is to blame stays behind.
+    fn end(&self, outcomes: Vec<Outcome>, time: Duration) {
         if let Some(module) = self.module.upgrade() {
-            module.finish(self.request, outcome, time);
+            let is_broken = |outcome: &Outcome| matches!(outcome, Outcome::Broken(_));
+            if self.requests.len() > 1 && outcomes.iter().all(is_broken) {
+                module.request_singly(&self.requests, &self.ticket);
+            } else {
+                module.finish_all(&self.requests, outcomes, time);
+            }
         }
         self.ticket.hand_in();
+    }
+}
+
+impl From<Result<Compiled, CompileError>> for Outcome {
+    fn from(result: Result<Compiled, CompileError>) -> Self {
+        match result {
+            Ok(compiled) => Self::Compiled(compiled),
+            Err(error) => Self::Failed(error),
+        }
+    }
+}
+
+impl Outcome {
+    /// What is left of it when its code is thrown away.
+    fn lost(self) -> Self {
+        match self {
+            Self::Compiled(_) => Self::Lost,
+            other => other,
+        }
     }
 }
 
@@ -99,16 +156,10 @@ impl Drop for Job {
         if !self.taken
             && let Some(module) = self.module.upgrade()
         {
-            module.withdraw(self.request);
+            for &request in &self.requests {
+                module.withdraw(request);
+            }
         }
-    }
-}
-
-fn compile(compiler: &dyn ModuleCompiler, request: CompileRequest) -> Outcome {
-    match catch_unwind(AssertUnwindSafe(|| compiler.compile(request))) {
-        Ok(Ok(compiled)) => Outcome::Compiled(compiled),
-        Ok(Err(error)) => Outcome::Failed(error),
-        Err(panic) => Outcome::Broken(panic_message(&*panic)),
     }
 }
 
@@ -151,6 +202,11 @@ impl Ticket {
     pub fn of(latch: &Arc<Latch>) -> Self {
         *latch.left.lock() += 1;
         Self(Mutex::new(Some(Arc::clone(latch))))
+    }
+
+    /// One more that the same latch waits for, as long as this one was not handed in.
+    pub fn another(&self) -> Self {
+        self.0.lock().as_ref().map_or_else(Self::none, Self::of)
     }
 
     fn hand_in(&self) {

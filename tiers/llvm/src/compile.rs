@@ -1,7 +1,10 @@
-//! Compiles one unit: declares its functions, has the walk fill them, runs LLVM's passes, emits an object
-//! in memory and installs it. Threads compile at the same time, each in an LLVM context of its own.
+//! Compiles units, of one function or of several: declares their functions, has the walk fill them, runs LLVM's
+//! passes, emits an object in memory and installs it. Threads compile at the same time, each in an LLVM context of
+//! its own.
 
 use std::any::Any;
+use std::collections::HashMap;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -18,7 +21,7 @@ use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
 use upshift_runtime::{InlinedFrames, InstalledCode};
 use upshift_translate::{
-    CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape, Mode,
+    BodySummary, CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape, Mode,
     ModuleCompiler, ModuleUnit, translate,
 };
 
@@ -31,7 +34,7 @@ use crate::locations::Locations;
 use crate::tables::Tables;
 use crate::target::{self, Processor};
 use crate::tier::{NAME, Settings};
-use crate::unit::{Callees, Member, Plan, Summaries};
+use crate::unit::{Callees, Inlining, Knowledge, Member, Plan, Summaries};
 use crate::wide_multiply;
 
 /// What our own passes want to see: values instead of locals, and expressions in LLVM's usual form.
@@ -66,14 +69,15 @@ impl LlvmCompiler {
         }
     }
 
-    /// Runs `work` on the request's LLVM module after all passes.
+    /// Runs `work` on the LLVM module of a plan after all passes. Errors name the function of `request`.
     fn with_optimized<T>(
         &self,
         request: CompileRequest,
+        plan: impl FnOnce() -> Result<Plan, CompileError>,
         work: impl FnOnce(&Plan, &Built<'_>, &TargetMachine) -> Result<T, CompileError>,
     ) -> Result<T, CompileError> {
         let run = || {
-            let plan = self.plan(request)?;
+            let plan = plan()?;
             let machine = target::machine(self.processor(&plan))
                 .map_err(|message| self.refuse(request, message))?;
             let context = Context::create();
@@ -93,27 +97,49 @@ impl LlvmCompiler {
         self.settings.processor(plan.uses_vectors)
     }
 
+    fn knowledge(&self) -> Knowledge<'_> {
+        Knowledge {
+            module: &self.unit.module,
+            summaries: &self.summaries,
+            tables: &self.tables,
+            calls: &self.unit.calls,
+            options: &self.settings.options,
+        }
+    }
+
     fn plan(&self, request: CompileRequest) -> Result<Plan, CompileError> {
-        let options = &self.settings.options;
-        let plan = Plan::new(
-            &self.unit.module,
-            &self.summaries,
-            &self.tables,
-            &self.unit.calls,
-            options,
-            request.function,
-            request.entry,
-        )
-        .map_err(|error| self.refuse(request, error.to_string()))?;
-        if plan.first_operators > options.max_function_operators {
+        self.check_size(request.function)?;
+        Plan::of_one(self.knowledge(), request.function, request.entry)
+            .map_err(|error| self.refuse(request, error.to_string()))
+    }
+
+    /// What a function that is not too large is made of.
+    fn check_size(&self, function: u32) -> Result<&BodySummary, CompileError> {
+        let summary = self.summaries.get(&self.unit.module, function);
+        let summary =
+            summary.map_err(|error| self.refuse(start_of(function), error.to_string()))?;
+        let limit = self.settings.options.max_function_operators;
+        if summary.operators > limit {
             return Err(CompileError::TooLarge {
                 tier: NAME,
-                function: self.function_index(request.function),
-                operators: plan.first_operators,
-                limit: options.max_function_operators,
+                function: self.function_index(function),
+                operators: summary.operators,
+                limit,
             });
         }
-        Ok(plan)
+        Ok(summary)
+    }
+
+    /// Compiles functions in one unit.
+    fn compile_unit(&self, functions: &[u32]) -> Result<Vec<Compiled>, CompileError> {
+        let request = start_of(functions[0]);
+        let plan = || {
+            Plan::of_several(self.knowledge(), functions)
+                .map_err(|error| self.refuse(request, error.to_string()))
+        };
+        self.with_optimized(request, plan, |plan, built, machine| {
+            self.install(plan, built, machine, request)
+        })
     }
 
     // From WebAssembly to IR.
@@ -154,7 +180,8 @@ impl LlvmCompiler {
             .zip(&names)
             .enumerate()
             .map(|(place, (member, name))| {
-                self.declare(&shared, member, name, place == 0, self.processor(plan))
+                let is_root = place < plan.roots();
+                self.declare(&shared, member, name, is_root, self.processor(plan))
             })
             .collect();
         for (place, member) in plan.members.iter().enumerate() {
@@ -209,7 +236,7 @@ impl LlvmCompiler {
         let function = self.function_index(member.defined);
         match member.entry {
             EntryPoint::Loop(number) => format!("f{function}.loop{number}"),
-            EntryPoint::Function if place == 0 => format!("f{function}"),
+            EntryPoint::Function if place < plan.roots() => format!("f{function}"),
             EntryPoint::Function => format!("f{function}.copy{place}"),
         }
     }
@@ -219,7 +246,7 @@ impl LlvmCompiler {
         shared: &Shared<'_, 'ctx>,
         member: &Member,
         name: &str,
-        is_first: bool,
+        is_root: bool,
         processor: &Processor,
     ) -> FunctionValue<'ctx> {
         let (context, types) = (shared.context, &shared.types);
@@ -231,7 +258,7 @@ impl LlvmCompiler {
                 types.signature(context, &shared.module.types[ty as usize])
             }
         };
-        let linkage = if is_first {
+        let linkage = if is_root {
             Linkage::External
         } else {
             Linkage::Internal
@@ -239,17 +266,18 @@ impl LlvmCompiler {
         let function = shared
             .llvm_module
             .add_function(name, signature, Some(linkage));
-        if is_first {
+        if is_root {
             // Calls of it within the unit need no indirection.
             function
                 .as_global_value()
                 .set_visibility(inkwell::GlobalVisibility::Hidden);
-        } else {
-            let inline = if member.always_inline {
-                "alwaysinline"
-            } else {
-                "inlinehint"
-            };
+        }
+        let inline = match member.inlining {
+            Inlining::AsItSeesFit => None,
+            Inlining::Hinted => Some("inlinehint"),
+            Inlining::Always => Some("alwaysinline"),
+        };
+        if let Some(inline) = inline {
             function.add_attribute(AttributeLoc::Function, flag_attribute(context, inline));
         }
         function.add_attribute(AttributeLoc::Function, flag_attribute(context, "nounwind"));
@@ -330,13 +358,14 @@ impl LlvmCompiler {
         Ok(())
     }
 
+    /// Puts the code of all members into code memory. Says where the roots' is, in their order.
     fn install(
         &self,
         plan: &Plan,
         built: &Built<'_>,
         machine: &TargetMachine,
         request: CompileRequest,
-    ) -> Result<Compiled, CompileError> {
+    ) -> Result<Vec<Compiled>, CompileError> {
         let object = machine
             .write_to_memory_buffer(&built.module, FileType::Object)
             .map_err(|error| self.refuse(request, format!("no object: {error}")))?;
@@ -349,9 +378,11 @@ impl LlvmCompiler {
             other => self.refuse(request, other.to_string()),
         })?;
         let frames: Arc<dyn InlinedFrames> = Arc::new(Locations::new(&linked));
-        let mut entered = None;
+        let places: HashMap<&str, usize> =
+            built.names.iter().map(String::as_str).zip(0..).collect();
+        let mut installed = vec![None; plan.roots()];
         for function in &linked.functions {
-            let place = built.names.iter().position(|name| *name == function.name);
+            let place = places.get(function.name.as_str()).copied();
             let member = &plan.members[place.unwrap_or(0)];
             let code = InstalledCode {
                 address: function.address,
@@ -367,22 +398,27 @@ impl LlvmCompiler {
                 inlined: Some(Arc::clone(&frames)),
             };
             let code = self.unit.code.install(code).map_err(out_of_memory)?;
-            if place == Some(0) {
-                entered = Some(code);
+            if let Some(root) = place.and_then(|place| installed.get_mut(place)) {
+                *root = Some(code);
             }
         }
-        let code = entered.ok_or_else(|| {
-            let missing = LinkError::NoSuchFunction(built.names[0].clone());
-            self.refuse(request, missing.to_string())
-        })?;
-        Ok(Compiled {
-            code,
-            bytes: linked.allocation.size,
-            inlined: plan.members[1..]
-                .iter()
-                .map(|member| self.function_index(member.defined))
-                .collect(),
-        })
+        let of_roots: usize = installed.iter().flatten().map(|code| code.len).sum();
+        // What came along, and constants: shared, and put down to the first.
+        let mut shared = linked.allocation.size.saturating_sub(of_roots);
+        let mut compiled = Vec::with_capacity(installed.len());
+        for (root, code) in installed.into_iter().enumerate() {
+            let code = code.ok_or_else(|| {
+                let missing = LinkError::NoSuchFunction(built.names[root].clone());
+                self.refuse(request, missing.to_string())
+            })?;
+            let along = &plan.along[root];
+            compiled.push(Compiled {
+                bytes: code.len + mem::take(&mut shared),
+                inlined: along.iter().map(|&it| self.function_index(it)).collect(),
+                code,
+            });
+        }
+        Ok(compiled)
     }
 
     fn function_index(&self, defined: u32) -> u32 {
@@ -401,13 +437,44 @@ impl LlvmCompiler {
 
 impl ModuleCompiler for LlvmCompiler {
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
-        self.with_optimized(request, |plan, built, machine| {
-            self.install(plan, built, machine, request)
-        })
+        let compiled = self.with_optimized(
+            request,
+            || self.plan(request),
+            |plan, built, machine| self.install(plan, built, machine, request),
+        )?;
+        let first = compiled.into_iter().next();
+        first.ok_or_else(|| self.refuse(request, "the unit is empty".to_owned()))
+    }
+
+    fn compile_together(&self, functions: &[u32]) -> Vec<Result<Compiled, CompileError>> {
+        let mut results: Vec<_> = functions.iter().map(|_| None).collect();
+        // Those with vectors are compiled for another processor.
+        let mut groups = [Vec::new(), Vec::new()];
+        for (place, &function) in functions.iter().enumerate() {
+            match self.check_size(function) {
+                Ok(summary) => groups[usize::from(summary.uses_vectors)].push(place),
+                Err(error) => results[place] = Some(Err(error)),
+            }
+        }
+        for group in groups.iter().filter(|group| group.len() > 1) {
+            let members: Vec<u32> = group.iter().map(|&place| functions[place]).collect();
+            // If there is an error, what follows finds out which function has it.
+            let Ok(compiled) = self.compile_unit(&members) else {
+                continue;
+            };
+            for (&place, compiled) in group.iter().zip(compiled) {
+                results[place] = Some(Ok(compiled));
+            }
+        }
+        let on_its_own = |(result, &function): (Option<_>, &u32)| {
+            result.unwrap_or_else(|| self.compile(start_of(function)))
+        };
+        results.into_iter().zip(functions).map(on_its_own).collect()
     }
 
     fn emit(&self, request: CompileRequest, form: CodeForm) -> Result<String, CompileError> {
-        self.with_optimized(request, |_, built, machine| match form {
+        let plan = || self.plan(request);
+        self.with_optimized(request, plan, |_, built, machine| match form {
             CodeForm::Intermediate => Ok(built.module.print_to_string().to_string()),
             CodeForm::Assembly => {
                 let text = machine
@@ -416,6 +483,13 @@ impl ModuleCompiler for LlvmCompiler {
                 Ok(String::from_utf8_lossy(text.as_slice()).into_owned())
             }
         })
+    }
+}
+
+fn start_of(function: u32) -> CompileRequest {
+    CompileRequest {
+        function,
+        entry: EntryPoint::Function,
     }
 }
 

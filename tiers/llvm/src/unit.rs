@@ -1,6 +1,7 @@
-//! What goes into one LLVM module: the function asked for, the small callees worth inlining, and copies of
-//! a function that calls itself, one for each level that is unrolled.
+//! What goes into one LLVM module: the functions asked for, the small callees worth inlining, and copies of
+//! functions that call themselves, one for each level that is unrolled.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use crate::guesses::guesses;
@@ -43,10 +44,10 @@ impl Summaries {
 pub(crate) struct Member {
     /// The function, imports not counted.
     pub defined: u32,
-    /// Where it is entered; only the first member of a unit is entered at a loop.
+    /// Where it is entered; only a unit's only root is entered at a loop.
     pub entry: EntryPoint,
-    /// Whether it is there to be inlined, whatever LLVM thinks of it.
-    pub always_inline: bool,
+    /// Whether it is there to be inlined.
+    pub inlining: Inlining,
     /// The member that its calls of itself go to, if that is in the unit.
     pub calls_itself_as: Option<usize>,
     /// Whether it makes calls, so that it must look after its stack.
@@ -56,8 +57,29 @@ pub(crate) struct Member {
     pub guesses: bool,
 }
 
-/// The functions of a unit. The first is the one asked for.
-#[derive(Clone, Debug)]
+/// What LLVM is told about inlining a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inlining {
+    /// Nothing.
+    AsItSeesFit,
+    /// That it is probably worth it.
+    Hinted,
+    /// That it is to be done, whatever LLVM thinks of it.
+    Always,
+}
+
+/// What a plan is made after.
+#[derive(Clone, Copy)]
+pub(crate) struct Knowledge<'a> {
+    pub module: &'a Module,
+    pub summaries: &'a Summaries,
+    pub tables: &'a Tables,
+    pub calls: &'a CallProfile,
+    pub options: &'a OptimizerOptions,
+}
+
+/// The functions of a unit. First come its roots, those that were asked for, in that order.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     pub members: Vec<Member>,
     /// Operators of all of them.
@@ -66,68 +88,136 @@ pub(crate) struct Plan {
     pub multiplications: usize,
     /// Whether any of them has operators on vectors.
     pub uses_vectors: bool,
-    /// How often the first one's body is translated: once for each copy of a loop's chain.
-    pub first_operators: usize,
+    /// For each root the functions that came along for it, or for another root before it: imports not counted.
+    pub along: Vec<Vec<u32>>,
+    /// Where members are that others call.
+    callable: HashMap<u32, usize>,
 }
 
 impl Plan {
-    /// Chooses what to compile along with a function.
-    pub fn new(
-        module: &Module,
-        summaries: &Summaries,
-        tables: &Tables,
-        calls: &CallProfile,
-        options: &OptimizerOptions,
+    /// Chooses what to compile along with a function that is entered at a loop or at its start.
+    pub fn of_one(
+        knowledge: Knowledge<'_>,
         defined: u32,
         entry: EntryPoint,
     ) -> Result<Self, TranslateError> {
-        let first = summaries.get(module, defined)?;
-        let mut plan = Self {
-            members: vec![Member {
-                defined,
-                entry,
-                always_inline: false,
-                calls_itself_as: None,
-                makes_calls: first.makes_calls(),
-                guesses: true,
-            }],
-            operators: first.operators,
-            multiplications: first.multiplications,
-            uses_vectors: first.uses_vectors,
-            first_operators: first.operators,
-        };
-        if entry == EntryPoint::Function {
-            plan.unroll_recursion(module, first, options);
-        }
-        plan.add_callees(module, summaries, tables, calls, options)?;
+        let mut plan = Self::default();
+        plan.add_root(knowledge, defined, entry, Inlining::AsItSeesFit)?;
+        plan.complete(knowledge, knowledge.options.max_inlined_operators_per_unit)?;
         Ok(plan)
     }
 
-    /// Copies of the first member for the levels of its calls of itself that are inlined. The last one
-    /// calls the first.
+    /// Chooses what to compile along with several functions, none of them twice. They call one another directly,
+    /// and may be inlined into one another.
+    pub fn of_several(knowledge: Knowledge<'_>, roots: &[u32]) -> Result<Self, TranslateError> {
+        let mut plan = Self::default();
+        for &defined in roots {
+            let summary = knowledge.summaries.get(knowledge.module, defined)?;
+            let is_small = summary.operators <= knowledge.options.max_inlined_operators;
+            let calls_itself = calls_itself(knowledge.module, defined, summary);
+            let inlining = if is_small && !calls_itself {
+                Inlining::Hinted
+            } else {
+                Inlining::AsItSeesFit
+            };
+            plan.add_root(knowledge, defined, EntryPoint::Function, inlining)?;
+        }
+        // What comes along is shared, so there is need of less of it for each.
+        let room = knowledge.options.max_inlined_operators_per_unit;
+        plan.complete(knowledge, room.max(plan.operators / 2))?;
+        Ok(plan)
+    }
+
+    /// How many functions were asked for.
+    pub fn roots(&self) -> usize {
+        self.along.len()
+    }
+
+    /// The member that calls of a function go to, other than from itself.
+    pub fn find(&self, defined: u32) -> Option<usize> {
+        self.callable.get(&defined).copied()
+    }
+
+    fn add_root(
+        &mut self,
+        knowledge: Knowledge<'_>,
+        defined: u32,
+        entry: EntryPoint,
+        inlining: Inlining,
+    ) -> Result<(), TranslateError> {
+        let summary = knowledge.summaries.get(knowledge.module, defined)?;
+        let place = self.add(defined, entry, inlining, true, summary);
+        let is_function = entry == EntryPoint::Function;
+        self.members[place].calls_itself_as = is_function.then_some(place);
+        self.along.push(Vec::new());
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        defined: u32,
+        entry: EntryPoint,
+        inlining: Inlining,
+        guesses: bool,
+        summary: &BodySummary,
+    ) -> usize {
+        let place = self.members.len();
+        if entry == EntryPoint::Function {
+            self.callable.insert(defined, place);
+        }
+        self.operators += summary.operators;
+        self.multiplications += summary.multiplications;
+        self.uses_vectors |= summary.uses_vectors;
+        self.members.push(Member {
+            defined,
+            entry,
+            inlining,
+            calls_itself_as: Some(place),
+            makes_calls: summary.makes_calls(),
+            guesses,
+        });
+        place
+    }
+
+    /// Adds to the roots what is to come along.
+    fn complete(
+        &mut self,
+        knowledge: Knowledge<'_>,
+        mut room: usize,
+    ) -> Result<(), TranslateError> {
+        for root in 0..self.roots() {
+            self.unroll_recursion(knowledge, root)?;
+        }
+        for root in 0..self.roots() {
+            self.add_callees(knowledge, root, &mut room)?;
+        }
+        Ok(())
+    }
+
+    /// Copies of a root for the levels of its calls of itself that are inlined. The last one calls the root.
     fn unroll_recursion(
         &mut self,
-        module: &Module,
-        summary: &BodySummary,
-        options: &OptimizerOptions,
-    ) {
-        let first = self.members[0];
+        knowledge: Knowledge<'_>,
+        root: usize,
+    ) -> Result<(), TranslateError> {
+        let Knowledge {
+            module, options, ..
+        } = knowledge;
+        let first = self.members[root];
+        let summary = knowledge.summaries.get(module, first.defined)?;
+        if first.entry != EntryPoint::Function
+            || !calls_itself(module, first.defined, summary)
+            || summary.operators > options.max_inlined_operators
+        {
+            return Ok(());
+        }
         let index = module.imported.functions + first.defined;
-        let calls = summary
-            .calls
-            .iter()
-            .filter(|&&callee| callee == index)
-            .count();
-        if calls == 0 {
-            return;
-        }
-        self.members[0].calls_itself_as = Some(0);
-        if summary.operators > options.max_inlined_operators {
-            return;
-        }
+        let calls = summary.calls.iter().filter(|&&callee| callee == index);
+        let calls = calls.count();
         // Each level has as many bodies as the one before has calls.
         let mut bodies = 1;
         let mut added = 0;
+        let mut caller = root;
         for _ in 0..options.recursion_depth {
             bodies *= calls;
             added += bodies * summary.operators;
@@ -135,82 +225,98 @@ impl Plan {
                 break;
             }
             let level = self.members.len();
-            self.members[level - 1].calls_itself_as = Some(level);
+            self.members[caller].calls_itself_as = Some(level);
             self.members.push(Member {
-                always_inline: true,
-                calls_itself_as: Some(0),
+                inlining: Inlining::Always,
+                calls_itself_as: Some(root),
                 ..first
             });
+            self.along[root].push(first.defined);
             self.operators += bodies * summary.operators;
-        }
-    }
-
-    /// Small callees of members that don't call themselves, breadth first, as long as there is room.
-    fn add_callees(
-        &mut self,
-        module: &Module,
-        summaries: &Summaries,
-        tables: &Tables,
-        calls: &CallProfile,
-        options: &OptimizerOptions,
-    ) -> Result<(), TranslateError> {
-        let mut room = options.max_inlined_operators_per_unit;
-        let mut next = 0;
-        while let Some(&member) = self.members.get(next) {
-            next += 1;
-            let summary = summaries.get(module, member.defined)?;
-            let mut callees: Vec<_> = summary.calls.iter().map(|&callee| (callee, true)).collect();
-            for &call in &summary.indirect_calls {
-                let targets = tables.targets(module, summaries, call.table, call.type_index);
-                if let Some(few) = targets.filter(|targets| targets.are_few()) {
-                    callees.extend(few.fitting.iter().map(|&(_, function)| (function, true)));
-                } else if member.guesses {
-                    let samples = calls.samples(call.offset);
-                    let guesses = guesses(module, &samples, options, call);
-                    callees.extend(guesses.iter().map(|guess| (guess.function, false)));
-                }
-            }
-            for (callee, guesses) in callees {
-                let Some(callee) = module.defined_function(callee) else {
-                    continue;
-                };
-                let is_first = callee == self.members[0].defined
-                    && self.members[0].entry == EntryPoint::Function;
-                if is_first || self.find(callee).is_some() {
-                    continue;
-                }
-                let summary = summaries.get(module, callee)?;
-                // What calls itself is unrolled into itself where it is compiled on its own.
-                let index = module.imported.functions + callee;
-                if summary.calls.contains(&index)
-                    || summary.operators > options.max_inlined_operators.min(room)
-                {
-                    continue;
-                }
-                room -= summary.operators;
-                self.operators += summary.operators;
-                self.multiplications += summary.multiplications;
-                self.uses_vectors |= summary.uses_vectors;
-                let place = self.members.len();
-                self.members.push(Member {
-                    defined: callee,
-                    entry: EntryPoint::Function,
-                    always_inline: false,
-                    calls_itself_as: Some(place),
-                    makes_calls: summary.makes_calls(),
-                    guesses: guesses && member.guesses,
-                });
-            }
+            caller = level;
         }
         Ok(())
     }
 
-    /// The member that calls of a function go to, other than from itself.
-    pub fn find(&self, defined: u32) -> Option<usize> {
-        self.members
-            .iter()
-            .position(|member| member.defined == defined && member.entry == EntryPoint::Function)
+    /// Small callees of a root, and of those, that don't call themselves, breadth first, as long as there is room.
+    fn add_callees(
+        &mut self,
+        knowledge: Knowledge<'_>,
+        root: usize,
+        room: &mut usize,
+    ) -> Result<(), TranslateError> {
+        let Knowledge {
+            module,
+            summaries,
+            options,
+            ..
+        } = knowledge;
+        let mut reached = vec![root];
+        let mut seen = HashSet::new();
+        let mut next = 0;
+        while let Some(&caller) = reached.get(next) {
+            next += 1;
+            let member = self.members[caller];
+            for (callee, may_guess) in likely_callees(knowledge, member)? {
+                let Some(callee) = module.defined_function(callee) else {
+                    continue;
+                };
+                if !seen.insert(callee) {
+                    continue;
+                }
+                let place = match self.find(callee) {
+                    Some(place) if place < self.roots() => continue,
+                    Some(place) => place,
+                    None => {
+                        let summary = summaries.get(module, callee)?;
+                        // What calls itself is unrolled into itself where it is compiled on its own.
+                        if calls_itself(module, callee, summary)
+                            || summary.operators > options.max_inlined_operators.min(*room)
+                        {
+                            continue;
+                        }
+                        *room -= summary.operators;
+                        let guesses = may_guess && member.guesses;
+                        let (entry, hinted) = (EntryPoint::Function, Inlining::Hinted);
+                        self.add(callee, entry, hinted, guesses, summary)
+                    }
+                };
+                reached.push(place);
+                self.along[root].push(callee);
+            }
+        }
+        Ok(())
     }
+}
+
+/// The functions that a member calls, imports first, each with whether guesses are made in it.
+fn likely_callees(
+    knowledge: Knowledge<'_>,
+    member: Member,
+) -> Result<Vec<(u32, bool)>, TranslateError> {
+    let Knowledge {
+        module, summaries, ..
+    } = knowledge;
+    let summary = summaries.get(module, member.defined)?;
+    let mut callees: Vec<_> = summary.calls.iter().map(|&callee| (callee, true)).collect();
+    for &call in &summary.indirect_calls {
+        let targets = knowledge
+            .tables
+            .targets(module, summaries, call.table, call.type_index);
+        if let Some(few) = targets.filter(|targets| targets.are_few()) {
+            callees.extend(few.fitting.iter().map(|&(_, function)| (function, true)));
+        } else if member.guesses {
+            let samples = knowledge.calls.samples(call.offset);
+            let guesses = guesses(module, &samples, knowledge.options, call);
+            callees.extend(guesses.iter().map(|guess| (guess.function, false)));
+        }
+    }
+    Ok(callees)
+}
+
+fn calls_itself(module: &Module, defined: u32, summary: &BodySummary) -> bool {
+    let index = module.imported.functions + defined;
+    summary.calls.contains(&index)
 }
 
 /// Where the calls of one member go within the unit.

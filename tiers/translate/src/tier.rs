@@ -25,6 +25,20 @@ pub trait ModuleCompiler: Send + Sync {
     /// When the code generator refuses the function or code memory is used up.
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError>;
 
+    /// Compiles several functions, given by their numbers (imports not counted), at once if that is cheaper or
+    /// better than one by one. One result for each, in their order.
+    fn compile_together(&self, functions: &[u32]) -> Vec<Result<Compiled, CompileError>> {
+        let request = |&function| CompileRequest {
+            function,
+            entry: EntryPoint::Function,
+        };
+        functions
+            .iter()
+            .map(request)
+            .map(|request| self.compile(request))
+            .collect()
+    }
+
     /// What the tier makes of a function, as text for people. Installs nothing.
     ///
     /// # Errors

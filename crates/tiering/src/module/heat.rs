@@ -287,9 +287,40 @@ impl ModuleTiering {
         ticket: Ticket,
         caller_waits: bool,
     ) -> bool {
-        let Some(optimizing) = &self.optimizing else {
+        if self.optimizing.is_none() || !self.queue(request, reason) {
             return false;
+        }
+        self.submit(Box::new([request]), heat, ticket, caller_waits);
+        true
+    }
+
+    /// Asks the optimizing tier for functions, compiled together as far as that is of use, unless somebody else
+    /// has.
+    pub(super) fn request_together(&self, functions: &[u32], heat: u64, ticket: Ticket) {
+        let request = |&function| CompileRequest {
+            function,
+            entry: EntryPoint::Function,
         };
+        let requests = functions.iter().map(request);
+        let queued: Box<[_]> = requests
+            .filter(|&request| self.queue(request, QueueReason::Ahead))
+            .collect();
+        if !queued.is_empty() {
+            self.submit(queued, heat, ticket, true);
+        }
+    }
+
+    /// Asks once more for functions that were claimed together, now one by one.
+    pub(crate) fn request_singly(&self, requests: &[CompileRequest], ticket: &Ticket) {
+        for &request in requests {
+            self.withdraw(request);
+            let heat = self.heat(request.function, 0);
+            self.request(request, QueueReason::Ahead, heat, ticket.another(), true);
+        }
+    }
+
+    /// Notes that something is to be compiled, unless that is so already.
+    fn queue(&self, request: CompileRequest, reason: QueueReason) -> bool {
         if !self.with_progress(request, |progress| progress.queue()) {
             return false;
         }
@@ -299,27 +330,42 @@ impl ModuleTiering {
             reason,
             work: state.work.load(Ordering::Relaxed),
         });
+        true
+    }
+
+    /// Gives the pool what was noted.
+    fn submit(
+        &self,
+        requests: Box<[CompileRequest]>,
+        heat: u64,
+        ticket: Ticket,
+        caller_waits: bool,
+    ) {
+        let Some(optimizing) = &self.optimizing else {
+            return;
+        };
         let job = Job {
             module: self.this.clone(),
             module_id: self.id,
             compiler: Arc::clone(&optimizing.compiler),
-            request,
+            requests: requests.clone(),
             ticket,
             taken: false,
         };
         match self.engine.pool.submit(job, heat, caller_waits) {
             Ok(()) | Err(Refused::Closed) => {}
             Err(error @ Refused::NoThread(_)) => {
-                self.back_off(request.function);
-                self.tell(request.function, || TierEventKind::Failed {
-                    tier: optimizing.name,
-                    entry: request.entry,
-                    error: error.to_string(),
-                    retry: true,
-                });
+                for request in requests {
+                    self.back_off(request.function);
+                    self.tell(request.function, || TierEventKind::Failed {
+                        tier: optimizing.name,
+                        entry: request.entry,
+                        error: error.to_string(),
+                        retry: true,
+                    });
+                }
             }
         }
-        true
     }
 }
 

@@ -25,11 +25,20 @@ use crate::event::{Loudness, TierEvent, TierEventKind, is_heard, tell};
 use crate::job::{Latch, Ticket, panic_message};
 use crate::pool::processors;
 use crate::progress::Stage;
-use crate::{EngineState, QueueReason, TierMode};
+use crate::{EngineState, TierMode};
 use function::{Detail, FunctionState};
 
 /// A code generator may need this much stack. With less, another thread compiles and the caller waits.
 const COMPILE_STACK: usize = 512 << 10;
+/// Modules are compiled ahead in at least so many parts, if these don't become too small: there is work for
+/// several threads then.
+const PARTS: usize = 8;
+/// As how many operators a function counts that has none.
+const FUNCTION_OPERATORS: usize = 16;
+/// Operators of functions that are compiled together. Below, what is common to a compile takes more time than
+/// what is particular; above, one thread may be at the last part for long.
+const SMALLEST_PART: usize = 500;
+const LARGEST_PART: usize = 5_000;
 /// The stack of that other thread.
 const COMPILE_THREAD_STACK: usize = 16 << 20;
 
@@ -134,16 +143,32 @@ impl ModuleTiering {
         failed.into_inner().map_or(Ok(()), Err)
     }
 
-    /// Has the background threads compile everything, the largest functions first, and waits.
+    /// Has the background threads compile everything, what is largest first, and waits.
+    ///
+    /// Neighbours are compiled together: compilers of source code leave functions near those that they call.
     fn optimize_all(&self) {
         let latch = Arc::new(Latch::default());
-        for function in 0..self.functions.len() as u32 {
-            let request = CompileRequest {
-                function,
-                entry: EntryPoint::Function,
-            };
-            let heat = self.size_in_operators(function) as u64;
-            self.request(request, QueueReason::Ahead, heat, Ticket::of(&latch), true);
+        let sizes: Vec<usize> = (0..self.functions.len() as u32)
+            .map(|function| self.size_in_operators(function) + FUNCTION_OPERATORS)
+            .collect();
+        let most = if self.engine.options.chaos.is_some() {
+            // Mishaps happen to single compiles.
+            0
+        } else {
+            let part = sizes.iter().sum::<usize>() / PARTS;
+            part.clamp(SMALLEST_PART, LARGEST_PART)
+        };
+        let mut next = 0;
+        while next < sizes.len() {
+            let first = next;
+            let mut size = sizes[first];
+            next += 1;
+            while next < sizes.len() && size + sizes[next] <= most {
+                size += sizes[next];
+                next += 1;
+            }
+            let functions: Vec<u32> = (first as u32..next as u32).collect();
+            self.request_together(&functions, size as u64, Ticket::of(&latch));
         }
         latch.wait();
     }

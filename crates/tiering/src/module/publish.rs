@@ -34,8 +34,24 @@ impl ModuleTiering {
         self.with_progress(request, Progress::retreat);
     }
 
+    /// Claimed compiles that were done in one go are over. Each gets the part of the time that is its part of the
+    /// WebAssembly.
+    pub(crate) fn finish_all(
+        &self,
+        requests: &[CompileRequest],
+        outcomes: Vec<Outcome>,
+        time: Duration,
+    ) {
+        let size = |request: &CompileRequest| self.size_in_operators(request.function).max(1);
+        let all: usize = requests.iter().map(size).sum();
+        for (request, outcome) in requests.iter().zip(outcomes) {
+            let part = size(request) as f64 / all as f64;
+            self.finish(*request, outcome, time.mul_f64(part));
+        }
+    }
+
     /// A claimed compile is over.
-    pub(crate) fn finish(&self, request: CompileRequest, outcome: Outcome, time: Duration) {
+    fn finish(&self, request: CompileRequest, outcome: Outcome, time: Duration) {
         let bytes = match &outcome {
             Outcome::Compiled(compiled) => Some(compiled.bytes),
             Outcome::Failed(_) | Outcome::Broken(_) => None,
