@@ -141,8 +141,8 @@ impl Tiering {
             0
         };
         let unit = Arc::new(ModuleUnit {
+            calls: CallProfile::new(call_cells, offsets.defined_functions()),
             offsets,
-            calls: CallProfile::new(call_cells),
             code: ModuleCode::new(Arc::clone(&module))?,
             module,
             settings,

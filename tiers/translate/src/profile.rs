@@ -6,29 +6,48 @@
 //! cells of the function are read and emptied. So a function is sampled about as often as it has grants.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use upshift_runtime::CalledFunction;
 
 /// Functions that are told apart at one call. The rest are counted together.
 const MOST_TARGETS: usize = 16;
+/// Instead of a cell: there is none.
+const NO_CELL: u32 = u32::MAX;
 
 /// What is known about a module's calls through tables, each named by its operator's offset in the module.
+///
+/// Compilers look calls up by offset, under a lock. Samples are taken on threads that run the guest, for functions
+/// that mostly have no such call: that takes one load to find out, and a lock only for a call that was made.
 #[derive(Debug, Default)]
 pub struct CallProfile {
     /// How many cells a context has.
     cells: usize,
-    calls: RwLock<Calls>,
+    /// How many functions the module defines.
+    functions: usize,
+    /// There once a compiler has asked for a cell.
+    calls: OnceLock<Calls>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Calls {
-    /// What was seen, by cell.
-    samples: Vec<CallSamples>,
+    /// By defined function: a cell of its calls, or [`NO_CELL`].
+    first_of: Box<[AtomicU32]>,
+    /// The call of each cell. Filled from the start on.
+    sites: Box<[OnceLock<Site>]>,
     /// The cell of each call.
-    cell_of: HashMap<u32, u32>,
-    /// The cells of each defined function's calls.
-    of_function: HashMap<u32, Vec<u32>>,
+    cell_of: RwLock<HashMap<u32, u32>>,
+}
+
+/// A call.
+#[derive(Debug)]
+struct Site {
+    function: u32,
+    offset: u32,
+    /// Another cell of the same function, or [`NO_CELL`].
+    next: u32,
+    samples: Mutex<CallSamples>,
 }
 
 /// The functions that a call was seen to reach.
@@ -41,14 +60,16 @@ pub struct CallSamples {
 }
 
 impl CallProfile {
-    /// A profile for contexts with so many cells ([`VMOffsets::call_cell_count`]); none: nothing is recorded.
+    /// A profile for contexts with so many cells ([`VMOffsets::call_cell_count`]), of a module that defines so many
+    /// functions. Without cells, nothing is recorded.
     ///
     /// [`VMOffsets::call_cell_count`]: upshift_runtime::VMOffsets::call_cell_count
     #[must_use]
-    pub fn new(cells: u32) -> Self {
+    pub fn new(cells: u32, functions: u32) -> Self {
         Self {
             cells: cells as usize,
-            calls: RwLock::default(),
+            functions: functions as usize,
+            calls: OnceLock::new(),
         }
     }
 
@@ -57,36 +78,46 @@ impl CallProfile {
         if self.cells == 0 {
             return None;
         }
-        let mut calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
-        let calls = &mut *calls;
-        if let Some(&cell) = calls.cell_of.get(&offset) {
+        let calls = self
+            .calls
+            .get_or_init(|| Calls::new(self.cells, self.functions));
+        let mut cell_of = calls
+            .cell_of
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(&cell) = cell_of.get(&offset) {
             return Some(cell);
         }
-        let next = calls.samples.len();
-        if next >= self.cells {
-            return None;
-        }
-        let cell = u32::try_from(next).ok()?;
-        calls.samples.push(CallSamples::default());
-        calls.cell_of.insert(offset, cell);
-        calls.of_function.entry(function).or_default().push(cell);
+        let cell = u32::try_from(cell_of.len()).ok()?;
+        let place = calls.sites.get(cell as usize)?;
+        let first = calls.first_of.get(function as usize)?;
+        place.get_or_init(|| Site {
+            function,
+            offset,
+            next: first.load(Ordering::Relaxed),
+            samples: Mutex::default(),
+        });
+        // Whoever finds the cell finds its call.
+        first.store(cell, Ordering::Release);
+        cell_of.insert(offset, cell);
         Some(cell)
     }
 
     /// Adds a sample of each of a defined function's calls. `take` empties a cell and says which function
     /// (imports first) was called there last, if there was a call.
     pub fn sample(&self, function: u32, mut take: impl FnMut(u32) -> Option<CalledFunction>) {
-        if self.cells == 0 {
+        let calls = self.calls.get();
+        let Some((calls, first)) =
+            calls.and_then(|calls| Some((calls, calls.first_of.get(function as usize)?)))
+        else {
             return;
-        }
-        let mut calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
-        let calls = &mut *calls;
-        for &cell in calls.of_function.get(&function).into_iter().flatten() {
-            if let (Some(called), Some(samples)) =
-                (take(cell), calls.samples.get_mut(cell as usize))
-            {
-                samples.add(called);
+        };
+        let mut cell = first.load(Ordering::Acquire);
+        while let Some(site) = calls.site(cell) {
+            if let Some(called) = take(cell) {
+                site.samples().add(called);
             }
+            cell = site.next;
         }
     }
 
@@ -94,28 +125,46 @@ impl CallProfile {
     /// and its samples; in the order of offsets.
     #[must_use]
     pub fn all(&self) -> Vec<(u32, u32, CallSamples)> {
-        let calls = self.calls.read().unwrap_or_else(PoisonError::into_inner);
-        let function_of: HashMap<u32, u32> = (calls.of_function.iter())
-            .flat_map(|(&function, cells)| cells.iter().map(move |&cell| (cell, function)))
+        let sites = self.calls.get().into_iter().flat_map(|calls| &calls.sites);
+        let mut all: Vec<_> = sites
+            .map_while(OnceLock::get)
+            .map(|site| (site.function, site.offset, site.samples().clone()))
+            .filter(|(_, _, samples)| samples.total > 0)
             .collect();
-        let mut all: Vec<_> = (calls.cell_of.iter())
-            .filter_map(|(&offset, cell)| {
-                let samples = calls.samples.get(*cell as usize)?;
-                let is_seen = samples.total > 0;
-                is_seen.then(|| Some((*function_of.get(cell)?, offset, samples.clone())))?
-            })
-            .collect();
-        all.sort_by_key(|(_, offset, _)| *offset);
+        all.sort_unstable_by_key(|&(_, offset, _)| offset);
         all
     }
 
     /// What was seen of the call at `offset`.
     #[must_use]
     pub fn samples(&self, offset: u32) -> CallSamples {
-        let calls = self.calls.read().unwrap_or_else(PoisonError::into_inner);
-        let cell = calls.cell_of.get(&offset);
-        let samples = cell.and_then(|&cell| calls.samples.get(cell as usize));
-        samples.cloned().unwrap_or_default()
+        let site = self.calls.get().and_then(|calls| {
+            let cell_of = calls.cell_of.read();
+            let cell_of = cell_of.unwrap_or_else(PoisonError::into_inner);
+            calls.site(*cell_of.get(&offset)?)
+        });
+        site.map_or_else(CallSamples::default, |site| site.samples().clone())
+    }
+}
+
+impl Calls {
+    fn new(cells: usize, functions: usize) -> Self {
+        Self {
+            first_of: (0..functions).map(|_| AtomicU32::new(NO_CELL)).collect(),
+            sites: (0..cells).map(|_| OnceLock::new()).collect(),
+            cell_of: RwLock::default(),
+        }
+    }
+
+    /// The call of a cell. None of [`NO_CELL`].
+    fn site(&self, cell: u32) -> Option<&Site> {
+        self.sites.get(cell as usize)?.get()
+    }
+}
+
+impl Site {
+    fn samples(&self) -> MutexGuard<'_, CallSamples> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,11 +192,13 @@ impl CallSamples {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
     fn samples_are_kept_by_call_and_sorted() {
-        let profile = CallProfile::new(2);
+        let profile = CallProfile::new(2, 5);
         let cell = profile.cell(3, 100).expect("room");
         assert_eq!(profile.cell(3, 100), Some(cell));
         let other = profile.cell(3, 200).expect("room");
@@ -167,8 +218,39 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_sample_lose_nothing_while_others_compile() {
+        const SAMPLES: u32 = 1000;
+        let profile = CallProfile::new(64, 2);
+        let cell = profile.cell(0, 0);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for offset in 1..64 {
+                    assert_eq!(profile.cell(offset % 2, offset), Some(offset));
+                }
+            });
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..SAMPLES {
+                        let take = |of| (Some(of) == cell).then_some(CalledFunction::Own(1));
+                        profile.sample(0, take);
+                    }
+                });
+            }
+        });
+        let mut sampled = Vec::new();
+        profile.sample(1, |of| {
+            sampled.push(of);
+            None
+        });
+        sampled.sort_unstable();
+        assert!(sampled.into_iter().eq((1..64).step_by(2)));
+        assert_eq!(profile.samples(0).total, 2 * SAMPLES);
+        assert_eq!(profile.all().len(), 1);
+    }
+
+    #[test]
     fn a_call_that_reaches_everything_takes_no_more_room() {
-        let profile = CallProfile::new(1);
+        let profile = CallProfile::new(1, 1);
         profile.cell(0, 1);
         for called in 0..1000 {
             profile.sample(0, |_| Some(CalledFunction::Own(called)));

@@ -109,7 +109,7 @@ fn compiler_of(
     let offsets = offsets(&module, settings);
     let unit = Arc::new(ModuleUnit {
         module: Arc::clone(&module),
-        calls: CallProfile::new(offsets.call_cell_count()),
+        calls: CallProfile::new(offsets.call_cell_count(), offsets.defined_functions()),
         offsets,
         code: Arc::clone(&code),
         settings,
