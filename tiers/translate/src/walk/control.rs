@@ -22,7 +22,7 @@ pub(super) struct Frame<'m, B> {
 }
 
 enum Kind<B> {
-    /// The function's body, a `block`, or the `else` arm of an `if`.
+    /// The function's body, or a `block`.
     Block,
     /// An `if`, in its first arm.
     If {
@@ -30,6 +30,13 @@ enum Kind<B> {
         otherwise: B,
         /// Where in `saved` the operands are with which that starts.
         saved: usize,
+        /// The work up to here.
+        work_before: Work,
+    },
+    /// An `if`, in its `else` arm.
+    Else {
+        /// The work up to the end of the first arm.
+        work_with_first: Work,
     },
     Loop {
         role: LoopRole,
@@ -327,7 +334,11 @@ impl<'a, E: Emitter> Walk<'a, E> {
         let saved = self.saved.len();
         let first = if self.osr.is_some() { 0 } else { height };
         self.saved.extend_from_slice(&self.values[first..]);
-        let kind = Kind::If { otherwise, saved };
+        let kind = Kind::If {
+            otherwise,
+            saved,
+            work_before: self.work,
+        };
         self.push_frame(Frame {
             kind,
             params,
@@ -341,12 +352,19 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     fn begin_else(&mut self) -> Step {
         let mut frame = self.pop_frame()?;
-        let Kind::If { otherwise, saved } = frame.kind else {
+        let Kind::If {
+            otherwise,
+            saved,
+            work_before,
+        } = frame.kind
+        else {
             return Err(self.error(TranslateProblem::Unbalanced));
         };
         self.end_first_arm(&mut frame)?;
         self.begin_second_arm(&frame, otherwise, saved);
-        frame.kind = Kind::Block;
+        frame.kind = Kind::Else {
+            work_with_first: self.work.other_arm(work_before),
+        };
         self.push_frame(frame);
         Ok(())
     }
@@ -394,10 +412,13 @@ impl<'a, E: Emitter> Walk<'a, E> {
                 }
                 frame.target = None;
             }
-            Kind::If { otherwise, saved } => {
+            Kind::If {
+                otherwise, saved, ..
+            } => {
                 self.end_first_arm(&mut frame)?;
                 self.begin_second_arm(&frame, otherwise, saved);
             }
+            Kind::Else { work_with_first } => self.work.join(work_with_first),
             Kind::Block => {}
         }
         if self.reachable {

@@ -1,6 +1,6 @@
 //! How much work code is: the operators that a round of a loop runs, or a call outside of its loops, as far as their
 //! structure tells. The arms of a branch table count for a part of them each: of an interpreter's handlers, a round
-//! runs one.
+//! runs one. Of the two arms of an `if`, the longer one counts.
 
 /// What one operator that always runs adds.
 const WHOLE: u64 = 1 << 16;
@@ -35,6 +35,19 @@ impl Work {
         self.one_in
     }
 
+    /// The first arm of an `if` is over, and the second begins where the first began, at `before`. Returns what the
+    /// first made of it.
+    pub(super) fn other_arm(&mut self, before: Self) -> Self {
+        let first = *self;
+        self.sum = before.sum;
+        first
+    }
+
+    /// The second arm is over: the longer one counts.
+    pub(super) fn join(&mut self, first: Self) {
+        self.sum = self.sum.max(first.sum);
+    }
+
     /// In operators, at least one.
     pub(super) fn operators(&self) -> u32 {
         u32::try_from(self.sum / WHOLE).unwrap_or(u32::MAX).max(1)
@@ -60,5 +73,21 @@ mod tests {
         work.one_in(u32::MAX);
         work.count();
         assert!((11..=12).contains(&work.operators()), "{work:?}");
+    }
+
+    #[test]
+    fn the_longer_of_two_arms_counts() {
+        let with_arms = |arms: [u32; 2]| {
+            let mut work = Work::none();
+            work.count();
+            let before = work;
+            (0..arms[0]).for_each(|_| work.count());
+            let first = work.other_arm(before);
+            (0..arms[1]).for_each(|_| work.count());
+            work.join(first);
+            work.count();
+            work.operators()
+        };
+        assert_eq!([[5, 3], [3, 5], [4, 0]].map(with_arms), [7, 7, 6]);
     }
 }

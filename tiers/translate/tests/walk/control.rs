@@ -102,10 +102,11 @@ fn both_arms_start_with_the_same_operands() {
              (then (drop) (drop) (i32.const 3) (i32.const 4))
              (else (i32.const 5) (i32.add)))))",
     );
+    // Four operators before the arms, and four in the longer one.
     assert_lines(
         &text,
         "b0:
-           poll_entry work 10
+           poll_entry work 8
            v0 = i32 1
            v1 = i32 2
            v2 = local_get 0
