@@ -1,6 +1,5 @@
 //! `wasi_unstable`: what has another layout there. Everything is done by the functions of preview 1.
 
-use rustix::fs::SeekFrom;
 use wiggle::{GuestErrorType, GuestMemory, GuestPtr};
 
 use crate::bindings::preview0::types::{
@@ -37,21 +36,18 @@ impl WasiUnstable for WasiCtx {
 
     fn fd_seek(
         &mut self,
-        _: &mut GuestMemory<'_>,
+        memory: &mut GuestMemory<'_>,
         fd: Fd,
         offset: Filedelta,
         whence: Whence,
     ) -> Result<Filesize> {
-        self.seek(
-            u32::from(fd).into(),
-            match whence {
-                Whence::Set => {
-                    SeekFrom::Start(u64::try_from(offset).map_err(|_| preview1::Errno::Inval)?)
-                }
-                Whence::Cur => SeekFrom::Current(offset),
-                Whence::End => SeekFrom::End(offset),
-            },
-        )
+        let fd = u32::from(fd).into();
+        let whence = match whence {
+            Whence::Set => preview1::Whence::Set,
+            Whence::Cur => preview1::Whence::Cur,
+            Whence::End => preview1::Whence::End,
+        };
+        WasiSnapshotPreview1::fd_seek(self, memory, fd, offset, whence)
     }
 
     fn path_filestat_get(

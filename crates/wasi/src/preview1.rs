@@ -1,32 +1,32 @@
 //! The functions of `wasi_snapshot_preview1`, in the order of their definition: what each needs of rights,
-//! and who does the work.
+//! and who does the work. What takes longer to say is in `files`, `open` and `sockets`.
 
-use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{self, FallocateFlags, SeekFrom};
+use rustix::fs;
 use wiggle::{GuestMemory, GuestPtr};
 
 use crate::Exit;
-use crate::attributes::{filestat, host_times, wanted_times};
+use crate::attributes::wanted_times;
 use crate::bindings::preview1::types::{
     Advice, Ciovec, CiovecArray, Clockid, Dircookie, Errno, Event, Exitcode, Fd, Fdflags, Fdstat,
-    Filedelta, Filesize, Filestat, Filetype, Fstflags, IovecArray, Lookupflags, Oflags, Prestat,
-    PrestatDir, Riflags, Rights, Roflags, Sdflags, Siflags, Signal, Size, Subscription, Timestamp,
-    Whence,
+    Filedelta, Filesize, Filestat, Fstflags, IovecArray, Lookupflags, Oflags, Prestat, PrestatDir,
+    Riflags, Rights, Roflags, Sdflags, Siflags, Signal, Size, Subscription, Timestamp, Whence,
 };
 use crate::bindings::preview1::wasi_snapshot_preview1::WasiSnapshotPreview1;
 use crate::buffers::{bytes_at_mut, check_range, path_at, put_strings, sources, targets};
 use crate::context::WasiCtx;
-use crate::directory::{Directory, OpenHow, Opened};
+use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::host::Stop;
 use crate::poll::{self, Wish};
-use crate::rights;
-use crate::table::{Descriptor, Kind};
+use crate::table::Kind;
 
-/// How many of the system's descriptors guests leave to the rest of the process.
-const RESERVED_DESCRIPTORS: u64 = 32;
+mod files;
+mod open;
+mod sockets;
+
+use open::OpenWish;
 
 impl WasiCtx {
     /// The directory of a number, if the guest has these rights to it.
@@ -37,31 +37,6 @@ impl WasiCtx {
         };
         descriptor.need(rights)?;
         Ok(directory)
-    }
-
-    /// The system's descriptors from this one on are not for guests.
-    fn host_fd_limit(&mut self) -> i32 {
-        *self.host_fd_limit.get_or_insert_with(|| {
-            let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-            limit.map_or(i32::MAX, |limit| {
-                i32::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(i32::MAX)
-            })
-        })
-    }
-
-    /// Moves the position of a file.
-    pub(crate) fn seek(&mut self, fd: Fd, to: SeekFrom) -> Result<Filesize> {
-        let descriptor = self.table.get(fd)?;
-        descriptor.need_position(match to {
-            // The right to seek includes the right to tell.
-            SeekFrom::Current(0) if !descriptor.rights.contains(Rights::FD_SEEK) => Rights::FD_TELL,
-            _ => Rights::FD_SEEK,
-        })?;
-        match &descriptor.kind {
-            Kind::Host(file) => Ok(fs::seek(file, to)?),
-            Kind::Directory(_) => Err(Errno::Badf.into()),
-            Kind::Stream(_) => Err(Errno::Spipe.into()),
-        }
     }
 }
 
@@ -122,23 +97,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
         len: Filesize,
         advice: Advice,
     ) -> Result<()> {
-        let descriptor = self.table.get(fd)?;
-        let advice = match advice {
-            Advice::Normal => fs::Advice::Normal,
-            Advice::Sequential => fs::Advice::Sequential,
-            Advice::Random => fs::Advice::Random,
-            Advice::Willneed => fs::Advice::WillNeed,
-            Advice::Dontneed => fs::Advice::DontNeed,
-            Advice::Noreuse => fs::Advice::NoReuse,
-        };
-        match &descriptor.kind {
-            Kind::Directory(_) => Err(Errno::Badf.into()),
-            Kind::Stream(_) => Err(Errno::Spipe.into()),
-            Kind::Host(file) => {
-                descriptor.need_position(Rights::FD_ADVISE)?;
-                Ok(fs::fadvise(file, offset, NonZeroU64::new(len), advice)?)
-            }
-        }
+        self.advise(fd, offset, len, advice)
     }
 
     fn fd_allocate(
@@ -148,15 +107,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
         offset: Filesize,
         len: Filesize,
     ) -> Result<()> {
-        let descriptor = self.table.get(fd)?;
-        match &descriptor.kind {
-            Kind::Directory(_) => Err(Errno::Badf.into()),
-            Kind::Stream(_) => Err(Errno::Spipe.into()),
-            Kind::Host(file) => {
-                descriptor.need_position(Rights::FD_ALLOCATE)?;
-                Ok(fs::fallocate(file, FallocateFlags::empty(), offset, len)?)
-            }
-        }
+        self.allocate(fd, offset, len)
     }
 
     fn fd_close(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
@@ -164,13 +115,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
     }
 
     fn fd_datasync(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
-        let descriptor = self.table.get(fd)?;
-        descriptor.need(Rights::FD_DATASYNC)?;
-        match &descriptor.kind {
-            Kind::Host(file) => Ok(fs::fdatasync(file)?),
-            Kind::Directory(directory) => Ok(fs::fdatasync(directory.dir())?),
-            Kind::Stream(_) => Err(Errno::Inval.into()),
-        }
+        self.sync(fd, Rights::FD_DATASYNC, |fd| fs::fdatasync(fd))
     }
 
     fn fd_fdstat_get(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<Fdstat> {
@@ -189,27 +134,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
         fd: Fd,
         flags: Fdflags,
     ) -> Result<()> {
-        let descriptor = self.table.get_mut(fd)?;
-        descriptor.need(Rights::FD_FDSTAT_SET_FLAGS)?;
-        let changed = descriptor.flags.symmetric_difference(flags);
-        if !(Fdflags::APPEND | Fdflags::NONBLOCK).contains(changed) {
-            // The system can't change these of an open file.
-            return Err(Errno::Notsup.into());
-        }
-        if changed.contains(Fdflags::APPEND) {
-            let Kind::Host(file) = &descriptor.kind else {
-                return Err(Errno::Inval.into());
-            };
-            // The process's own streams are not only the guest's.
-            if file.is_standard() {
-                return Err(Errno::Notsup.into());
-            }
-            let mut host = fs::fcntl_getfl(file)?;
-            host.set(fs::OFlags::APPEND, flags.contains(Fdflags::APPEND));
-            fs::fcntl_setfl(file, host)?;
-        }
-        descriptor.flags = flags;
-        Ok(())
+        self.set_flags(fd, flags)
     }
 
     fn fd_fdstat_set_rights(
@@ -219,33 +144,11 @@ impl WasiSnapshotPreview1 for WasiCtx {
         base: Rights,
         inheriting: Rights,
     ) -> Result<()> {
-        let descriptor = self.table.get_mut(fd)?;
-        descriptor.need(base)?;
-        if !descriptor.inheriting.contains(inheriting) {
-            return Err(Errno::Notcapable.into());
-        }
-        descriptor.rights = base;
-        descriptor.inheriting = inheriting;
-        Ok(())
+        self.set_rights(fd, base, inheriting)
     }
 
     fn fd_filestat_get(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<Filestat> {
-        let descriptor = self.table.get(fd)?;
-        descriptor.need(Rights::FD_FILESTAT_GET)?;
-        match &descriptor.kind {
-            Kind::Host(file) => filestat(file, Some(file.filetype())),
-            Kind::Directory(directory) => filestat(directory.dir(), None),
-            Kind::Stream(_) => Ok(Filestat {
-                dev: 0,
-                ino: 0,
-                filetype: Filetype::Unknown,
-                nlink: 1,
-                size: 0,
-                atim: 0,
-                mtim: 0,
-                ctim: 0,
-            }),
-        }
+        self.stat(fd)
     }
 
     fn fd_filestat_set_size(
@@ -254,15 +157,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
         fd: Fd,
         size: Filesize,
     ) -> Result<()> {
-        let descriptor = self.table.get(fd)?;
-        match &descriptor.kind {
-            Kind::Directory(_) => Err(Errno::Badf.into()),
-            Kind::Stream(_) => Err(Errno::Inval.into()),
-            Kind::Host(file) => {
-                descriptor.need(Rights::FD_FILESTAT_SET_SIZE)?;
-                Ok(fs::ftruncate(file, size)?)
-            }
-        }
+        self.set_size(fd, size)
     }
 
     fn fd_filestat_set_times(
@@ -273,18 +168,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
         mtim: Timestamp,
         flags: Fstflags,
     ) -> Result<()> {
-        let descriptor = self.table.get(fd)?;
-        descriptor.need(Rights::FD_FILESTAT_SET_TIMES)?;
-        let times = host_times(atim, mtim, flags)?;
-        if descriptor.read_only {
-            return Err(Errno::Rofs.into());
-        }
-        match &descriptor.kind {
-            Kind::Host(file) if file.is_standard() => Err(Errno::Perm.into()),
-            Kind::Host(file) => Ok(fs::futimens(file, &times)?),
-            Kind::Directory(directory) => Ok(fs::futimens(directory.dir(), &times)?),
-            Kind::Stream(_) => Err(Errno::Inval.into()),
-        }
+        self.set_times(fd, atim, mtim, flags)
     }
 
     fn fd_pread(
@@ -294,16 +178,12 @@ impl WasiSnapshotPreview1 for WasiCtx {
         iovs: IovecArray,
         offset: Filesize,
     ) -> Result<Size> {
-        let descriptor = self.table.get(fd)?;
-        match &descriptor.kind {
-            Kind::Directory(_) => Err(Errno::Isdir.into()),
-            Kind::Stream(_) => Err(Errno::Spipe.into()),
-            Kind::Host(file) => {
-                descriptor.need_position(Rights::FD_READ | Rights::FD_SEEK)?;
-                let count = rustix::io::preadv(file, &mut targets(memory, iovs)?, offset)?;
-                size(count)
-            }
-        }
+        let file = self.positioned(fd, Errno::Isdir, Rights::FD_READ | Rights::FD_SEEK)?;
+        size(rustix::io::preadv(
+            file,
+            &mut targets(memory, iovs)?,
+            offset,
+        )?)
     }
 
     fn fd_prestat_get(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<Prestat> {
@@ -341,16 +221,8 @@ impl WasiSnapshotPreview1 for WasiCtx {
         iovs: CiovecArray,
         offset: Filesize,
     ) -> Result<Size> {
-        let descriptor = self.table.get(fd)?;
-        match &descriptor.kind {
-            Kind::Directory(_) => Err(Errno::Badf.into()),
-            Kind::Stream(_) => Err(Errno::Spipe.into()),
-            Kind::Host(file) => {
-                descriptor.need_position(Rights::FD_WRITE | Rights::FD_SEEK)?;
-                let count = rustix::io::pwritev(file, &sources(memory, iovs)?, offset)?;
-                size(count)
-            }
-        }
+        let file = self.positioned(fd, Errno::Badf, Rights::FD_WRITE | Rights::FD_SEEK)?;
+        size(rustix::io::pwritev(file, &sources(memory, iovs)?, offset)?)
     }
 
     fn fd_read(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, iovs: IovecArray) -> Result<Size> {
@@ -392,28 +264,15 @@ impl WasiSnapshotPreview1 for WasiCtx {
         offset: Filedelta,
         whence: Whence,
     ) -> Result<Filesize> {
-        self.seek(
-            fd,
-            match whence {
-                Whence::Set => SeekFrom::Start(u64::try_from(offset).map_err(|_| Errno::Inval)?),
-                Whence::Cur => SeekFrom::Current(offset),
-                Whence::End => SeekFrom::End(offset),
-            },
-        )
+        self.seek(fd, offset, whence)
     }
 
     fn fd_sync(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
-        let descriptor = self.table.get(fd)?;
-        descriptor.need(Rights::FD_SYNC)?;
-        match &descriptor.kind {
-            Kind::Host(file) => Ok(fs::fsync(file)?),
-            Kind::Directory(directory) => Ok(fs::fsync(directory.dir())?),
-            Kind::Stream(_) => Err(Errno::Inval.into()),
-        }
+        self.sync(fd, Rights::FD_SYNC, |fd| fs::fsync(fd))
     }
 
     fn fd_tell(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<Filesize> {
-        self.seek(fd, SeekFrom::Current(0))
+        self.seek(fd, 0, Whence::Cur)
     }
 
     fn fd_write(
@@ -498,52 +357,14 @@ impl WasiSnapshotPreview1 for WasiCtx {
         inheriting: Rights,
         fdflags: Fdflags,
     ) -> Result<Fd> {
-        let fd_limit = self.host_fd_limit();
-        self.table.check_room()?;
-        let mut needed = Rights::PATH_OPEN;
-        needed.set(Rights::PATH_CREATE_FILE, oflags.contains(Oflags::CREAT));
-        needed.set(
-            Rights::PATH_FILESTAT_SET_SIZE,
-            oflags.contains(Oflags::TRUNC),
-        );
-        let directory = self.directory(fd, needed)?;
-        let parent = self.table.get(fd)?;
-        let mut inherited = base | inheriting;
-        if fdflags.contains(Fdflags::DSYNC) {
-            inherited |= Rights::FD_DATASYNC;
-        }
-        if fdflags.intersects(Fdflags::RSYNC | Fdflags::SYNC) {
-            inherited |= Rights::FD_SYNC;
-        }
-        if !parent.inheriting.contains(inherited) {
-            return Err(Errno::Notcapable.into());
-        }
-        let how = OpenHow {
+        let wish = OpenWish {
             follow: follows(dirflags),
-            read: base.intersects(Rights::FD_READ | Rights::FD_READDIR),
-            write: base.contains(Rights::FD_WRITE),
             oflags,
             fdflags,
+            base,
+            inheriting,
         };
-        let opened = directory.open(path_at(memory, path)?, how, fd_limit)?;
-        let read_only = directory.is_read_only();
-        let descriptor = match opened {
-            Opened::Directory(directory) => Descriptor {
-                kind: Kind::Directory(directory),
-                rights: base & rights::DIRECTORY,
-                inheriting,
-                flags: Fdflags::empty(),
-                read_only,
-            },
-            Opened::File(file) => Descriptor {
-                rights: base & rights::of(file.filetype(), file.is_terminal()),
-                kind: Kind::Host(file),
-                inheriting: Rights::empty(),
-                flags: fdflags,
-                read_only,
-            },
-        };
-        Ok(self.table.insert(descriptor)?.into())
+        self.open(memory, fd, path, wish)
     }
 
     fn path_readlink(
@@ -654,27 +475,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
     }
 
     fn sock_accept(&mut self, _: &mut GuestMemory<'_>, fd: Fd, flags: Fdflags) -> Result<Fd> {
-        self.table.check_room()?;
-        let fd_limit = self.host_fd_limit();
-        let descriptor = self.table.get(fd)?;
-        let Kind::Host(file) = &descriptor.kind else {
-            return Err(Errno::Notsock.into());
-        };
-        file.check_socket()?;
-        descriptor.need(Rights::SOCK_ACCEPT)?;
-        if !Fdflags::NONBLOCK.contains(flags) {
-            return Err(Errno::Inval.into());
-        }
-        let nonblock = descriptor.flags.contains(Fdflags::NONBLOCK);
-        let connection = file.accept(nonblock, fd_limit, self.stop())?;
-        let accepted = Descriptor {
-            kind: Kind::Host(connection),
-            rights: descriptor.inheriting,
-            inheriting: Rights::empty(),
-            flags,
-            read_only: false,
-        };
-        Ok(self.table.insert(accepted)?.into())
+        self.accept(fd, flags)
     }
 
     fn sock_recv(
@@ -684,13 +485,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
         data: IovecArray,
         flags: Riflags,
     ) -> Result<(Size, Roflags)> {
-        let descriptor = self.table.get(fd)?;
-        let Kind::Host(file) = &descriptor.kind else {
-            return Err(Errno::Notsock.into());
-        };
-        file.check_socket()?;
-        descriptor.need(Rights::FD_READ)?;
-        let nonblock = descriptor.flags.contains(Fdflags::NONBLOCK);
+        let (file, nonblock) = self.socket(fd, Rights::FD_READ)?;
         let (count, flags) =
             file.receive(&mut targets(memory, data)?, flags, nonblock, self.stop())?;
         Ok((size(count)?, flags))
@@ -703,26 +498,15 @@ impl WasiSnapshotPreview1 for WasiCtx {
         data: CiovecArray,
         flags: Siflags,
     ) -> Result<Size> {
-        let descriptor = self.table.get(fd)?;
-        let Kind::Host(file) = &descriptor.kind else {
-            return Err(Errno::Notsock.into());
-        };
-        file.check_socket()?;
-        descriptor.need(Rights::FD_WRITE)?;
+        let (file, nonblock) = self.socket(fd, Rights::FD_WRITE)?;
         if flags != 0 {
             return Err(Errno::Inval.into());
         }
-        let nonblock = descriptor.flags.contains(Fdflags::NONBLOCK);
         size(file.send(&sources(memory, data)?, nonblock, self.stop())?)
     }
 
     fn sock_shutdown(&mut self, _: &mut GuestMemory<'_>, fd: Fd, how: Sdflags) -> Result<()> {
-        let descriptor = self.table.get(fd)?;
-        let Kind::Host(file) = &descriptor.kind else {
-            return Err(Errno::Notsock.into());
-        };
-        file.check_socket()?;
-        descriptor.need(Rights::SOCK_SHUTDOWN)?;
+        let (file, _) = self.socket(fd, Rights::SOCK_SHUTDOWN)?;
         let how = match (how.contains(Sdflags::RD), how.contains(Sdflags::WR)) {
             (true, true) => rustix::net::Shutdown::Both,
             (true, false) => rustix::net::Shutdown::Read,
