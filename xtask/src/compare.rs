@@ -17,6 +17,7 @@ use self::rounds::Outcome;
 use self::table::Row;
 use crate::failure::Failure;
 use crate::setup;
+use crate::words::{Words, positive};
 
 mod engines;
 pub mod peers;
@@ -192,42 +193,23 @@ impl Options {
             build: true,
         };
         let wishes = &mut options.wishes;
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| Failure::Usage(format!("`{argument}` wants a value")))
-            };
-            match argument.as_str() {
+        let mut words = Words::new("compare", arguments);
+        while let Some(word) = words.take() {
+            match word {
                 "--quick" => {}
                 "--no-build" => options.build = false,
-                "--engines" => {
-                    options.engines = value()?
-                        .split(',')
-                        .map(engines::find)
-                        .collect::<Result<_, _>>()?;
-                }
-                "--reference" => options.reference = Some(engines::find(value()?)?),
-                "--rounds" => options.rounds = positive(value()?)?,
-                "--functions" => wishes.functions = positive(value()?)?,
-                "--kernels" => wishes.kernels = value()?.split(',').map(str::to_owned).collect(),
-                "--kernel-ms" => wishes.kernel_milliseconds = positive(value()?)?,
-                "--warm-up-ms" => wishes.warm_up_milliseconds = positive(value()?)?,
-                "--work-ms" => {
-                    wishes.work_milliseconds = value()?
-                        .split(',')
-                        .map(positive)
-                        .collect::<Result<_, _>>()?;
-                }
+                "--engines" => options.engines = words.list(engines::find)?,
+                "--reference" => options.reference = Some(engines::find(words.value()?)?),
+                "--rounds" => options.rounds = words.positive()?,
+                "--functions" => wishes.functions = words.positive()?,
+                "--kernels" => wishes.kernels = words.list(|name| Ok(name.to_owned()))?,
+                "--kernel-ms" => wishes.kernel_milliseconds = words.positive()?,
+                "--warm-up-ms" => wishes.warm_up_milliseconds = words.positive()?,
+                "--work-ms" => wishes.work_milliseconds = words.list(positive)?,
                 "--details" => options.details = true,
-                "--json" => options.json = Some(PathBuf::from(value()?)),
-                "--svg" => options.svg = Some(PathBuf::from(value()?)),
-                option if option.starts_with('-') => {
-                    return Err(Failure::Usage(format!(
-                        "no option `{option}`; see `cargo xtask help compare`"
-                    )));
-                }
+                "--json" => options.json = Some(words.path()?),
+                "--svg" => options.svg = Some(words.path()?),
+                option if option.starts_with('-') => return Err(words.unknown()),
                 measurement => wishes.measurements.push(measurement.to_owned()),
             }
         }
@@ -249,13 +231,6 @@ impl Options {
             measurement.references.iter().find_map(part).copied()
         };
         self.reference.or_else(usual).unwrap_or(self.engines[0])
-    }
-}
-
-fn positive<N: std::str::FromStr + Default + PartialEq>(text: &str) -> Result<N, Failure> {
-    match text.parse::<N>() {
-        Ok(number) if number != N::default() => Ok(number),
-        _ => Err(Failure::Usage(format!("`{text}` is not a positive number"))),
     }
 }
 

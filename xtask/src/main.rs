@@ -16,6 +16,7 @@ mod real_programs;
 mod setup;
 mod test;
 mod wasi_tests;
+mod words;
 
 use std::process::ExitCode;
 

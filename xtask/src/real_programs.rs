@@ -11,6 +11,7 @@ use self::child::Finished;
 use self::engines::{Engine, Profile};
 use self::programs::{Program, Run};
 use crate::failure::Failure;
+use crate::words::Words;
 
 mod build;
 mod child;
@@ -253,31 +254,17 @@ impl Options {
             build: true,
             chosen: Vec::new(),
         };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| Failure::Usage(format!("`{argument}` wants a value")))
-            };
-            match argument.as_str() {
-                "--engines" => {
-                    options.engines = value()?
-                        .split(',')
-                        .map(engines::find)
-                        .collect::<Result<_, _>>()?;
-                }
+        let mut words = Words::new("real-programs", arguments);
+        while let Some(word) = words.take() {
+            match word {
+                "--engines" => options.engines = words.list(engines::find)?,
                 "--compare" => options.compare = true,
-                "--rounds" => options.rounds = positive(value()?)?,
-                "--reference" => options.reference = engines::find(value()?)?,
-                "--timeout-s" => options.limit = Duration::from_secs(positive(value()?)? as u64),
+                "--rounds" => options.rounds = words.positive()?,
+                "--reference" => options.reference = engines::find(words.value()?)?,
+                "--timeout-s" => options.limit = Duration::from_secs(words.positive()?),
                 "--dev" => options.profile = Profile::Dev,
                 "--no-build" => options.build = false,
-                option if option.starts_with('-') => {
-                    return Err(Failure::Usage(format!(
-                        "no option `{option}`; see `cargo xtask help real-programs`"
-                    )));
-                }
+                option if option.starts_with('-') => return Err(words.unknown()),
                 name => options.chosen.push(Chosen::parse(name)?),
             }
         }
@@ -322,13 +309,6 @@ impl Chosen {
             )));
         }
         Ok(Chosen { program, runs })
-    }
-}
-
-fn positive(text: &str) -> Result<usize, Failure> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err(Failure::Usage(format!("`{text}` is not a positive number"))),
     }
 }
 

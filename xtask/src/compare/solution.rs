@@ -18,6 +18,7 @@ use super::engines::{self, Engine, Programs, Solved};
 use super::pictures;
 use super::plan::{KernelCalls, run_for};
 use crate::failure::Failure;
+use crate::words::{Words, positive};
 use crate::{process, setup};
 
 mod told;
@@ -212,35 +213,18 @@ impl Options {
             json: None,
             svg: None,
         };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| Failure::Usage(format!("`{argument}` wants a value")))
-            };
-            match argument.as_str() {
-                "--engines" => {
-                    options.engines = value()?
-                        .split(',')
-                        .map(engines::find)
-                        .collect::<Result<_, _>>()?;
-                }
-                "--kernels" => options.kernels = value()?.split(',').map(str::to_owned).collect(),
-                "--work-ms" => {
-                    options.milliseconds = Some(
-                        value()?
-                            .split(',')
-                            .map(super::positive)
-                            .collect::<Result<_, _>>()?,
-                    );
-                }
-                "--rounds" => options.rounds = super::positive(value()?)?,
+        let mut words = Words::new("compare", arguments);
+        while let Some(word) = words.take() {
+            match word {
+                "--engines" => options.engines = words.list(engines::find)?,
+                "--kernels" => options.kernels = words.list(|name| Ok(name.to_owned()))?,
+                "--work-ms" => options.milliseconds = Some(words.list(positive)?),
+                "--rounds" => options.rounds = words.positive()?,
                 "--long" => options.is_long = true,
                 "--restart" => options.restart = true,
                 "--no-build" => options.build = false,
-                "--json" => options.json = Some(PathBuf::from(value()?)),
-                "--svg" => options.svg = Some(PathBuf::from(value()?)),
+                "--json" => options.json = Some(words.path()?),
+                "--svg" => options.svg = Some(words.path()?),
                 other => {
                     return Err(Failure::Usage(format!(
                         "`{other}` does not go with time-to-solution; see `cargo xtask help compare`"
