@@ -14,8 +14,8 @@ use crate::arch::{self, CallFrame, VectorUse};
 use crate::backtrace::{PcTrace, RawBacktrace};
 use crate::interrupt::InterruptState;
 use crate::{
-    EntryRecord, Instance, StoreCore, TrapCode, VMContext, VMFuncRef, VMHostContext, VMStore,
-    signals, thread,
+    EntryRecord, Instance, StoreCore, TierHooks, TrapCode, VMContext, VMFuncRef, VMHostContext,
+    VMStore, signals, thread,
 };
 
 /// Stack that generated code may use below a host caller, if the thread has that much.
@@ -275,10 +275,7 @@ pub(crate) unsafe extern "C" fn budget_at_entry(
 ) -> *const u8 {
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
     unsafe {
-        let instance = Instance::from_vmctx(vmctx).as_ref();
-        let budget = instance.budget(function).as_mut();
-        let hooks = &instance.module().hooks;
-        hooks.sample_calls(function, &mut |cell| instance.take_call(cell));
+        let (hooks, budget) = used_up(vmctx, function);
         hooks.budget_at_entry(function, budget).unwrap_or(resume)
     }
 }
@@ -292,12 +289,23 @@ pub(crate) unsafe extern "C" fn budget_at_loop(
 ) -> *const u8 {
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
     unsafe {
-        let instance = Instance::from_vmctx(vmctx).as_ref();
-        let budget = instance.budget(function).as_mut();
-        let hooks = &instance.module().hooks;
-        hooks.sample_calls(function, &mut |cell| instance.take_call(cell));
+        let (hooks, budget) = used_up(vmctx, function);
         let entry = hooks.budget_at_loop(function, loop_number, budget);
         entry.unwrap_or(ptr::null())
+    }
+}
+
+/// Whom to ask about a budget that is used up, and the budget. The function's calls have been sampled.
+///
+/// # Safety
+/// The context is of a live instance, which this thread runs, and nobody else has the budget.
+unsafe fn used_up<'a>(vmctx: *mut VMContext, function: u32) -> (&'a dyn TierHooks, &'a mut i32) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let instance = Instance::from_vmctx(vmctx).as_ref();
+        let hooks = &*instance.module().hooks;
+        hooks.sample_calls(function, &mut |cell| instance.take_call(cell));
+        (hooks, instance.budget(function).as_mut())
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::signals::call_handler;
 use crate::{InstalledCode, ModuleCode, arch, code_memory, find_code};
 
 /// Addresses that are told apart, a power of two; some more than the hot code of a large program has.
@@ -357,15 +358,7 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
                 libc::sigaction(signal, &default, ptr::null_mut());
                 libc::raise(signal);
             }
-            handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-                let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
-                    std::mem::transmute(handler);
-                handler(signal, info, context);
-            }
-            handler => {
-                let handler: extern "C" fn(i32) = std::mem::transmute(handler);
-                handler(signal);
-            }
+            _ => call_handler(previous, signal, info, context),
         }
     }
 }

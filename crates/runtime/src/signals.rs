@@ -179,15 +179,30 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
                     libc::raise(signal);
                 }
             }
-            handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-                let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
-                    std::mem::transmute(handler);
-                handler(signal, info, context);
-            }
-            handler => {
-                let handler: extern "C" fn(i32) = std::mem::transmute(handler);
-                handler(signal);
-            }
+            _ => call_handler(previous, signal, info, context),
+        }
+    }
+}
+
+/// Calls a handler as its flags say.
+///
+/// # Safety
+/// `action` has a function, neither `SIG_DFL` nor `SIG_IGN`, and the rest is what a handler of this signal got.
+pub(crate) unsafe fn call_handler(
+    action: &libc::sigaction,
+    signal: i32,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    // SAFETY: whoever installed it said by the flags which of the two it is.
+    unsafe {
+        if action.sa_flags & libc::SA_SIGINFO != 0 {
+            let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
+                std::mem::transmute(action.sa_sigaction);
+            handler(signal, info, context);
+        } else {
+            let handler: extern "C" fn(i32) = std::mem::transmute(action.sa_sigaction);
+            handler(signal);
         }
     }
 }
