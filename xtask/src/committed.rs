@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::failure::Failure;
-use crate::process;
+use crate::{files, process};
 
 /// Takes over what was built, file by file.
 pub struct Committed {
@@ -26,7 +26,7 @@ impl Committed {
     /// # Errors
     /// If a file can't be read or written.
     pub fn take(&mut self, name: &str, built: &Path, committed: &Path) -> Result<(), Failure> {
-        let new = read(built)?;
+        let new = files::read(built)?;
         let same = std::fs::read(committed).is_ok_and(|old| old == new);
         println!(
             "{name}: {} bytes, {}",
@@ -40,11 +40,7 @@ impl Committed {
             self.outdated.push(name.to_owned());
             return Ok(());
         }
-        std::fs::write(committed, new).map_err(|source| Failure::File {
-            action: "writing",
-            path: committed.to_owned(),
-            source,
-        })
+        files::write(committed, new)
     }
 
     /// Fails if something should have been written and was not: which files, by which compiler, and the command that
@@ -70,20 +66,8 @@ impl Committed {
 /// If it can't be made.
 pub fn build_folder(name: &str) -> Result<std::path::PathBuf, Failure> {
     let folder = process::target().join(name);
-    std::fs::create_dir_all(&folder).map_err(|source| Failure::File {
-        action: "creating",
-        path: folder.clone(),
-        source,
-    })?;
+    files::make_folder(&folder)?;
     Ok(folder)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|source| Failure::File {
-        action: "reading",
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

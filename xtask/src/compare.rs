@@ -16,8 +16,8 @@ use self::ratios::Ratios;
 use self::rounds::Outcome;
 use self::table::Row;
 use crate::failure::Failure;
-use crate::setup;
 use crate::words::{Words, positive};
+use crate::{files, setup};
 
 mod engines;
 pub mod peers;
@@ -268,11 +268,7 @@ fn write_json(
     };
     let text = serde_json::to_string_pretty(&results)
         .map_err(|error| Failure::Check(format!("the results don't fit into JSON: {error}")))?;
-    fs::write(path, text).map_err(|source| Failure::File {
-        action: "writing",
-        path: path.to_owned(),
-        source,
-    })
+    files::write(path, text)
 }
 
 /// The processor's name as Linux gives it.

@@ -10,17 +10,5 @@ mode the moment at which each function moved up. The first build takes a few min
 
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     setup::provide_for("demo")?;
-    process::run(
-        process::cargo()
-            .args([
-                "run",
-                "--release",
-                "--package",
-                "upshift-examples",
-                "--bin",
-                "demo",
-                "--",
-            ])
-            .args(arguments),
-    )
+    process::run_optimized("upshift-examples", "demo", arguments)
 }

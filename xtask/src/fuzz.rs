@@ -23,19 +23,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         Some((first, rest)) if first == "--" => rest,
         _ => arguments,
     };
-    process::run(
-        process::cargo()
-            .args([
-                "run",
-                "--release",
-                "--package",
-                "upshift-tests",
-                "--bin",
-                "differential",
-                "--",
-            ])
-            .args(arguments),
-    )
+    process::run_optimized("upshift-tests", "differential", arguments)
 }
 
 fn run_chaos(arguments: &[String]) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod compare;
 mod demo;
 mod deny;
 mod failure;
+mod files;
 mod fuzz;
 mod kernels;
 mod process;

@@ -45,6 +45,13 @@ pub fn run(command: &mut Command) -> Result<(), Failure> {
     }
 }
 
+/// Runs a program of one of our packages, built with optimization.
+pub fn run_optimized(package: &str, program: &str, arguments: &[String]) -> Result<(), Failure> {
+    let mut command = cargo();
+    command.args(["run", "--release", "--package", package, "--bin", program]);
+    run(command.arg("--").args(arguments))
+}
+
 /// Runs without showing anything; returns what the program printed, or `None` if it failed or does not exist.
 pub fn quiet_output(command: &mut Command) -> Option<String> {
     let output = command

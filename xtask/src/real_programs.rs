@@ -11,6 +11,7 @@ use self::child::Finished;
 use self::engines::{Engine, Profile};
 use self::programs::{Program, Run};
 use crate::failure::Failure;
+use crate::files;
 use crate::words::Words;
 
 mod build;
@@ -165,18 +166,13 @@ fn once(
     module: &Path,
 ) -> Result<Finished, Failure> {
     let data = build::folder()?.join(format!("data-{}", std::process::id()));
-    let file_failure = |action, source| Failure::File {
-        action,
-        path: data.clone(),
-        source,
-    };
     if data.exists() {
-        std::fs::remove_dir_all(&data).map_err(|source| file_failure("emptying", source))?;
+        std::fs::remove_dir_all(&data).map_err(files::failed("emptying", &data))?;
     }
-    std::fs::create_dir(&data).map_err(|source| file_failure("creating", source))?;
+    std::fs::create_dir(&data).map_err(files::failed("creating", &data))?;
     let mut command = engine.command(module, run, &data, options.profile);
     let finished = child::run(&mut command, &run.input, run.lingers, options.limit)?;
-    std::fs::remove_dir_all(&data).map_err(|source| file_failure("removing", source))?;
+    std::fs::remove_dir_all(&data).map_err(files::failed("removing", &data))?;
     if finished.timed_out {
         return Err(Failure::Check(format!(
             "{}.{} on {} took longer than {} s, which --timeout-s sets",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::committed::{Committed, build_folder};
 use crate::failure::Failure;
-use crate::{process, setup};
+use crate::{files, process, setup};
 
 pub const DETAILS: &str = "\
 Compiles tests/wasi/*.c, all of them or the named ones, and writes the .wasm files beside them.
@@ -65,14 +65,11 @@ fn path() -> PathBuf {
 
 /// The names of all programs.
 fn programs() -> Result<Vec<String>, Failure> {
-    let failure = |source| Failure::File {
-        action: "reading",
-        path: path(),
-        source,
-    };
+    let folder = path();
+    let failure = files::failed("reading", &folder);
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(path()).map_err(failure)? {
-        let path = entry.map_err(failure)?.path();
+    for entry in std::fs::read_dir(&folder).map_err(&failure)? {
+        let path = entry.map_err(&failure)?.path();
         if path.extension().is_some_and(|extension| extension == "c") {
             names.extend(
                 path.file_stem()

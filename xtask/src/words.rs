@@ -74,6 +74,20 @@ pub fn positive<N: FromStr + Default + PartialEq>(text: &str) -> Result<N, Failu
     }
 }
 
+/// The one of `all` that has this name. `what` is what they are, for the error.
+pub fn find<T>(
+    what: &str,
+    all: &'static [T],
+    name_of: impl Fn(&'static T) -> &'static str,
+    name: &str,
+) -> Result<&'static T, Failure> {
+    all.iter().find(|one| name_of(one) == name).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(&name_of).collect();
+        let names = names.join(", ");
+        Failure::Usage(format!("no {what} `{name}`; there are: {names}"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

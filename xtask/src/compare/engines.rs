@@ -12,7 +12,7 @@ use super::peers;
 use super::plan::{KernelCalls, Task};
 use crate::failure::Failure;
 use crate::kernels::{self, NativeCpu};
-use crate::process;
+use crate::{process, words};
 
 /// The binary that an engine is measured by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,16 +159,7 @@ impl Engine {
 /// # Errors
 /// If there is none.
 pub fn find(name: &str) -> Result<&'static Engine, Failure> {
-    ENGINES
-        .iter()
-        .find(|engine| engine.name == name)
-        .ok_or_else(|| {
-            let names: Vec<&str> = ENGINES.iter().map(|engine| engine.name).collect();
-            Failure::Usage(format!(
-                "no engine `{name}`; there are: {}",
-                names.join(", ")
-            ))
-        })
+    words::find("engine", ENGINES, |engine| engine.name, name)
 }
 
 /// Flags for V8. Its own tiering would leave short kernels in the baseline, and V8's baseline is not what is compared.

@@ -8,6 +8,7 @@ use plotters::coord::combinators::IntoLogRange;
 use plotters::prelude::*;
 
 use crate::failure::Failure;
+use crate::files;
 
 /// Panels that share their axes and their legend. Both axes are logarithmic.
 #[derive(Debug)]
@@ -80,11 +81,7 @@ pub trait Draw {
 pub fn write(path: &Path, picture: &impl Draw) -> Result<(), Failure> {
     let text = svg(picture)
         .map_err(|error| Failure::Check(format!("drawing {}: {error}", path.display())))?;
-    std::fs::write(path, text).map_err(|source| Failure::File {
-        action: "writing",
-        path: path.to_owned(),
-        source,
-    })
+    files::write(path, text)
 }
 
 fn svg(picture: &impl Draw) -> Drawn<String> {

@@ -19,7 +19,7 @@ use super::pictures;
 use super::plan::{KernelCalls, run_for};
 use crate::failure::Failure;
 use crate::words::{Words, positive};
-use crate::{process, setup};
+use crate::{files, process, setup};
 
 mod told;
 
@@ -277,19 +277,12 @@ fn is_classical(kernel: &str) -> bool {
 impl Runs {
     /// Opens the file of the runs, and reads those that are in it.
     fn open(path: &Path, restart: bool) -> Result<Runs, Failure> {
-        let failed = |action| {
-            move |source| Failure::File {
-                action,
-                path: path.to_owned(),
-                source,
-            }
-        };
         let header = Header {
             processor: super::processor(),
             commit: process::commit(),
         };
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(failed("creating the folder of"))?;
+            fs::create_dir_all(folder).map_err(files::failed("creating the folder of", path))?;
         }
         let known = match fs::read_to_string(path) {
             Ok(text) if !restart => text,
@@ -308,7 +301,7 @@ impl Runs {
             .append(of.is_some())
             .truncate(of.is_none())
             .open(path)
-            .map_err(failed("opening"))?;
+            .map_err(files::failed("opening", path))?;
         let mut all = Runs {
             header,
             file,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::Failure;
-use crate::{process, setup};
+use crate::{files, process, setup};
 
 /// A program in C, and how it is compiled.
 pub struct CProgram {
@@ -36,11 +36,7 @@ const FLAGS: [&str; 2] = ["-O2", "-w"];
 /// If it can't be made.
 pub fn folder() -> Result<PathBuf, Failure> {
     let folder = process::target().join("real-programs");
-    std::fs::create_dir_all(&folder).map_err(|source| Failure::File {
-        action: "creating",
-        path: folder.clone(),
-        source,
-    })?;
+    files::make_folder(&folder)?;
     Ok(folder)
 }
 
@@ -78,21 +74,17 @@ pub fn c_program(name: &str, program: &CProgram) -> Result<PathBuf, Failure> {
     let own_folder = ours.first().and_then(|source| source.parent());
     for file in files_in(&process::root().join(own_folder.unwrap_or(Path::new("."))))? {
         recipe.push('\n');
-        recipe.push_str(&String::from_utf8_lossy(&read(&file)?));
+        recipe.push_str(&String::from_utf8_lossy(&files::read(&file)?));
     }
     let recipe_file = output.with_extension("recipe");
-    if output.is_file() && read(&recipe_file).is_ok_and(|old| old == recipe.as_bytes()) {
+    if output.is_file() && files::read(&recipe_file).is_ok_and(|old| old == recipe.as_bytes()) {
         return Ok(output);
     }
     // Under its own name only when it is complete.
     let unfinished = output.with_extension("unfinished");
     process::run(clang.arg("-o").arg(&unfinished))?;
-    std::fs::rename(&unfinished, &output).map_err(|source| Failure::File {
-        action: "renaming",
-        path: unfinished,
-        source,
-    })?;
-    write(&recipe_file, recipe.as_bytes())?;
+    std::fs::rename(&unfinished, &output).map_err(files::failed("renaming", &unfinished))?;
+    files::write(&recipe_file, recipe.as_bytes())?;
     Ok(output)
 }
 
@@ -105,7 +97,8 @@ pub fn npm_module(name: &str, locked: &str, module: &str) -> Result<PathBuf, Fai
     let output = folder.join("node_modules").join(module);
     let lock = process::root().join(locked).join("package-lock.json");
     let installed = folder.join("package-lock.json");
-    if output.is_file() && read(&installed).is_ok_and(|old| read(&lock).is_ok_and(|new| old == new))
+    if output.is_file()
+        && files::read(&installed).is_ok_and(|old| files::read(&lock).is_ok_and(|new| old == new))
     {
         return Ok(output);
     }
@@ -115,14 +108,10 @@ pub fn npm_module(name: &str, locked: &str, module: &str) -> Result<PathBuf, Fai
              Debian and Ubuntu: apt-get install npm), or leave the program out"
         )));
     }
-    std::fs::create_dir_all(&folder).map_err(|source| Failure::File {
-        action: "creating",
-        path: folder.clone(),
-        source,
-    })?;
+    files::make_folder(&folder)?;
     let manifest = process::root().join(locked).join("package.json");
-    write(&folder.join("package.json"), &read(&manifest)?)?;
-    write(&installed, &read(&lock)?)?;
+    files::write(&folder.join("package.json"), &files::read(&manifest)?)?;
+    files::write(&installed, &files::read(&lock)?)?;
     let mut npm = process::program("npm");
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
         .current_dir(&folder);
@@ -172,31 +161,11 @@ fn c_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// The files of a folder, in order.
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let failure = |source| Failure::File {
-        action: "reading",
-        path: folder.to_owned(),
-        source,
-    };
+    let failure = files::failed("reading", folder);
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failure)? {
-        files.push(entry.map_err(failure)?.path());
+    for entry in std::fs::read_dir(folder).map_err(&failure)? {
+        files.push(entry.map_err(&failure)?.path());
     }
     files.sort();
     Ok(files)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|source| Failure::File {
-        action: "reading",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, content).map_err(|source| Failure::File {
-        action: "writing",
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::programs::{Input, scripts};
 use crate::failure::Failure;
-use crate::process;
+use crate::{files, process};
 
 /// What a process did.
 #[derive(Debug)]
@@ -54,11 +54,7 @@ pub fn run(
         Input::Text(_) => Stdio::piped(),
         Input::Script(name) => {
             let path = scripts().join(name);
-            let file = File::open(&path).map_err(|source| Failure::File {
-                action: "reading",
-                path,
-                source,
-            })?;
+            let file = File::open(&path).map_err(files::failed("reading", &path))?;
             Stdio::from(file)
         }
     });

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::programs::{Program, Run, scripts};
 use crate::compare::peers;
 use crate::failure::Failure;
-use crate::process;
+use crate::{process, words};
 
 /// Something that runs a WASI program from its file.
 #[derive(Debug)]
@@ -81,16 +81,7 @@ pub const COMPARED: &[&str] = &[
 /// # Errors
 /// If there is none.
 pub fn find(name: &str) -> Result<&'static Engine, Failure> {
-    ENGINES
-        .iter()
-        .find(|engine| engine.name == name)
-        .ok_or_else(|| {
-            let names: Vec<&str> = ENGINES.iter().map(|engine| engine.name).collect();
-            Failure::Usage(format!(
-                "no engine `{name}`; there are: {}",
-                names.join(", ")
-            ))
-        })
+    words::find("engine", ENGINES, |engine| engine.name, name)
 }
 
 impl Engine {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::build::{self, CProgram};
 use crate::failure::Failure;
-use crate::process;
+use crate::{files, process, words};
 
 /// A program that was not written for Upshift.
 pub struct Program {
@@ -80,11 +80,7 @@ impl Program {
     /// If the file can't be read.
     pub fn expected(&self, run: &Run) -> Result<Vec<u8>, Failure> {
         let path = scripts().join(format!("{}.{}.expected", self.name, run.name));
-        std::fs::read(&path).map_err(|source| Failure::File {
-            action: "reading",
-            path,
-            source,
-        })
+        files::read(&path)
     }
 }
 
@@ -93,16 +89,7 @@ impl Program {
 /// # Errors
 /// If there is none.
 pub fn find(name: &str) -> Result<&'static Program, Failure> {
-    PROGRAMS
-        .iter()
-        .find(|program| program.name == name)
-        .ok_or_else(|| {
-            let names: Vec<&str> = PROGRAMS.iter().map(|program| program.name).collect();
-            Failure::Usage(format!(
-                "no program `{name}`; there are: {}",
-                names.join(", ")
-            ))
-        })
+    words::find("program", PROGRAMS, |program| program.name, name)
 }
 
 const PLAIN: Run = Run {

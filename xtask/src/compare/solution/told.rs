@@ -11,6 +11,7 @@ use super::{NATIVE, Options, Run, Runs, is_classical};
 use crate::compare::pictures::{Line, Panel, Picture};
 use crate::compare::table::median;
 use crate::failure::Failure;
+use crate::files;
 
 /// The engine that is to be at the lower envelope, and how far above counts as being there.
 const OURS: &str = "upshift-auto";
@@ -203,11 +204,7 @@ impl<'a> Told<'a> {
         };
         let text = serde_json::to_string_pretty(&all)
             .map_err(|error| Failure::Check(format!("the results don't fit into JSON: {error}")))?;
-        std::fs::write(path, text).map_err(|source| Failure::File {
-            action: "writing",
-            path: path.to_owned(),
-            source,
-        })
+        files::write(path, text)
     }
 }
 
