@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use upshift::{FunctionStats, Module, Sampler, Samples, TierStats, TierTotals};
+use upshift::{AheadTotals, FunctionStats, Module, Sampler, Samples, TierStats, TierTotals};
 
 use crate::exports::printable;
 use crate::timeline::FIRST_TIER;
@@ -72,9 +72,21 @@ fn write_totals(stats: &TierStats, out: &mut dyn Write) -> io::Result<()> {
     let functions = &stats.functions;
     writeln!(
         out,
-        "functions    {} in llvm, {} in the baseline, {} never called",
+        "functions    {} in llvm, {} in the baseline, {} not compiled",
         functions.optimizing, functions.baseline, functions.not_compiled
     )?;
+    if stats.ahead.compiled > 0 {
+        let AheadTotals {
+            compiled,
+            called,
+            compile_time,
+        } = stats.ahead;
+        let time = milliseconds(compile_time);
+        writeln!(
+            out,
+            "ahead        {compiled} compiled in {time} before they were called, as {called} then were"
+        )?;
+    }
     if let Some(calls) = stats.calls {
         let calls = grouped(calls);
         writeln!(out, "calls        {calls} counted in the baseline")?;

@@ -239,7 +239,7 @@ fn stats_tell_where_functions_are_and_where_time_went() {
             "first calls  ",
             " ns a byte\n",
             "ran for ",
-            "functions    0 in llvm, 2 in the baseline, 1 never called\n",
+            "functions    0 in llvm, 2 in the baseline, 1 not compiled\n",
             "calls        100 000 001 counted in the baseline\n",
             "baseline     2 compiled in ",
             "OSR entries  0 compiled",

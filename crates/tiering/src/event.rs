@@ -50,6 +50,8 @@ pub enum TierEventKind {
         tier: &'static str,
         /// Where the code is entered.
         entry: EntryPoint,
+        /// Whether nobody had called it: the baseline compiles what is about to be called on other processors.
+        ahead: bool,
         /// How long that took.
         time: Duration,
         /// Bytes of code and constants.
@@ -119,15 +121,17 @@ impl fmt::Display for TierEventKind {
             Self::Compiled {
                 tier,
                 entry,
+                ahead,
                 time,
                 bytes,
                 inlined,
             } => {
                 let milliseconds = time.as_secs_f64() * 1e3;
                 let at = At(*entry);
+                let ahead = if *ahead { " ahead" } else { "" };
                 write!(
                     f,
-                    "compiled{at}, {tier}, {milliseconds:.3} ms, {bytes} bytes"
+                    "compiled{ahead}{at}, {tier}, {milliseconds:.3} ms, {bytes} bytes"
                 )?;
                 if !inlined.is_empty() {
                     write!(f, ", with")?;
@@ -230,6 +234,7 @@ mod tests {
         let compiled = event(TierEventKind::Compiled {
             tier: "llvm",
             entry: EntryPoint::Loop(2),
+            ahead: false,
             time: Duration::from_micros(1500),
             bytes: 96,
             inlined: vec![4, 7],

@@ -11,6 +11,7 @@
 //! The order of publication is checked with a model of all interleavings:
 //! `RUSTFLAGS="--cfg loom" cargo test -p upshift-tiering --release --lib loom`.
 
+mod ahead;
 mod chaos;
 mod event;
 mod exit;
@@ -32,7 +33,7 @@ pub use profile::{
     SpeculationProfile, TierUpProfile, TieringProfile, WorkersProfile,
 };
 pub use stats::{
-    CallSiteStats, FunctionStats, FunctionTier, FunctionsByTier, TierStats, TierTotals,
+    AheadTotals, CallSiteStats, FunctionStats, FunctionTier, FunctionsByTier, TierStats, TierTotals,
 };
 
 use std::io;
@@ -44,6 +45,7 @@ use upshift_module::Module;
 use upshift_runtime::{ModuleCode, VMOffsets};
 use upshift_translate::{CallProfile, CodegenSettings, ModuleUnit, Tier};
 
+use ahead::Ahead;
 use policy::Policy;
 use pool::Pool;
 
@@ -70,6 +72,8 @@ struct EngineState {
     policy: Policy,
     /// The background threads.
     pool: Arc<Pool>,
+    /// Those that compile in the baseline what is about to be called.
+    ahead: Arc<Ahead>,
     /// When the engine was made.
     start: Instant,
 }
@@ -94,7 +98,13 @@ impl Tiering {
         // With everything compiled ahead there is no frame that could move.
         options.force_osr &= mode != TierMode::Optimizing;
         let policy = Policy::new(&options.profile, pool::processors());
+        let mut baseline_profile = options.profile.baseline.clone();
+        if options.synchronous || mode == TierMode::Optimizing {
+            // What is compiled is to be the same each time; or, all of it ahead already.
+            baseline_profile.ahead_threads = Some(0);
+        }
         let engine = EngineState {
+            ahead: Ahead::new(&baseline_profile, pool::processors()),
             optimizing: optimizing.filter(|_| mode != TierMode::Baseline),
             mode,
             pool: Pool::new(policy.workers(), options.profile.workers.nice),
@@ -156,5 +166,6 @@ impl Tiering {
 impl Drop for Tiering {
     fn drop(&mut self) {
         self.engine.pool.close();
+        self.engine.ahead.close();
     }
 }

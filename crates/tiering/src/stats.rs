@@ -26,6 +26,8 @@ pub struct TierStats {
     pub baseline: TierTotals,
     /// What the optimizing tier did.
     pub optimizing: TierTotals,
+    /// What of the baseline's compiles was done before a first call asked for it.
+    pub ahead: AheadTotals,
     /// Compiles by the optimizing tier that are queued or running.
     pub pending: usize,
 }
@@ -39,6 +41,17 @@ pub struct FunctionsByTier {
     pub baseline: usize,
     /// In the optimizing tier.
     pub optimizing: usize,
+}
+
+/// Functions that the baseline compiled before they were called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AheadTotals {
+    /// How many.
+    pub compiled: usize,
+    /// How many of them were called since. Zero when work is not counted, for then nobody knows.
+    pub called: usize,
+    /// Time that their compiles took, on threads other than the guest's; a part of the baseline's.
+    pub compile_time: Duration,
 }
 
 /// What a tier did for a module.
@@ -78,6 +91,8 @@ pub struct FunctionStats {
     pub work: u64,
     /// Calls that ran in the baseline; `None` unless the engine counts them.
     pub calls: Option<u64>,
+    /// If the baseline compiled it before it was called: whether it was called since, as far as work is counted.
+    pub compiled_ahead: Option<bool>,
     /// What the baseline did for it.
     pub baseline: TierTotals,
     /// What the optimizing tier did for it.

@@ -82,9 +82,10 @@ pub use types::{
 pub use upshift_module::{ModuleError, ModuleErrorKind};
 pub use upshift_runtime::{LimitError, Resource, ResourceLimits};
 pub use upshift_tiering::{
-    BaselineProfile, BuiltInProfile, CallSiteStats, FunctionStats, FunctionTier, FunctionsByTier,
-    InliningProfile, OptimizerProfile, ProfileError, QueueReason, SpeculationProfile, TierEvent,
-    TierEventKind, TierMode, TierStats, TierTotals, TierUpProfile, TieringProfile, WorkersProfile,
+    AheadTotals, BaselineProfile, BuiltInProfile, CallSiteStats, FunctionStats, FunctionTier,
+    FunctionsByTier, InliningProfile, OptimizerProfile, ProfileError, QueueReason,
+    SpeculationProfile, TierEvent, TierEventKind, TierMode, TierStats, TierTotals, TierUpProfile,
+    TieringProfile, WorkersProfile,
 };
 pub use upshift_translate::{CodeForm, EntryPoint};
 pub use val::{Ref, V128, Val};

@@ -11,7 +11,7 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_runtime::{InstalledCode, TrapCode};
 use upshift_translate::{
-    CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape, Mode,
+    CodeForm, CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, FunctionShape, Mode,
     ModuleCompiler, ModuleUnit, TranslateError, translate,
 };
 
@@ -270,8 +270,17 @@ impl BaselineCompiler {
 
 impl ModuleCompiler for BaselineCompiler {
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
+        self.compile_telling_calls(request, &mut |_| ())
+    }
+
+    fn compile_telling_calls(
+        &self,
+        request: CompileRequest,
+        tell: &mut dyn FnMut(&[DirectCall]),
+    ) -> Result<Compiled, CompileError> {
         let code = self.with_workspace(request, |workspace| {
             let finished = self.translate(workspace, request)?;
+            tell(&workspace.scratch.calls);
             let code = self.generate(workspace, request)?;
             self.install(code, finished, request)
         })?;

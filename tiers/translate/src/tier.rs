@@ -39,6 +39,20 @@ pub trait ModuleCompiler: Send + Sync {
             .collect()
     }
 
+    /// The same, and tells on the way which functions of the module the body calls directly: early, so that
+    /// others can compile them meanwhile. A tier that does not know, and a failed translation, tell nothing.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    fn compile_telling_calls(
+        &self,
+        request: CompileRequest,
+        tell: &mut dyn FnMut(&[DirectCall]),
+    ) -> Result<Compiled, CompileError> {
+        let _ = tell;
+        self.compile(request)
+    }
+
     /// What the tier makes of a function, as text for people. Installs nothing.
     ///
     /// # Errors
@@ -55,6 +69,16 @@ pub struct Compiled {
     pub bytes: usize,
     /// Functions that were inlined, or compiled along for direct calls: indices, imports first.
     pub inlined: Vec<u32>,
+}
+
+/// A direct call of a function that the module defines, in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectCall {
+    /// The callee (imports not counted).
+    pub function: u32,
+    /// How many conditional branches stand before the call in the body: the fewer, the likelier it is that who
+    /// enters the body gets to the call.
+    pub branches_before: u32,
 }
 
 /// A form that a tier can show its code in.

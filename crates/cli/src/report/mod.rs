@@ -312,6 +312,7 @@ mod tests {
             kind: TierEventKind::Compiled {
                 tier: "llvm",
                 entry: EntryPoint::Function,
+                ahead: false,
                 time: Duration::from_millis(to - from),
                 bytes: 1,
                 inlined: Vec::new(),

@@ -70,7 +70,7 @@ fn summary(report: &Report<'_>) -> Markup {
             (fact(
                 "functions",
                 &format!("{} in LLVM", grouped(stats.functions.optimizing as u64)),
-                &format!("{} in the baseline, {} never called",
+                &format!("{} in the baseline, {} not compiled",
                     grouped(stats.functions.baseline as u64),
                     grouped(stats.functions.not_compiled as u64)),
             ))

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use upshift_translate::DirectCall;
 
 use super::loops::LoopTable;
 use crate::TierTotals;
@@ -19,6 +20,8 @@ pub(super) struct FunctionState {
     pub compiling: Mutex<()>,
     /// How far the optimizing tier is.
     pub better: Progress,
+    /// Whether it was compiled before anybody called it.
+    pub ahead: Ahead,
     /// The newest code that was published; null before the first call.
     code: AtomicPtr<u8>,
     /// Operators granted in the baseline, over all instances.
@@ -40,8 +43,48 @@ pub(super) struct Detail {
     pub retries: AtomicU8,
     /// Work that had been done when the optimizing tier's code was published.
     pub ready_at: AtomicU64,
+    /// What it calls, if it was compiled ahead and has not been called yet.
+    pub calls: Mutex<Box<[DirectCall]>>,
     /// How often something of it was compiled by the optimizing tier.
     pub attempts: AtomicU32,
+}
+
+/// Whether a function was compiled before it was called, which is tried once.
+#[derive(Default)]
+pub(super) struct Ahead(AtomicU8);
+
+/// How far that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum AheadStage {
+    /// Nobody tried.
+    Untried,
+    /// Somebody did, or does.
+    Tried,
+    /// It was.
+    Compiled,
+}
+
+impl Ahead {
+    pub fn get(&self) -> AheadStage {
+        match self.0.load(Ordering::Relaxed) {
+            0 => AheadStage::Untried,
+            1 => AheadStage::Tried,
+            _ => AheadStage::Compiled,
+        }
+    }
+
+    /// True for the one who may try.
+    pub fn try_once(&self) -> bool {
+        let (from, to) = (AheadStage::Untried as u8, AheadStage::Tried as u8);
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.0.compare_exchange(from, to, success, failure).is_ok()
+    }
+
+    /// That it worked, said by who tried.
+    pub fn set_compiled(&self) {
+        self.0.store(AheadStage::Compiled as u8, Ordering::Relaxed);
+    }
 }
 
 /// What tiers did.

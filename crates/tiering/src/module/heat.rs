@@ -31,6 +31,9 @@ impl ModuleTiering {
     /// The budget is used up at a function's entry.
     pub(super) fn work_at_entry(&self, function: u32, budget: &mut i32) {
         let state = &self.functions[function as usize];
+        if state.work.load(Ordering::Relaxed) == 0 {
+            self.expect_calls_of(function);
+        }
         let grant = if self.engine.options.force_osr {
             NOTHING
         } else if !self.can_tier_up() {

@@ -1,6 +1,7 @@
 //! The tiering of one module: its functions' state, and compilation by the baseline, at first calls and
 //! ahead of them. When functions move up is in `heat`, how they get there in `publish`.
 
+mod ahead;
 mod emit;
 mod function;
 mod heat;
@@ -18,7 +19,8 @@ use std::{ptr, thread};
 use parking_lot::Mutex;
 use upshift_runtime::{CalledFunction, TierHooks, remaining_stack};
 use upshift_translate::{
-    CompileError, CompileRequest, Compiled, EntryPoint, ModuleCompiler, ModuleUnit, Tier,
+    CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, ModuleCompiler, ModuleUnit,
+    Tier,
 };
 
 use crate::event::{Loudness, TierEvent, TierEventKind, is_heard, tell};
@@ -40,7 +42,7 @@ const FUNCTION_OPERATORS: usize = 16;
 const SMALLEST_PART: usize = 500;
 const LARGEST_PART: usize = 5_000;
 /// The stack of that other thread.
-const COMPILE_THREAD_STACK: usize = 16 << 20;
+pub(crate) const COMPILE_THREAD_STACK: usize = 16 << 20;
 
 /// How the functions of one module are compiled, and what is known about each.
 pub struct ModuleTiering {
@@ -53,7 +55,7 @@ pub struct ModuleTiering {
     /// What hot functions move to.
     optimizing: Option<Optimizing>,
     /// One per defined function.
-    functions: Box<[FunctionState]>,
+    functions: Arc<[FunctionState]>,
     /// What all modules of the engine share.
     engine: Arc<EngineState>,
     /// The module's number in the engine.
@@ -125,7 +127,7 @@ impl ModuleTiering {
                 if function >= self.functions.len() {
                     return;
                 }
-                if let Err(error) = self.ensure_compiled(function as u32) {
+                if let Err(error) = self.ensure_compiled(function as u32, None) {
                     failed.lock().get_or_insert(error);
                 }
             }
@@ -173,8 +175,13 @@ impl ModuleTiering {
         latch.wait();
     }
 
-    /// The code of a function that has none: the baseline's, compiled and published now.
-    fn ensure_compiled(&self, function: u32) -> Result<*const u8, CompileError> {
+    /// The code of a function that has none: the baseline's, compiled and published now, and what it calls after
+    /// so many branches at most meanwhile, elsewhere.
+    fn ensure_compiled(
+        &self,
+        function: u32,
+        expected: Option<u32>,
+    ) -> Result<*const u8, CompileError> {
         let state = &self.functions[function as usize];
         if let Some(code) = state.newest_code() {
             return Ok(code);
@@ -187,20 +194,30 @@ impl ModuleTiering {
         if let Some(code) = state.newest_code() {
             return Ok(code);
         }
-        let (compiled, time) = self.compile_here(request)?;
+        let (compiled, time) = self.compile_here(request, expected)?;
         self.unit.code.publish(&compiled.code);
         state.publish(compiled.code.address);
         drop(compiling);
         let address = ptr::with_exposed_provenance(compiled.code.address);
-        self.tell_compiled(Loudness::Common, request, compiled, time);
+        self.tell_compiled(Loudness::Common, false, request, compiled, time);
         Ok(address)
     }
 
     /// Has the baseline compile something, on this thread if its stack is deep enough.
-    fn compile_here(&self, request: CompileRequest) -> Result<(Compiled, Duration), CompileError> {
+    fn compile_here(
+        &self,
+        request: CompileRequest,
+        expected: Option<u32>,
+    ) -> Result<(Compiled, Duration), CompileError> {
         let start = Instant::now();
         let compile = || {
-            catch_unwind(AssertUnwindSafe(|| self.baseline.compile(request)))
+            let mut tell = |calls: &[DirectCall]| {
+                if let Some(max_branches) = expected {
+                    self.expect_calls(calls, max_branches);
+                }
+            };
+            let compile = || self.baseline.compile_telling_calls(request, &mut tell);
+            catch_unwind(AssertUnwindSafe(compile))
                 .unwrap_or_else(|panic| Err(self.refused(request, panic_message(&*panic))))
         };
         let result = if remaining_stack() >= COMPILE_STACK {
@@ -280,6 +297,7 @@ impl ModuleTiering {
     fn tell_compiled(
         &self,
         loudness: Loudness,
+        ahead: bool,
         request: CompileRequest,
         compiled: Compiled,
         time: Duration,
@@ -289,6 +307,7 @@ impl ModuleTiering {
         self.tell_as(loudness, function, || TierEventKind::Compiled {
             tier,
             entry,
+            ahead,
             time,
             bytes: compiled.bytes,
             inlined: compiled.inlined,
@@ -303,12 +322,14 @@ impl ModuleTiering {
 impl Drop for ModuleTiering {
     fn drop(&mut self) {
         self.engine.pool.forget(self.id);
+        self.engine.ahead.forget(self.id);
     }
 }
 
 impl TierHooks for ModuleTiering {
     fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
-        Ok(self.ensure_compiled(function)?)
+        let expected = self.engine.ahead.first_call();
+        Ok(self.ensure_compiled(function, expected)?)
     }
 
     fn sample_calls(&self, function: u32, take: &mut dyn FnMut(u32) -> Option<CalledFunction>) {

@@ -65,7 +65,7 @@ impl ModuleTiering {
         let error = match outcome {
             Outcome::Compiled(compiled) => {
                 self.make_reachable(request, &compiled);
-                self.tell_compiled(Loudness::Notable, request, compiled, time);
+                self.tell_compiled(Loudness::Notable, false, request, compiled, time);
                 return;
             }
             Outcome::Failed(error) => error,
@@ -125,12 +125,12 @@ impl ModuleTiering {
             function,
             entry: EntryPoint::Loop(entry.number),
         };
-        match self.compile_here(request) {
+        match self.compile_here(request, None) {
             Ok((compiled, time)) => {
                 let address = compiled.code.address;
                 entry.better.publish(|| entry.publish(address));
                 drop(compiling);
-                self.tell_compiled(Loudness::Common, request, compiled, time);
+                self.tell_compiled(Loudness::Common, false, request, compiled, time);
             }
             // It was told already.
             Err(_) => entry.better.fail(),

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::ModuleTiering;
+use super::function::AheadStage;
 use crate::progress::Stage;
 use crate::{CallSiteStats, FunctionStats, FunctionTier, TierStats, TierTotals};
 
@@ -23,12 +24,17 @@ impl ModuleTiering {
                 FunctionTier::Baseline => stats.functions.baseline += 1,
                 FunctionTier::Optimizing => stats.functions.optimizing += 1,
             }
+            if let Some(called) = function.compiled_ahead {
+                stats.ahead.compiled += 1;
+                stats.ahead.called += usize::from(called);
+                stats.ahead.compile_time += function.baseline.compile_time;
+            }
             stats.work += function.work;
             stats.osr_entered += function.osr_entered;
             sum(&mut stats.baseline, &function.baseline);
             sum(&mut stats.optimizing, &function.optimizing);
         }
-        for state in &self.functions {
+        for state in self.functions.iter() {
             stats.pending += usize::from(state.better.stage().is_under_way());
             for entry in state.existing_detail().iter().flat_map(|d| d.loops.all()) {
                 stats.pending += usize::from(entry.better.stage().is_under_way());
@@ -57,6 +63,7 @@ impl ModuleTiering {
     pub fn function_stats(&self) -> impl ExactSizeIterator<Item = FunctionStats> {
         let functions = self.functions.iter().enumerate();
         functions.map(|(function, state)| {
+            let work = state.work.load(Ordering::Relaxed);
             let mut stats = FunctionStats {
                 function: self.index(function as u32),
                 tier: match (state.better.stage(), state.newest_code()) {
@@ -64,7 +71,8 @@ impl ModuleTiering {
                     (_, Some(_)) => FunctionTier::Baseline,
                     (_, None) => FunctionTier::NotCompiled,
                 },
-                work: state.work.load(Ordering::Relaxed),
+                work,
+                compiled_ahead: (state.ahead.get() == AheadStage::Compiled).then_some(work > 0),
                 ..FunctionStats::default()
             };
             if let Some(detail) = state.existing_detail() {

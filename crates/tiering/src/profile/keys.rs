@@ -51,6 +51,9 @@ pub(super) const KEYS: &[Key] = keys! {
     "baseline.smallest-grant-in-operators": Integer { least: 1, most: MAX_GRANT },
     "baseline.largest-grant-in-operators": Integer { least: 1, most: MAX_GRANT },
     "baseline.grant-while-compiling-in-operators": Integer { least: 1, most: MAX_GRANT },
+    "baseline.ahead-threads": Integer { least: 0, most: 64 },
+    "baseline.ahead-after-functions": Integer { least: 0, most: MAX_SIZE },
+    "baseline.ahead-max-branches": Integer { least: 0, most: MAX_SIZE },
 
     "tier-up.threshold-in-operators": Integer { least: 1, most: MAX_THRESHOLD },
     "tier-up.threshold-in-calls": Integer { least: 1, most: MAX_THRESHOLD },

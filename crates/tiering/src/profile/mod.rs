@@ -41,7 +41,7 @@ use keys::Key;
 pub struct TieringProfile {
     /// Which tiers functions run in.
     pub mode: TierMode,
-    /// How the baseline counts.
+    /// How the baseline counts, and what it compiles before it is called.
     pub baseline: BaselineProfile,
     /// When a function is worth compiling again.
     pub tier_up: TierUpProfile,
@@ -55,7 +55,8 @@ pub struct TieringProfile {
     pub speculation: SpeculationProfile,
 }
 
-/// How the baseline counts work. The unit is a WebAssembly operator.
+/// How the baseline counts work, of which the unit is a WebAssembly operator, and what it compiles before it is
+/// called.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BaselineProfile {
@@ -67,6 +68,14 @@ pub struct BaselineProfile {
     /// What is granted while better code is on its way, in operators: how soon a loop looks whether it is
     /// there.
     pub grant_while_compiling_in_operators: u32,
+    /// How many threads compile functions that are about to be called, 0 for none; when not given, one if there is
+    /// more than one processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ahead_threads: Option<u32>,
+    /// How many functions are compiled at their first calls before that begins.
+    pub ahead_after_functions: u32,
+    /// How many conditional branches may stand in the code between what was called and what is compiled for it.
+    pub ahead_max_branches: u32,
 }
 
 /// When a function is worth compiling again.
@@ -290,6 +299,9 @@ impl Default for BaselineProfile {
             smallest_grant_in_operators: 1 << 10,
             largest_grant_in_operators: 1 << 24,
             grant_while_compiling_in_operators: 1 << 20,
+            ahead_threads: None,
+            ahead_after_functions: 64,
+            ahead_max_branches: 64,
         }
     }
 }

@@ -14,8 +14,8 @@ use upshift_tiering::{
     EventSink, ModuleTiering, TierEvent, TierEventKind, Tiering, TieringOptions, TieringProfile,
 };
 use upshift_translate::{
-    CodeForm, CodegenSettings, CompileError, CompileRequest, Compiled, EntryPoint, MemoryStyle,
-    ModuleCompiler, ModuleUnit, Tier,
+    BodySummary, CodeForm, CodegenSettings, CompileError, CompileRequest, Compiled, DirectCall,
+    EntryPoint, MemoryStyle, ModuleCompiler, ModuleUnit, Tier,
 };
 
 /// What a compile does before it returns.
@@ -28,6 +28,8 @@ pub struct FakeTier {
     behaviour: Behaviour,
     compiled: Arc<Mutex<HashMap<CompileRequest, Vec<ThreadId>>>>,
     order: Arc<Mutex<Vec<CompileRequest>>>,
+    /// What it says of each direct call.
+    pub branches_before: u32,
 }
 
 impl FakeTier {
@@ -40,6 +42,7 @@ impl FakeTier {
             behaviour: Arc::new(behaviour),
             compiled: Arc::default(),
             order: Arc::default(),
+            branches_before: 0,
         }
     }
 
@@ -93,6 +96,24 @@ impl Tier for FakeTier {
 
 impl ModuleCompiler for FakeCompiler {
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
+        self.compile_telling_calls(request, &mut |_| ())
+    }
+
+    fn compile_telling_calls(
+        &self,
+        request: CompileRequest,
+        tell: &mut dyn FnMut(&[DirectCall]),
+    ) -> Result<Compiled, CompileError> {
+        let module = &self.unit.module;
+        let body = BodySummary::new(module, request.function).expect("a body");
+        let defined = |&callee| module.defined_function(callee);
+        let calls: Vec<_> = (body.calls.iter().filter_map(defined))
+            .map(|function| DirectCall {
+                function,
+                branches_before: self.tier.branches_before,
+            })
+            .collect();
+        tell(&calls);
         self.tier.order.lock().push(request);
         let mut compiled = self.tier.compiled.lock();
         compiled

@@ -5,6 +5,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use upshift_runtime::{Builtin, TrapCode, offsets};
+use upshift_translate::DirectCall;
 
 use super::homes::Resident;
 use super::state::{BaselineEmitter, clif_type, result_offset};
@@ -23,6 +24,10 @@ impl BaselineEmitter<'_> {
     ) {
         let (code, callee) = match self.module.defined_function(function) {
             Some(defined) => {
+                self.scratch.calls.push(DirectCall {
+                    function: defined,
+                    branches_before: self.branches,
+                });
                 let slots = self.fixed_field(offsets::VMCONTEXT_SLOTS);
                 // A slot changes when better code is there: its load is an ordinary one.
                 let code = self.load_at(I64, self.flags.own, slots, SLOT_SIZE * defined as i32);

@@ -86,6 +86,7 @@ impl Emitter for BaselineEmitter<'_> {
         then: (Block, &[Value]),
         otherwise: (Block, &[Value]),
     ) {
+        self.branches += 1;
         let then = self.target(then.0, then.1);
         let otherwise = self.target(otherwise.0, otherwise.1);
         let condition = self.comparison_behind(condition).unwrap_or(condition);
@@ -102,6 +103,7 @@ impl Emitter for BaselineEmitter<'_> {
         default: Block,
         args: &[Vec<Value>],
     ) {
+        self.branches += 1;
         let args_of = |i: usize| args.get(i).map_or(&[][..], Vec::as_slice);
         let calls: Vec<BlockCall> = targets
             .iter()

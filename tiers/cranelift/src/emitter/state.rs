@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use upshift_module::{FuncType, Module, ValType};
 use upshift_runtime::{Builtin, offsets};
-use upshift_translate::{EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
+use upshift_translate::{DirectCall, EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
 
 use super::build::{osr_signature, signature};
 use super::homes::{Home, Resident};
@@ -71,6 +71,8 @@ pub(crate) struct BaselineEmitter<'f> {
     /// Cells for results of calls and of OSR entries.
     result_area: Option<StackSlot>,
     pub(super) options: EmitOptions,
+    /// The program's conditional branches so far.
+    pub(super) branches: u32,
     /// The last instruction that everything else comes after.
     prologue_end: Inst,
     /// The first source location.
@@ -98,6 +100,8 @@ pub(crate) struct Scratch {
     pub(super) osr_signature: Option<SigRef>,
     /// Where work is taken from the budget.
     pub(super) work_sites: Vec<Site>,
+    /// The calls of defined functions so far.
+    pub(crate) calls: Vec<DirectCall>,
     pub(super) block_args: Vec<BlockArg>,
     pub(super) values: Vec<Value>,
 }
@@ -114,6 +118,7 @@ impl Scratch {
         self.builtins = [None; Builtin::ALL.len()];
         self.osr_signature = None;
         self.work_sites.clear();
+        self.calls.clear();
     }
 }
 
@@ -211,6 +216,7 @@ impl<'f> BaselineEmitter<'f> {
             osr_exit: None,
             result_area: None,
             options,
+            branches: 0,
             prologue_end,
             first_location: SourceLoc::default(),
         };

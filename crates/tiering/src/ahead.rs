@@ -1,0 +1,198 @@
+//! Threads that compile in the baseline what is about to be called, while the guest's own thread is busy with
+//! something else, and what waits for them. What is worth it and how it is published is in `module::ahead`.
+//!
+//! What waits is a stack: a program calls what its newest function calls before it returns to what older ones
+//! have left to call. Nobody waits for an entry of it. A first call that comes before an entry's turn compiles by
+//! itself, and the entry is nothing to do then.
+//!
+//! These are not the threads of `pool`: a compile here takes a third of a millisecond and is needed at once, one
+//! there takes a thousand times as long and can wait.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once, Weak};
+use std::thread;
+
+use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
+
+use crate::module::COMPILE_THREAD_STACK;
+use crate::{BaselineProfile, ModuleTiering};
+
+/// What waits at most. Beyond, the oldest is forgotten: it was left behind long ago.
+const MOST_WAITING: usize = 4096;
+
+/// Held for reading while something is compiled here, and for writing while the process forks: the child has none
+/// of the threads, and a first call in it would wait for one for ever.
+static UNDER_WAY: RwLock<()> = RwLock::new(());
+
+/// Has forks wait until what is compiled is published.
+pub(crate) fn before_forks() -> RwLockReadGuard<'static, ()> {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        // SAFETY: both may be called at any time, the second only after the first, and neither unwinds. A refusal
+        // leaves things as they would be without them.
+        unsafe { libc::pthread_atfork(Some(fork_begins), Some(fork_ended), Some(fork_ended)) };
+    });
+    UNDER_WAY.read()
+}
+
+extern "C" fn fork_begins() {
+    mem::forget(UNDER_WAY.write());
+}
+
+extern "C" fn fork_ended() {
+    // SAFETY: locked by `fork_begins`, on the thread that forks, which the child has too.
+    unsafe { UNDER_WAY.force_unlock_write() };
+}
+
+/// The threads and what waits for them.
+pub(crate) struct Ahead {
+    state: Mutex<State>,
+    /// Something was added, or it was closed.
+    wake: Condvar,
+    /// How many threads there are at most. With none, nothing is compiled ahead.
+    threads: usize,
+    /// Conditional branches between what was called and what is compiled for it, at most.
+    max_branches: u32,
+    /// Functions that are compiled at their first calls before anything is compiled ahead.
+    after_functions: usize,
+    /// How many have been.
+    first_calls: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    /// The next is at the back.
+    waiting: VecDeque<Task>,
+    /// Threads that run, or are being started.
+    live: usize,
+    /// Threads that wait.
+    idle: usize,
+    /// Threads are to end.
+    closed: bool,
+}
+
+/// A function that is about to be called.
+pub(crate) struct Task {
+    /// Whose it is. Gone when the module is dropped: there is nothing to do then.
+    pub module: Weak<ModuleTiering>,
+    /// The module's number in the engine.
+    pub module_id: u64,
+    /// The function, imports not counted.
+    pub function: u32,
+    /// Conditional branches that may stand before what is compiled for it in turn.
+    pub branches_left: u32,
+}
+
+impl Ahead {
+    /// As the profile says, on a machine with so many processors. No thread is started yet.
+    pub fn new(profile: &BaselineProfile, processors: usize) -> Arc<Self> {
+        // On a single processor all of them would take the guest's time.
+        let default = u32::from(processors > 1);
+        let threads = profile.ahead_threads.unwrap_or(default);
+        Arc::new(Self {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            threads: usize::try_from(threads).unwrap_or(usize::MAX),
+            max_branches: profile.ahead_max_branches,
+            after_functions: usize::try_from(profile.ahead_after_functions).unwrap_or(usize::MAX),
+            first_calls: AtomicUsize::new(0),
+        })
+    }
+
+    /// Notes a first call that compiles. Says how many branches may stand before what is compiled ahead for it,
+    /// or `None` when nothing is.
+    pub fn first_call(&self) -> Option<u32> {
+        let before = self.first_calls.fetch_add(1, Ordering::Relaxed);
+        (self.threads > 0 && before >= self.after_functions).then_some(self.max_branches)
+    }
+
+    /// The same for the first call of what was compiled ahead.
+    pub fn max_branches(&self) -> u32 {
+        self.max_branches
+    }
+
+    /// Adds what is about to be called, in that order; starts a thread if all are busy and there may be more.
+    pub fn add(self: &Arc<Self>, tasks: impl DoubleEndedIterator<Item = Task>) {
+        let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
+        let before = state.waiting.len();
+        state.waiting.extend(tasks.rev());
+        let added = state.waiting.len() - before;
+        if added == 0 {
+            return;
+        }
+        let surplus = state.waiting.len().saturating_sub(MOST_WAITING);
+        let forgotten: Vec<_> = state.waiting.drain(..surplus).collect();
+        let (wake, start) = (state.idle > 0, state.idle == 0 && state.live < self.threads);
+        state.live += usize::from(start);
+        drop(state);
+        drop(forgotten);
+        if wake && added == 1 {
+            self.wake.notify_one();
+        } else if wake {
+            self.wake.notify_all();
+        }
+        if start {
+            self.start_thread();
+        }
+    }
+
+    /// Throws away what waits of a module that is gone.
+    pub fn forget(&self, module: u64) {
+        self.state
+            .lock()
+            .waiting
+            .retain(|task| task.module_id != module);
+    }
+
+    /// Has all threads end when they have finished what they are at. Waits for nobody.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        let lost = mem::take(&mut state.waiting);
+        drop(state);
+        self.wake.notify_all();
+        drop(lost);
+    }
+
+    /// Starts a thread that `live` counts already. Without it, first calls compile as ever.
+    fn start_thread(self: &Arc<Self>) {
+        let ahead = Arc::clone(self);
+        let started = thread::Builder::new()
+            .name("upshift-ahead".to_owned())
+            .stack_size(COMPILE_THREAD_STACK)
+            .spawn(move || ahead.work());
+        if started.is_err() {
+            self.state.lock().live -= 1;
+        }
+    }
+
+    /// What a thread does.
+    fn work(&self) {
+        while let Some(task) = self.next() {
+            // Code generators' panics are caught where they are called; this is so that no other can cost a
+            // thread that is counted on.
+            let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
+        }
+    }
+
+    /// The newest task, once there is one. `None` when the thread is to end.
+    fn next(&self) -> Option<Task> {
+        let mut state = self.state.lock();
+        while !state.closed {
+            if let Some(task) = state.waiting.pop_back() {
+                return Some(task);
+            }
+            state.idle += 1;
+            self.wake.wait(&mut state);
+            state.idle -= 1;
+        }
+        state.live -= 1;
+        None
+    }
+}
