@@ -30,8 +30,9 @@ const OTHER_MILLISECONDS: [u32; 2] = [10, 1_000];
 /// What `--long` adds to the classical kernels.
 const LONG_MILLISECONDS: u32 = 60_000;
 
-/// From this much work on one round is enough: what disturbs a run is short against it.
-const LONG_RUN_MILLISECONDS: u32 = 10_000;
+/// From this much work on two rounds are enough, and one: what disturbs a run is short against it.
+const TWO_ROUNDS_MILLISECONDS: u32 = 1_000;
+const ONE_ROUND_MILLISECONDS: u32 = 10_000;
 /// An engine that takes so many times as long as native code for this much work, or more, is not asked for larger ones.
 const GIVEN_UP_RATIO: u32 = 10;
 const GIVEN_UP_FROM_MILLISECONDS: u32 = 100;
@@ -108,7 +109,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     for round in 0..options.rounds {
         for kernel in &kernels {
             for work in options.sizes(kernel) {
-                if round > 0 && work >= LONG_RUN_MILLISECONDS {
+                if round >= most_rounds(work) {
                     continue;
                 }
                 measure(
@@ -267,6 +268,15 @@ impl Options {
         };
         let long = (self.is_long && is_classical).then_some(LONG_MILLISECONDS);
         usual.iter().copied().chain(long).collect()
+    }
+}
+
+/// How many rounds are worth making for so much work.
+fn most_rounds(work_milliseconds: u32) -> usize {
+    match work_milliseconds {
+        ONE_ROUND_MILLISECONDS.. => 1,
+        TWO_ROUNDS_MILLISECONDS.. => 2,
+        _ => usize::MAX,
     }
 }
 
