@@ -1,6 +1,10 @@
-//! Tells the linker of the command to leave LLVM's constructors for later: see `lazy_llvm.ld`.
+//! Tells the linker of the command to leave LLVM's constructors for later (see `lazy_llvm.ld`), and to take the
+//! library of C++ into the program: what LLVM needs of it is less than what loading it takes at every start.
 
 use std::env;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=lazy_llvm.ld");
@@ -13,5 +17,28 @@ fn main() {
         let directory = env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| ".".to_owned());
         println!("cargo:rustc-link-arg-bins=-T");
         println!("cargo:rustc-link-arg-bins={directory}/lazy_llvm.ld");
+        if let Some(directory) = static_library("libstdc++.a") {
+            println!("cargo:rustc-link-arg-bins=-L{}", directory.display());
+        }
     }
+}
+
+/// A folder with nothing in it but this library, if there is one: the linker prefers shared ones within a folder.
+fn static_library(name: &str) -> Option<PathBuf> {
+    let found = Command::new("cc")
+        .arg(format!("-print-file-name={name}"))
+        .output()
+        .ok()?;
+    let path = String::from_utf8(found.stdout).ok()?;
+    let path = Path::new(path.trim());
+    if !path.is_absolute() || !path.is_file() {
+        return None;
+    }
+    let folder = PathBuf::from(env::var_os("OUT_DIR")?).join("static");
+    std::fs::create_dir_all(&folder).ok()?;
+    let link = folder.join(name);
+    if !link.exists() {
+        symlink(path, &link).ok()?;
+    }
+    Some(folder)
 }
