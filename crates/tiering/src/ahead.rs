@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once, Weak};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
@@ -22,6 +23,13 @@ use crate::{BaselineProfile, ModuleTiering};
 
 /// What waits at most. Beyond, the oldest is forgotten: it was left behind long ago.
 const MOST_WAITING: usize = 4096;
+/// Compiles of so long are looked at to tell whether a thread gets to run.
+const LATELY: Duration = Duration::from_millis(40);
+/// The shortest time that tells anything: several of a scheduler's ticks.
+const LEAST_TO_TELL: Duration = Duration::from_millis(10);
+/// How long nothing is taken when a thread did not, at first and at most.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Held for reading while something is compiled here, and for writing while the process forks: the child has none
 /// of the threads, and a first call in it would wait for one for ever.
@@ -54,6 +62,8 @@ pub(crate) struct Ahead {
     wake: Condvar,
     /// How many threads there are at most. With none, nothing is compiled ahead.
     threads: usize,
+    /// Whether they leave it to first calls while no processor idles.
+    gives_way: bool,
     /// Conditional branches between what was called and what is compiled for it, at most.
     max_branches: u32,
     /// Functions that are compiled at their first calls before anything is compiled ahead.
@@ -72,6 +82,43 @@ struct State {
     idle: usize,
     /// Threads are to end.
     closed: bool,
+    /// Until when nothing is taken.
+    paused_until: Option<Instant>,
+}
+
+/// Whether a thread gets to run. No processor idles where it does not; the guest then waits for compiles that stand
+/// still with a function's lock held, and would have been faster alone.
+#[derive(Default)]
+struct Pace {
+    /// How long compiles took lately.
+    elapsed: Duration,
+    /// How much of that the thread was running.
+    running: Duration,
+}
+
+impl Pace {
+    /// Notes a compile, which took so long and ran for so much of that.
+    fn is_held_up(&mut self, elapsed: Duration, running: Duration) -> bool {
+        if self.elapsed > LATELY {
+            self.elapsed /= 2;
+            self.running /= 2;
+        }
+        self.elapsed += elapsed;
+        self.running += running;
+        self.elapsed > LEAST_TO_TELL && self.elapsed > self.running * 7 / 4
+    }
+}
+
+/// The current thread's time on a processor.
+fn processor_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the time is a live variable, and the clock is one that every thread has.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 /// A function that is about to be called.
@@ -96,6 +143,8 @@ impl Ahead {
             state: Mutex::default(),
             wake: Condvar::new(),
             threads: usize::try_from(threads).unwrap_or(usize::MAX),
+            // Who asks for threads gets them.
+            gives_way: profile.ahead_threads.is_none(),
             max_branches: profile.ahead_max_branches,
             after_functions: usize::try_from(profile.ahead_after_functions).unwrap_or(usize::MAX),
             first_calls: AtomicUsize::new(0),
@@ -117,7 +166,8 @@ impl Ahead {
     /// Adds what is about to be called, in that order; starts a thread if all are busy and there may be more.
     pub fn add(self: &Arc<Self>, tasks: impl DoubleEndedIterator<Item = Task>) {
         let mut state = self.state.lock();
-        if state.closed {
+        let is_over = |until| Instant::now() >= until;
+        if state.closed || !state.paused_until.is_none_or(is_over) {
             return;
         }
         let before = state.waiting.len();
@@ -174,11 +224,29 @@ impl Ahead {
 
     /// What a thread does.
     fn work(&self) {
+        let mut pace = Pace::default();
+        let mut pause = SHORTEST_PAUSE;
         while let Some(task) = self.next() {
+            let start = (Instant::now(), processor_time());
             // Code generators' panics are caught where they are called; this is so that no other can cost a
             // thread that is counted on.
             let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
+            let (elapsed, running) = (start.0.elapsed(), processor_time().saturating_sub(start.1));
+            if self.gives_way && pace.is_held_up(elapsed, running) {
+                self.pause(pause);
+                pace = Pace::default();
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         }
+    }
+
+    /// Throws away what waits, and takes nothing for a while.
+    fn pause(&self, time: Duration) {
+        let mut state = self.state.lock();
+        state.paused_until = Instant::now().checked_add(time);
+        let lost = mem::take(&mut state.waiting);
+        drop(state);
+        drop(lost);
     }
 
     /// The newest task, once there is one. `None` when the thread is to end.
@@ -194,5 +262,47 @@ impl Ahead {
         }
         state.live -= 1;
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many compiles of so many microseconds, of which so many were running, a thread is held up.
+    fn held_up_after(elapsed: u64, running: u64) -> Option<usize> {
+        let mut pace = Pace::default();
+        let (elapsed, running) = (
+            Duration::from_micros(elapsed),
+            Duration::from_micros(running),
+        );
+        (1..10_000).find(|_| pace.is_held_up(elapsed, running))
+    }
+
+    #[test]
+    fn a_thread_that_does_not_get_to_run_is_noticed_soon() {
+        assert_eq!(held_up_after(300, 290), None);
+        assert_eq!(held_up_after(300, 180), None);
+        assert_eq!(held_up_after(600, 300), Some(17));
+        assert_eq!(held_up_after(20_000, 300), Some(1));
+        // A single hold-up among many.
+        let mut pace = Pace::default();
+        let compile = Duration::from_micros(300);
+        assert!((0..1000).all(|_| !pace.is_held_up(compile, compile)));
+        assert!(!pace.is_held_up(compile * 30, compile));
+        // What was long ago does not count.
+        let slow = (0..200).position(|_| pace.is_held_up(compile * 3, compile));
+        assert!(slow.is_some_and(|compiles| compiles < 60), "{slow:?}");
+    }
+
+    #[test]
+    fn the_clock_counts_what_this_thread_does() {
+        let before = processor_time();
+        thread::sleep(Duration::from_millis(50));
+        let slept = processor_time() - before;
+        assert!(slept < Duration::from_millis(40), "{slept:?}");
+        while processor_time() == before {
+            std::hint::spin_loop();
+        }
     }
 }

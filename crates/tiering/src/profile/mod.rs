@@ -69,7 +69,7 @@ pub struct BaselineProfile {
     /// there.
     pub grant_while_compiling_in_operators: u32,
     /// How many threads compile functions that are about to be called, 0 for none; when not given, one if there is
-    /// more than one processor.
+    /// more than one processor, while it gets to run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ahead_threads: Option<u32>,
     /// How many functions are compiled at their first calls before that begins.

@@ -50,6 +50,17 @@ impl BaselineEmitter<'_> {
         );
     }
 
+    /// What was called on a way that ends here: errors, which are not what a program is about. Without a branch on
+    /// that way only the last call is one that does not return; those before it come to pass.
+    pub(super) fn forget_doomed_calls(&mut self) {
+        let branches = self.branches;
+        let doomed = |call: &DirectCall| call.branches_before == branches;
+        let last = self.scratch.calls.pop_if(|call| doomed(call));
+        if branches > 0 && last.is_some() {
+            while self.scratch.calls.pop_if(|call| doomed(call)).is_some() {}
+        }
+    }
+
     pub(super) fn call_table(
         &mut self,
         table: u32,

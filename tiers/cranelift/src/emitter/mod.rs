@@ -121,6 +121,9 @@ impl Emitter for BaselineEmitter<'_> {
     }
 
     fn trap(&mut self, code: TrapCode) {
+        if code == TrapCode::Unreachable {
+            self.forget_doomed_calls();
+        }
         self.cursor.ins().trap(user_trap(code));
     }
 

@@ -2,7 +2,7 @@
 //! from several threads.
 
 use upshift_runtime::TrapCode;
-use upshift_translate::{CodeForm, CompileRequest, EntryPoint, ModuleCompiler};
+use upshift_translate::{CodeForm, CompileRequest, DirectCall, EntryPoint, ModuleCompiler};
 
 use super::lab::{GUARDED, compile, compiler};
 
@@ -131,4 +131,42 @@ fn threads_compile_at_the_same_time() {
     ranges.sort_unstable();
     assert_eq!(ranges.len(), 64);
     assert!(ranges.is_sorted_by(|a, b| a.0 + a.1 <= b.0));
+}
+
+#[test]
+fn calls_are_told_with_the_branches_before_them_before_code_is_made() {
+    let told = |body: &str| {
+        let text = format!(
+            "(module (import \"\" \"\" (func $host)) (func $entry (param i32) {body})
+               (func $a) (func $b) (func $error))"
+        );
+        let (compiler, _, _) = compiler(&text, GUARDED);
+        let mut calls = Vec::new();
+        let mut tell = |told: &[DirectCall]| {
+            calls.extend(
+                told.iter()
+                    .map(|call| (call.function, call.branches_before)),
+            );
+        };
+        compiler.compile_telling_calls(ENTRY, &mut tell).unwrap();
+        calls
+    };
+    let branches = "(call $a) (call $host)
+        (block (br_if 0 (local.get 0)) (call $b))
+        (if (local.get 0) (then (call $a)) (else (call $b)))
+        (block (block (br_table 0 1 (local.get 0))) (call $a) (return))
+        (call $b)";
+    let expected = [(1, 0), (2, 1), (1, 2), (2, 2), (1, 3), (2, 3)];
+    assert_eq!(told(branches), expected);
+    assert_eq!(told("(br 0 (call $a)) (call $b)"), [(1, 0)]);
+    // Errors are not what a program is about.
+    let errors = "(call $a)
+        (if (local.get 0) (then (call $b) (call $error) (unreachable)))
+        (if (local.get 0) (then (call $error) (unreachable)) (else (call $b)))";
+    assert_eq!(told(errors), [(1, 0), (2, 2)]);
+    // The end of a program is no error.
+    assert_eq!(
+        told("(call $a) (call $b) (call $error) (unreachable)"),
+        [(1, 0), (2, 0)]
+    );
 }
