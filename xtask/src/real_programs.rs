@@ -26,7 +26,8 @@ native code or V8 printed. With --compare it measures instead: Upshift beside ot
 without any cache of compiled code.
 
 PROGRAM is a program (hello, sqlite, lua, python) or one run of it, such as python.start. `--list` prints them all. Without
-any, all are run; and then CPython by LLVM alone, which takes minutes, only if --engines names it.
+any, all are run; and then CPython by LLVM alone, which takes minutes, only if --engines names it. python.long, 20 seconds of
+pure Python, is run with --compare or by its name only.
 
 Options:
   --engines A,B     only these: modes of Upshift, or others
@@ -250,6 +251,7 @@ impl Options {
             build: true,
             chosen: Vec::new(),
         };
+        let mut names = Vec::new();
         let mut words = Words::new("real-programs", arguments);
         while let Some(word) = words.take() {
             match word {
@@ -261,13 +263,20 @@ impl Options {
                 "--dev" => options.profile = Profile::Dev,
                 "--no-build" => options.build = false,
                 option if option.starts_with('-') => return Err(words.unknown()),
-                name => options.chosen.push(Chosen::parse(name)?),
+                name => names.push(name),
             }
         }
-        if options.chosen.is_empty() {
-            let names = programs::PROGRAMS.iter().map(|program| program.name);
-            options.chosen = names.map(Chosen::parse).collect::<Result<_, _>>()?;
+        if names.is_empty() {
+            names = programs::PROGRAMS
+                .iter()
+                .map(|program| program.name)
+                .collect();
         }
+        // Only now, since `--compare` may stand behind the names.
+        let chosen = names
+            .iter()
+            .map(|name| Chosen::parse(name, options.compare));
+        options.chosen = chosen.collect::<Result<_, _>>()?;
         if options.engines.is_empty() {
             options.engines_are_usual = true;
             options.engines = if options.compare {
@@ -287,14 +296,17 @@ impl Options {
 }
 
 impl Chosen {
-    /// `PROGRAM` or `PROGRAM.RUN`
-    fn parse(name: &str) -> Result<Chosen, Failure> {
+    /// `PROGRAM` or `PROGRAM.RUN`; whether long runs are meant too if the name says none.
+    fn parse(name: &str, long_too: bool) -> Result<Chosen, Failure> {
         let (program, run) = match name.split_once('.') {
             Some((program, run)) => (program, Some(run)),
             None => (name, None),
         };
         let program = programs::find(program)?;
-        let wanted = |known: &&Run| run.is_none_or(|run| run == known.name);
+        let wanted = |known: &&Run| match run {
+            Some(run) => run == known.name,
+            None => long_too || !known.is_long,
+        };
         let runs: Vec<&Run> = program.runs.iter().filter(wanted).collect();
         if runs.is_empty() {
             let names: Vec<&str> = program.runs.iter().map(|run| run.name).collect();
@@ -324,6 +336,22 @@ mod tests {
         assert!(options.chosen[0].runs.len() > 1);
         assert_eq!(options.chosen[1].runs.len(), 1);
         assert_eq!(parse("").unwrap().chosen.len(), programs::PROGRAMS.len());
+    }
+
+    #[test]
+    fn what_takes_long_is_for_comparisons_or_by_name() {
+        let runs_long = |text: &str| {
+            let chosen = parse(text).unwrap().chosen;
+            chosen
+                .iter()
+                .flat_map(|chosen| &chosen.runs)
+                .any(|run| run.is_long)
+        };
+        assert!(!runs_long(""));
+        assert!(!runs_long("python lua"));
+        assert!(runs_long("python.long"));
+        assert!(runs_long("python --compare"));
+        assert!(runs_long("--compare"));
     }
 
     #[test]

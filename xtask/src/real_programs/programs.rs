@@ -41,6 +41,8 @@ pub struct Run {
     /// Whether it prints a line and then goes on for a while, so that its memory can be looked at. (It does not sleep, which
     /// CPython can't do in node's WASI.)
     pub lingers: bool,
+    /// Whether it takes so long that only `--compare`, or its own name, runs it.
+    pub is_long: bool,
     /// The exit status.
     pub status: i32,
     /// What it must write to the standard error.
@@ -98,6 +100,7 @@ const PLAIN: Run = Run {
     environment: &[],
     input: Input::Nothing,
     lingers: false,
+    is_long: false,
     status: 0,
     errors: "",
 };
@@ -218,6 +221,12 @@ pub const PROGRAMS: &[Program] = &[
             Run {
                 name: "compute",
                 arguments: &["/scripts/compute.py", "1"],
+                ..PLAIN
+            },
+            Run {
+                name: "long",
+                arguments: &["/scripts/long.py", "6"],
+                is_long: true,
                 ..PLAIN
             },
         ],
