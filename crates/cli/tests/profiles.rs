@@ -60,7 +60,10 @@ fn what_is_shown_is_a_profile_that_is_taken_again() {
         "--set",
         "mode=llvm",
     ]);
-    assert!(text.starts_with("mode = \"llvm\"\n\n[tier-up]\n"), "{text}");
+    assert!(
+        text.starts_with("mode = \"llvm\"\n\n[baseline]\n"),
+        "{text}"
+    );
     assert!(
         text.contains("\n[workers]\ncount = 2\nnice = 19\n"),
         "{text}"
