@@ -19,6 +19,8 @@ mod scale;
 #[cfg(feature = "llvm")]
 mod tiering;
 mod traps;
+#[cfg(feature = "llvm")]
+mod unrolled;
 
 use std::process::Command;
 

@@ -31,6 +31,8 @@ use crate::counters;
 use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribute};
 use crate::link::{LinkError, link};
 use crate::locations::Locations;
+use crate::minimums;
+use crate::reroll;
 use crate::tables::Tables;
 use crate::target::{self, Processor};
 use crate::tier::{NAME, Settings};
@@ -349,9 +351,13 @@ impl LlvmCompiler {
             // What callees write to through pointers is a part of their caller's frame, which is best known there.
             run(INLINING, PassBuilderOptions::create())?;
         }
+        if reroll::roll_up(module, context) {
+            run(PREPARATION, PassBuilderOptions::create())?;
+        }
         counters::start_at_zero(module, context);
         addresses::relate(module, context);
         run(pipeline, passes)?;
+        minimums::choose(module, context);
         if canonicalize::widen(module) {
             run("always-inline", PassBuilderOptions::create())?;
         }

@@ -14,6 +14,8 @@ mod fatal;
 mod guesses;
 mod link;
 mod locations;
+mod minimums;
+mod reroll;
 mod tables;
 mod target;
 mod tier;
