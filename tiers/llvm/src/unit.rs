@@ -88,7 +88,8 @@ pub(crate) struct Plan {
     pub multiplications: usize,
     /// Whether any of them has operators on vectors.
     pub uses_vectors: bool,
-    /// For each root the functions that came along for it, or for another root before it: imports not counted.
+    /// For each root the functions of the unit that it calls, or that those call that may be inlined: imports not
+    /// counted.
     pub along: Vec<Vec<u32>>,
     /// Where members are that others call.
     callable: HashMap<u32, usize>,
@@ -265,7 +266,7 @@ impl Plan {
                     continue;
                 }
                 let place = match self.find(callee) {
-                    Some(place) if place < self.roots() => continue,
+                    Some(place) if place == root => continue,
                     Some(place) => place,
                     None => {
                         let summary = summaries.get(module, callee)?;
@@ -281,7 +282,9 @@ impl Plan {
                         self.add(callee, entry, hinted, guesses, summary)
                     }
                 };
-                reached.push(place);
+                if self.members[place].inlining == Inlining::Hinted {
+                    reached.push(place);
+                }
                 self.along[root].push(callee);
             }
         }
