@@ -32,7 +32,7 @@ pure Python, is run with --compare or by its name only.
 Options:
   --engines A,B     only these: modes of Upshift, or others
   --list            prints programs, runs and engines
-  --compare         measures; without --engines, Upshift, wasmtime and node
+  --compare         measures; without --engines, Upshift, wasmtime, wasmi and node
   --rounds N        rounds of --compare (5)
   --reference A     the engine that the ratios of --compare refer to (wasmtime-cranelift)
   --timeout-s N     how long one run may take (600)

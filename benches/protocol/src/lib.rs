@@ -1,7 +1,8 @@
 //! The protocol between `cargo xtask compare` and the binaries that measure one engine each.
 //!
 //! Here is the report that every binary prints, as one line of JSON. With the feature `runner` there is also the
-//! command line and the measuring itself, so that all engines are timed by the very same code.
+//! command line and the measuring itself, so that all engines are timed by the very same code, and the command line of
+//! those that also run WASI programs.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,8 @@ mod measure;
 mod peer;
 #[cfg(feature = "runner")]
 mod processors;
+#[cfg(feature = "runner")]
+mod program;
 
 #[cfg(feature = "runner")]
 pub use command::main;
@@ -22,6 +25,8 @@ pub use command::main;
 pub use peer::{HOST_FUNCTION, HOST_MODULE, Kernel, Peer, Settings, Value, host_function};
 #[cfg(feature = "runner")]
 pub use processors::restrict_to_processors;
+#[cfg(feature = "runner")]
+pub use program::Program;
 
 /// Names of the sample series in [`Report::samples`].
 pub mod series {

@@ -21,7 +21,7 @@ pub struct Engine {
 enum Kind {
     /// `upshift run` with these options.
     Upshift(&'static [&'static str]),
-    /// The comparison package of wasmtime, which has no cache.
+    /// The comparison package of wasmtime and wasmi, which has no cache.
     Wasmtime,
     /// Node.js with these flags.
     Node(&'static [&'static str]),
@@ -64,6 +64,11 @@ pub const ENGINES: &[Engine] = &[
         "wasmtime's baseline compiler, without a cache",
         Kind::Wasmtime,
     ),
+    engine(
+        "wasmi",
+        "wasmi, an interpreter that translates what is called",
+        Kind::Wasmtime,
+    ),
     engine("node", "Node.js: V8 as it comes", Kind::Node(&[])),
 ];
 
@@ -73,6 +78,7 @@ pub const COMPARED: &[&str] = &[
     "upshift-baseline",
     "wasmtime-cranelift",
     "wasmtime-winch",
+    "wasmi",
     "node",
 ];
 

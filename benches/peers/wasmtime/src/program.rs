@@ -1,70 +1,23 @@
-//! `peer-wasmtime ENGINE program ...`: runs a WASI program from its file to its exit, as a command line tool would, with
-//! no cache of compiled code. Whoever starts it measures the process.
+//! WASI programs on wasmtime and on wasmi, each with the WASI of its own packages and no cache of compiled code.
 
-use std::env;
-use std::path::PathBuf;
 use std::process::exit;
 
-use anyhow::{Context, Result, bail};
-use wasmtime::{Linker, Module, Store};
+use anyhow::{Context, Error, Result};
+use upshift_bench_protocol::Program;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, I32Exit};
 
 use crate::wasmtime_engine;
 
-/// The word behind the engine that says that the rest is for [`main`].
-pub const COMMAND: &str = "program";
+/// Runs the program as wasmtime's own command does, and ends with its status.
+pub fn run_on_wasmtime(program: &Program) -> Result<()> {
+    use wasmtime::{Linker, Module, Store};
 
-/// What the command line says.
-struct Program {
-    engine: String,
-    file: PathBuf,
-    directories: Vec<(String, String)>,
-    environment: Vec<(String, String)>,
-    arguments: Vec<String>,
-}
-
-impl Program {
-    /// `ENGINE program FILE [--dir HOST::GUEST]... [--env KEY=VALUE]... [-- ARGS...]`
-    fn parse(mut words: impl Iterator<Item = String>) -> Result<Program> {
-        let engine = words.next().context("the engine is missing")?;
-        let file = words.nth(1).context("the file is missing")?;
-        let mut program = Program {
-            engine,
-            arguments: vec![file.clone()],
-            file: PathBuf::from(file),
-            directories: Vec::new(),
-            environment: Vec::new(),
-        };
-        while let Some(word) = words.next() {
-            let mut pair = |separator| -> Result<(String, String)> {
-                let value = words
-                    .next()
-                    .with_context(|| format!("{word} wants a value"))?;
-                let (left, right) = value
-                    .split_once(separator)
-                    .with_context(|| format!("no `{separator}` in the value of {word}"))?;
-                Ok((left.to_owned(), right.to_owned()))
-            };
-            match word.as_str() {
-                "--dir" => program.directories.push(pair("::")?),
-                "--env" => program.environment.push(pair("=")?),
-                "--" => program.arguments.extend(words.by_ref()),
-                _ => bail!("`{word}` is unknown; the program's own arguments come after `--`"),
-            }
-        }
-        Ok(program)
-    }
-}
-
-/// Runs the program that the command line describes, and ends with its status.
-pub fn main() -> Result<()> {
-    let program = Program::parse(env::args().skip(1))?;
     let engine = wasmtime_engine::engine(&program.engine, None)?;
     let module = Module::from_file(&engine, &program.file)?;
     let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
     p1::add_to_linker_sync(&mut linker, |wasi| wasi)?;
-    let mut wasi = WasiCtxBuilder::new();
+    let mut wasi = wasmtime_wasi::WasiCtxBuilder::new();
     wasi.inherit_stdio()
         // As wasmtime's own command does: nothing else runs on this thread.
         .allow_blocking_current_thread(true)
@@ -72,8 +25,8 @@ pub fn main() -> Result<()> {
         .envs(&program.environment);
     for (host, guest) in &program.directories {
         wasi.preopened_dir(host, guest, FsPerms::ReadWrite)
-            .map_err(anyhow::Error::from)
-            .with_context(|| format!("opening the folder {host}"))?;
+            .map_err(Error::from)
+            .with_context(|| opening(host))?;
     }
     let mut store = Store::new(&engine, wasi.build_p1());
     let instance = linker.instantiate(&mut store, &module)?;
@@ -85,4 +38,40 @@ pub fn main() -> Result<()> {
             None => Err(error.into()),
         },
     }
+}
+
+/// Runs the program as wasmi comes, which translates a function at its first call, and ends with its status.
+pub fn run_on_wasmi(program: &Program) -> Result<()> {
+    use wasmi::{Engine, Linker, Module, Store};
+    use wasmi_wasi::{Dir, WasiCtx, WasiCtxBuilder, ambient_authority};
+
+    let engine = Engine::default();
+    let wasm = std::fs::read(&program.file)
+        .with_context(|| format!("reading the module {}", program.file.display()))?;
+    let module = Module::new(&engine, &wasm)?;
+    let mut linker: Linker<WasiCtx> = Linker::new(&engine);
+    wasmi_wasi::add_to_linker(&mut linker, |wasi| wasi)?;
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.inherit_stdio()
+        .args(&program.arguments)?
+        .envs(&program.environment)?;
+    for (host, guest) in &program.directories {
+        let folder =
+            Dir::open_ambient_dir(host, ambient_authority()).with_context(|| opening(host))?;
+        wasi.preopened_dir(folder, guest)?;
+    }
+    let mut store = Store::new(&engine, wasi.build());
+    let instance = linker.instantiate_and_start(&mut store, &module)?;
+    let start = instance.get_typed_func::<(), ()>(&store, "_start")?;
+    match start.call(&mut store, ()) {
+        Ok(()) => Ok(()),
+        Err(error) => match error.i32_exit_status() {
+            Some(status) => exit(status),
+            None => Err(error.into()),
+        },
+    }
+}
+
+fn opening(folder: &str) -> String {
+    format!("opening the folder {folder}")
 }
