@@ -58,7 +58,12 @@ fn what_comes_after_few_branches_is_compiled_before_its_call() {
         assert_eq!(call(&mut store, &instance, 2).unwrap(), 5);
         assert_eq!(call(&mut store, &instance, 4).unwrap(), 7);
         let ahead = module.tier_stats().ahead;
-        assert_eq!(ahead.called, called, "{max}");
+        // Where only the call of `$beyond` shows that `$leaf` is near, either thread may come to it first.
+        let both_may = usize::from(max < 4);
+        assert!(
+            (called..=called + both_may).contains(&ahead.called),
+            "{max}: {ahead:?}"
+        );
         assert!(ahead.compile_time <= module.tier_stats().baseline.compile_time);
     }
 }
