@@ -65,10 +65,10 @@ Options:
 
 Time to solution (`cargo xtask compare time-to-solution`): total time of a process, from its start to the result of one
 call, for n-body, fibonacci, Pollard rho and Snappy at 1, 10, 100 ms, 1 s and 10 s of native time, and for the other
-kernels at 10 ms and 1 s; at most two rounds of 1 s and one of more. An engine that takes ten times as long as native code
-is given up for larger sizes. Every run
-is written to target/compare/time-to-solution.jsonl at once; a comparison that was stopped goes on where it was. Prints
-tables in Markdown, and where `upshift-auto` is not within 10 % of the best WebAssembly runtime.
+kernels at 10 ms and 1 s; of 1 s two rounds for the four and one for the others, and one of more. All of it takes some 33
+minutes. An engine that takes ten times as long as native code is given up for larger sizes. Every run is written to
+target/compare/time-to-solution.jsonl at once; a comparison that was stopped goes on where it was. Prints tables in
+Markdown, and where `upshift-auto` is not within 10 % of the best WebAssembly runtime.
   --engines A,B --kernels A,B --rounds N (3) --no-build    as above
   --work-ms A,B       these sizes instead, for all kernels
   --long              60 s too, for the four

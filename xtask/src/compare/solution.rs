@@ -109,7 +109,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     for round in 0..options.rounds {
         for kernel in &kernels {
             for work in options.sizes(kernel) {
-                if round >= most_rounds(work) {
+                if round >= most_rounds(kernel, work) {
                     continue;
                 }
                 measure(
@@ -272,10 +272,11 @@ impl Options {
 }
 
 /// How many rounds are worth making for so much work.
-fn most_rounds(work_milliseconds: u32) -> usize {
+fn most_rounds(kernel: &Kernel, work_milliseconds: u32) -> usize {
     match work_milliseconds {
         ONE_ROUND_MILLISECONDS.. => 1,
-        TWO_ROUNDS_MILLISECONDS.. => 2,
+        TWO_ROUNDS_MILLISECONDS.. if is_classical(&kernel.name) => 2,
+        TWO_ROUNDS_MILLISECONDS.. => 1,
         _ => usize::MAX,
     }
 }
