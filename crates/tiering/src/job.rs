@@ -26,6 +26,8 @@ pub(crate) struct Job {
     pub compiler: Arc<dyn ModuleCompiler>,
     /// What to compile: something, and if it is more than one thing, all of them functions.
     pub requests: Box<[CompileRequest]>,
+    /// About what that takes.
+    pub price: Duration,
     /// Tells whoever waits.
     pub ticket: Ticket,
     /// Whether a worker took it.

@@ -103,11 +103,15 @@ impl Tiering {
             // What is compiled is to be the same each time; or, all of it ahead already.
             baseline_profile.ahead_threads = Some(0);
         }
+        // Who waits for everything has all processors at work already.
+        let relief_after = policy
+            .relief_after()
+            .filter(|_| mode != TierMode::Optimizing);
         let engine = EngineState {
             ahead: Ahead::new(&baseline_profile, pool::processors()),
             optimizing: optimizing.filter(|_| mode != TierMode::Baseline),
             mode,
-            pool: Pool::new(policy.workers(), options.profile.workers.nice),
+            pool: Pool::new(policy.workers(), relief_after, options.profile.workers.nice),
             policy,
             options,
             start: Instant::now(),

@@ -6,6 +6,8 @@
 //! takes the program's own processor. Where one idles, buying costs the program nothing but a place in the
 //! queue, so the point is `eagerness` times the price, and rises with what waits already.
 
+use std::time::Duration;
+
 use crate::{TierUpProfile, TieringProfile};
 
 /// The rules of an engine.
@@ -17,6 +19,8 @@ pub(crate) struct Policy {
     grant_while_compiling: i32,
     /// Threads that compile.
     workers: usize,
+    /// How long all are busy before another one helps out.
+    relief_after: Option<Duration>,
     /// Whether they have no processor for themselves.
     crowded: bool,
 }
@@ -35,6 +39,10 @@ impl Policy {
             largest_grant: grant(profile.baseline.largest_grant_in_operators),
             grant_while_compiling: grant(profile.baseline.grant_while_compiling_in_operators),
             workers: workers.max(1),
+            relief_after: match profile.workers.relief_after_in_milliseconds {
+                0 => None,
+                milliseconds => Some(Duration::from_millis(milliseconds.into())),
+            },
             crowded: processors < 2,
         }
     }
@@ -63,6 +71,16 @@ impl Policy {
     }
 
     /// About what compiling a function of this size takes.
+    pub fn price(&self, size_in_operators: usize) -> Duration {
+        // At most some hours, for sizes are those of functions.
+        Duration::from_micros(self.price_in_microseconds(size_in_operators) as u64)
+    }
+
+    /// How long all threads are at what they compile before another one takes what is small, if it ever does.
+    pub fn relief_after(&self) -> Option<Duration> {
+        self.relief_after
+    }
+
     fn price_in_microseconds(&self, size_in_operators: usize) -> f64 {
         let base = f64::from(self.tier_up.compile_base_in_microseconds);
         let per_operator = f64::from(self.tier_up.compile_per_operator_in_nanoseconds) / 1e3;

@@ -1,5 +1,9 @@
 //! The threads that compile in the background, and the queue they take from: the hottest first. What a job
 //! does is in `job`; who asks for it in `module`.
+//!
+//! Beside the workers there may be one **relief thread**. It takes what is small while every worker has been at
+//! its job for long, so that hundreds of small functions need not wait for a huge one. It never takes what is
+//! large itself, and once a worker has turned to another job, it waits again.
 
 use std::cmp;
 use std::collections::{BinaryHeap, HashMap};
@@ -7,7 +11,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use upshift_translate::CompileRequest;
@@ -26,12 +31,17 @@ pub(crate) struct Pool {
     state: Mutex<State>,
     /// Something was queued, or the pool was closed.
     wake: Condvar,
+    /// The same for the relief thread: something was queued that no worker is free for.
+    wake_relief: Condvar,
     /// Compiles queued or running. Under the lock too, but read without it.
     pending: AtomicUsize,
     /// Threads are to end. Changed under the lock.
     closed: AtomicBool,
     /// How many threads there are at most.
     workers: usize,
+    /// How long workers are at their jobs before the relief thread takes others, and how long those may be
+    /// expected to take. `None`: there is no relief thread.
+    relief_after: Option<Duration>,
     /// The threads' `nice` value.
     nice: i32,
 }
@@ -40,16 +50,35 @@ pub(crate) struct Pool {
 struct State {
     /// What waits.
     jobs: HashMap<Key, Waiting>,
-    /// Its order. A job that became hotter has a second entry; one whose job is gone is passed over.
+    /// Its order. A job whose heat changed has a second entry; one whose job is gone, or was of another heat then, is
+    /// passed over.
     order: BinaryHeap<Rank>,
     /// Counts entries of `order`.
     sequence: u64,
-    /// Threads that run, or are being started.
+    /// Workers that run, or are being started.
     live: usize,
-    /// Threads that wait.
+    /// Workers that wait.
     idle: usize,
+    /// Whether the relief thread runs, or is being started.
+    has_relief: bool,
     /// Jobs that threads are at.
-    running: usize,
+    running: Vec<Running>,
+}
+
+/// A job that a thread is at.
+struct Running {
+    thread: ThreadId,
+    role: Role,
+    since: Instant,
+}
+
+/// What a thread of the pool is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Whatever is hottest.
+    Worker,
+    /// What is small, while workers are at what is large.
+    Relief,
 }
 
 struct Waiting {
@@ -98,13 +127,15 @@ pub(crate) enum Refused {
 
 impl Pool {
     /// A pool of up to so many threads, none of which is started yet.
-    pub fn new(workers: usize, nice: i32) -> Arc<Self> {
+    pub fn new(workers: usize, relief_after: Option<Duration>, nice: i32) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             wake: Condvar::new(),
+            wake_relief: Condvar::new(),
             pending: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             workers,
+            relief_after,
             nice,
         })
     }
@@ -138,14 +169,24 @@ impl Pool {
         state.jobs.insert(key, Waiting { job, heat });
         state.enqueue(key, heat);
         self.count(&state);
-        let start = state.idle < state.jobs.len() && state.live < most;
+        let all_busy = state.idle < state.jobs.len();
+        let start = all_busy && state.live < most;
         state.live += usize::from(start);
+        let has_to_wait = all_busy && !start && self.relief_after.is_some();
+        let start_relief = has_to_wait && !state.has_relief;
+        state.has_relief |= start_relief;
         drop(state);
         self.wake.notify_one();
+        if start_relief {
+            // Without it, the job waits for a worker.
+            let _ = self.start_thread(Role::Relief);
+        } else if has_to_wait {
+            self.wake_relief.notify_one();
+        }
         if !start {
             return Ok(());
         }
-        let Err(error) = self.start_thread() else {
+        let Err(error) = self.start_thread(Role::Worker) else {
             return Ok(());
         };
         // Another thread, if there is one, will come to it.
@@ -201,12 +242,13 @@ impl Pool {
         self.count(&state);
         drop(state);
         self.wake.notify_all();
+        self.wake_relief.notify_all();
         drop(lost);
     }
 
     /// Whether a thread is at a job.
     pub fn is_running(&self) -> bool {
-        self.state.lock().running > 0
+        !self.state.lock().running.is_empty()
     }
 
     /// Whether it was closed.
@@ -217,14 +259,19 @@ impl Pool {
     /// A job's thread will never come back from it: another takes its place.
     pub fn replace_thread(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        state.running -= 1;
+        let role = state.end_job();
         self.count(&state);
+        if role == Role::Relief {
+            // What has to wait next starts another.
+            state.has_relief = false;
+            return;
+        }
         if self.is_closed() {
             state.live -= 1;
             return;
         }
         drop(state);
-        if self.start_thread().is_err() {
+        if self.start_thread(Role::Worker).is_err() {
             // Nobody may be left for those that wait.
             let mut state = self.state.lock();
             let lost = if state.live == 0 {
@@ -238,49 +285,59 @@ impl Pool {
         }
     }
 
-    /// Starts a thread that `live` counts already; on failure, takes that back.
-    fn start_thread(self: &Arc<Self>) -> io::Result<()> {
+    /// Starts a thread that the state counts already; on failure, takes that back.
+    fn start_thread(self: &Arc<Self>, role: Role) -> io::Result<()> {
         exit::wait_for(self);
         let pool = Arc::clone(self);
         let started = thread::Builder::new()
             .name("upshift-compile".to_owned())
             .stack_size(WORKER_STACK)
-            .spawn(move || pool.work());
+            .spawn(move || pool.work(role));
         match started {
             Ok(_) => Ok(()),
             Err(error) => {
-                self.state.lock().live -= 1;
+                let mut state = self.state.lock();
+                match role {
+                    Role::Worker => state.live -= 1,
+                    Role::Relief => state.has_relief = false,
+                }
                 Err(error)
             }
         }
     }
 
     /// What a thread does.
-    fn work(self: Arc<Self>) {
+    fn work(self: Arc<Self>, role: Role) {
         exit::enter_worker();
         lower_priority(self.nice);
-        while let Some(job) = self.next() {
+        while let Some(job) = self.next(role) {
             // Code generators' panics are caught where they are called; this is so that no other can cost
             // the pool its thread.
             let _ = catch_unwind(AssertUnwindSafe(|| job.run(&self)));
             let mut state = self.state.lock();
-            state.running -= 1;
+            state.end_job();
             self.count(&state);
         }
     }
 
-    /// The hottest job, once there is one. `None` when the thread is to end.
-    fn next(&self) -> Option<Job> {
+    /// A thread's next job, once there is one. `None` when the thread is to end.
+    fn next(&self, role: Role) -> Option<Job> {
+        match (role, self.relief_after) {
+            (Role::Worker, _) => self.next_for_worker(),
+            (Role::Relief, Some(patience)) => self.next_for_relief(patience),
+            (Role::Relief, None) => None,
+        }
+    }
+
+    /// The hottest job.
+    fn next_for_worker(&self) -> Option<Job> {
         let mut state = self.state.lock();
         loop {
             if self.is_closed() {
                 break;
             }
-            while let Some(rank) = state.order.pop() {
-                if let Some(waiting) = state.jobs.remove(&rank.key) {
-                    state.running += 1;
-                    return Some(waiting.job);
-                }
+            if let Some(job) = state.take(Role::Worker, |_| true) {
+                return Some(job);
             }
             if state.live > self.workers {
                 // It was started for somebody who waited.
@@ -294,9 +351,32 @@ impl Pool {
         None
     }
 
+    /// The hottest of the small jobs, once all workers have been at theirs for so long.
+    fn next_for_relief(&self, patience: Duration) -> Option<Job> {
+        let mut state = self.state.lock();
+        while !self.is_closed() {
+            let now = Instant::now();
+            match state.relief_is_due(now, patience) {
+                Some(due) if due <= now => {
+                    if let Some(job) = state.take(Role::Relief, |job| job.price <= patience) {
+                        return Some(job);
+                    }
+                    // What is large stays for the workers.
+                    self.wake_relief.wait(&mut state);
+                }
+                Some(due) => {
+                    self.wake_relief.wait_until(&mut state, due);
+                }
+                None => self.wake_relief.wait(&mut state),
+            }
+        }
+        state.has_relief = false;
+        None
+    }
+
     fn count(&self, state: &State) {
         self.pending
-            .store(state.jobs.len() + state.running, Ordering::Relaxed);
+            .store(state.jobs.len() + state.running.len(), Ordering::Relaxed);
     }
 }
 
@@ -308,6 +388,54 @@ impl State {
             sequence: self.sequence,
             key,
         });
+    }
+
+    /// The hottest job that suits, for this thread.
+    fn take(&mut self, role: Role, suits: impl Fn(&Job) -> bool) -> Option<Job> {
+        let mut passed = Vec::new();
+        let mut found = None;
+        while let Some(rank) = self.order.pop() {
+            match self.jobs.get(&rank.key) {
+                Some(waiting) if waiting.heat != rank.heat => {}
+                Some(waiting) if !suits(&waiting.job) => passed.push(rank),
+                Some(_) => {
+                    found = self.jobs.remove(&rank.key);
+                    break;
+                }
+                None => {}
+            }
+        }
+        self.order.extend(passed);
+        let found = found?;
+        self.running.push(Running {
+            thread: thread::current().id(),
+            role,
+            since: Instant::now(),
+        });
+        Some(found.job)
+    }
+
+    /// This thread's job is over, or will never be. Says what the thread was there for.
+    fn end_job(&mut self) -> Role {
+        let thread = thread::current().id();
+        let at = self.running.iter().position(|job| job.thread == thread);
+        at.map_or(Role::Worker, |at| self.running.swap_remove(at).role)
+    }
+
+    /// When the relief thread has to look again: at once, if every worker has been at its job for so long.
+    /// `None` as long as nothing waits.
+    fn relief_is_due(&self, now: Instant, patience: Duration) -> Option<Instant> {
+        if self.jobs.is_empty() {
+            return None;
+        }
+        let workers = || self.running.iter().filter(|job| job.role == Role::Worker);
+        let latest = if workers().count() < self.live {
+            // One is about to take something.
+            now
+        } else {
+            workers().map(|job| job.since).max().unwrap_or(now)
+        };
+        Some(latest + patience)
     }
 }
 

@@ -347,11 +347,17 @@ impl ModuleTiering {
         let Some(optimizing) = &self.optimizing else {
             return;
         };
+        let price = requests
+            .iter()
+            .map(|request| self.size_in_operators(request.function))
+            .map(|size| self.engine.policy.price(size))
+            .sum();
         let job = Job {
             module: self.this.clone(),
             module_id: self.id,
             compiler: Arc::clone(&optimizing.compiler),
             requests: requests.clone(),
+            price,
             ticket,
             taken: false,
         };

@@ -128,7 +128,7 @@ mod tests {
         );
         assert_eq!(
             problem("[workers]\nthreads = 1"),
-            "the tiering profile has no key `workers.threads`; there are `count`, `nice`"
+            "the tiering profile has no key `workers.threads`; there are `count`, `relief-after-in-milliseconds`, `nice`"
         );
         let message = problem("[tier-up]\nthreshold-in-operator = 1");
         assert!(

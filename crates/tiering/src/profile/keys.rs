@@ -67,6 +67,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "tier-up.retries": Integer { least: 0, most: 16 },
 
     "workers.count": Integer { least: 1, most: 1024 },
+    "workers.relief-after-in-milliseconds": Integer { least: 0, most: 3_600_000 },
     "workers.nice": Integer { least: 0, most: 19 },
 
     "optimizer.pipeline": Text("passes in LLVM's notation"),

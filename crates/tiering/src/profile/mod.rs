@@ -119,6 +119,9 @@ pub struct WorkersProfile {
     /// How many; when not given, one fewer than there are processors, at least one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
+    /// When all of them have been at what they compile for so many milliseconds, one more thread compiles what
+    /// is waiting and is expected to take no longer than that; 0 for never.
+    pub relief_after_in_milliseconds: u32,
     /// Their scheduling priority, as `nice` has it: 0 is the program's own, 19 the lowest.
     pub nice: i32,
 }
@@ -327,6 +330,7 @@ impl Default for WorkersProfile {
     fn default() -> Self {
         Self {
             count: None,
+            relief_after_in_milliseconds: 250,
             nice: 5,
         }
     }

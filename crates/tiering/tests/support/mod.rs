@@ -198,10 +198,11 @@ pub fn module(engine: &Tiering, text: &str) -> Arc<ModuleTiering> {
         .expect("code memory")
 }
 
-/// The defaults, with a threshold.
+/// The defaults, with a threshold, and no thread but the workers.
 pub fn threshold(operators: u64) -> TieringOptions {
     let mut profile = TieringProfile::default();
     profile.tier_up.threshold_in_operators = Some(operators);
+    profile.workers.relief_after_in_milliseconds = 0;
     TieringOptions {
         profile,
         ..TieringOptions::default()
