@@ -91,8 +91,6 @@ pub enum QueueReason {
     Call,
     /// It used up its budget, seen at the header of this loop.
     Loop(u32),
-    /// An entry at one of its loops was asked for, and calls are to profit too.
-    AfterLoop,
     /// Everything is compiled ahead.
     Ahead,
 }
@@ -161,7 +159,6 @@ impl fmt::Display for QueueReason {
         match self {
             Self::Call => f.write_str("called"),
             Self::Loop(number) => write!(f, "in loop {number}"),
-            Self::AfterLoop => f.write_str("after its loop"),
             Self::Ahead => f.write_str("ahead of time"),
         }
     }
@@ -243,13 +240,13 @@ mod tests {
         assert_eq!(compiled.to_string(), expected);
         let queued = event(TierEventKind::Queued {
             entry: EntryPoint::Function,
-            reason: QueueReason::AfterLoop,
+            reason: QueueReason::Call,
             work: 10,
         });
         assert!(
             queued
                 .to_string()
-                .ends_with(": queued, after its loop, after 10 operators")
+                .ends_with(": queued, called, after 10 operators")
         );
     }
 

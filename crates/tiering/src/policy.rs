@@ -117,6 +117,11 @@ impl Policy {
             .min(left.max(1))
     }
 
+    /// What to grant where better code may be had some operators further on.
+    pub fn smallest_grant(&self) -> i32 {
+        self.smallest_grant
+    }
+
     /// What to grant where nothing is to be decided any more.
     pub fn largest_grant(&self) -> i32 {
         self.largest_grant

@@ -212,6 +212,17 @@ impl Pool {
         }
     }
 
+    /// Moves a waiting job back that is not as hot as it was.
+    pub fn lower(&self, key: Key, heat: u64) {
+        let mut state = self.state.lock();
+        if let Some(waiting) = state.jobs.get_mut(&key)
+            && heat < waiting.heat
+        {
+            waiting.heat = heat;
+            state.enqueue(key, heat);
+        }
+    }
+
     /// Throws away what waits of a module that is gone.
     pub fn forget(&self, module: u64) {
         if self.pending() == 0 {

@@ -99,15 +99,30 @@ fn the_guest_does_not_wait() {
 }
 
 #[test]
-fn a_hot_loop_is_entered_and_the_function_follows() {
+fn a_hot_loop_is_entered_and_the_function_follows_if_it_stays_hot() {
     let (sink, heard) = listener();
-    let mut options = threshold(1);
+    let mut options = threshold(10_000);
+    let smallest = options.profile.baseline.smallest_grant_in_operators;
     options.on_event = Some(sink);
     let (_engine, module, optimizing) = fixture(options);
     until("an entry", || {
         module.budget_at_loop(1, 0, &mut -10).is_some()
     });
-    until("the function", || module.stats().functions.optimizing == 1);
+    // Calls get to the loop with little left, and move up there.
+    for _ in 0..3 {
+        let mut budget = 0;
+        assert_eq!(module.budget_at_entry(1, &mut budget), None);
+        assert_eq!(budget, smallest.cast_signed());
+        let mut budget = -10;
+        assert!(module.budget_at_loop(1, 0, &mut budget).is_some());
+        assert_eq!(budget, smallest.cast_signed() - 10);
+    }
+    assert_eq!(module.stats().pending, 0);
+    assert_eq!(optimizing.order(), [at_loop(1, 0)]);
+    until("the function", || {
+        module.budget_at_entry(1, &mut 0);
+        module.stats().functions.optimizing == 1
+    });
     assert_eq!(optimizing.order(), [at_loop(1, 0), function(1)]);
     until("the last event", || heard.lock().len() >= 6 + 7);
     let mut words = words(&heard.lock());
@@ -123,6 +138,40 @@ fn a_hot_loop_is_entered_and_the_function_follows() {
         "queued 1.0",
     ];
     assert_eq!(words, expected);
+}
+
+#[test]
+fn a_function_whose_loop_can_be_entered_moves_back_in_the_queue() {
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let optimizing = FakeTier::new("optimizing", move |request| {
+        if request == at_loop(1, 0) {
+            wait.lock()
+                .recv_timeout(Duration::from_secs(60))
+                .expect("released");
+        }
+        Ok(())
+    });
+    let mut options = threshold(1);
+    options.profile.workers.count = Some(1);
+    let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
+    let module = module(&engine, MODULE);
+    for function in 0..3 {
+        module.lazy_compile(function).expect("compiles");
+    }
+    until("the worker is busy", || {
+        module.budget_at_loop(1, 0, &mut -10);
+        optimizing.total() == 1
+    });
+    // Hot as it is called, until its loop's code is there.
+    module.budget_at_entry(1, &mut -1_000_000);
+    module.budget_at_entry(0, &mut -1000);
+    release.send(()).expect("the worker waits");
+    until("all", || module.stats().functions.optimizing == 2);
+    assert_eq!(
+        optimizing.order(),
+        [at_loop(1, 0), function(0), function(1)]
+    );
 }
 
 #[test]
@@ -344,9 +393,9 @@ fn stats_add_up() {
     let (_engine, module, _) = fixture(synchronous(threshold(1)));
     module.budget_at_entry(0, &mut -5);
     module.budget_at_loop(1, 0, &mut -5).expect("an entry");
-    until("the function after its loop", || {
-        module.stats().pending == 0
-    });
+    module
+        .budget_at_entry(1, &mut -5_000)
+        .expect("the function");
     let stats = module.stats();
     assert_eq!(stats.compiled_functions, 3);
     assert_eq!((stats.baseline.compiled, stats.optimizing.compiled), (3, 3));

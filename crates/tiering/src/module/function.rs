@@ -2,7 +2,7 @@
 
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -43,6 +43,11 @@ pub(super) struct Detail {
     pub retries: AtomicU8,
     /// Work that had been done when the optimizing tier's code was published.
     pub ready_at: AtomicU64,
+    /// Work that had been done when an entry at a loop was last asked for or published: what is done before says
+    /// nothing about how much of it calls will do in the baseline.
+    pub entry_at: AtomicU64,
+    /// Whether there is an entry at a loop.
+    pub has_entry: AtomicBool,
     /// What it calls, if it was compiled ahead and has not been called yet.
     pub calls: Mutex<Box<[DirectCall]>>,
     /// How often something of it was compiled by the optimizing tier.
@@ -105,6 +110,24 @@ impl FunctionState {
     pub fn publish(&self, address: usize) {
         let code = ptr::with_exposed_provenance_mut(address);
         self.code.store(code, Ordering::Release);
+    }
+
+    /// Work that was done before entries at loops were last heard of; 0 without any.
+    pub fn work_before_entries(&self) -> u64 {
+        self.existing_detail()
+            .map_or(0, |detail| detail.entry_at.load(Ordering::Relaxed))
+    }
+
+    /// Whether frames can move up at a loop.
+    pub fn has_entry(&self) -> bool {
+        self.existing_detail()
+            .is_some_and(|detail| detail.has_entry.load(Ordering::Relaxed))
+    }
+
+    /// Notes how much work had been done when something happened to an entry at a loop.
+    pub fn note_entry(&self) {
+        let work = self.work.load(Ordering::Relaxed);
+        self.detail().entry_at.store(work, Ordering::Relaxed);
     }
 
     pub fn detail(&self) -> &Detail {

@@ -1,11 +1,13 @@
 //! What happens when a budget is used up: work is counted, and what turns out hot is asked to be compiled.
 //!
 //! A function that has done its threshold's work, seen at its **entry**, is queued. Seen at a **loop header**,
-//! an entry at a loop is queued first (`loops` says at which), because the frame may stay in there for long,
-//! and the function after it. Until the code is there, grants are small, so that a loop looks again soon, and
-//! what keeps running out of them rises in the queue. When the function has been published, calls need no
-//! more work; a frame that is still in the old code and does another threshold's work in its loops gets an
-//! entry there too.
+//! an entry at a loop is queued instead (`loops` says at which), because the frame may stay in there for long.
+//! Until the code is there, grants are small, so that a loop looks again soon, and what keeps running out of them
+//! rises in the queue. An entry at a loop serves calls too: grants are the smallest then, so that they get to
+//! the loop with an empty budget. Only what still does a threshold's work in the baseline is queued as a
+//! function: huge ones, which are mostly loops, need not be compiled twice. When the function has been
+//! published, calls need no more work; a frame that is still in the old code and does another threshold's work in
+//! its loops gets an entry there too.
 //!
 //! All of this runs on the guest's thread. It compiles nothing, and waits only for locks that are held for
 //! some instructions, unless it was told to wait.
@@ -52,23 +54,45 @@ impl ModuleTiering {
         };
         match state.better.stage() {
             Stage::Idle => {
-                let threshold = self.threshold(function, state);
+                let before = state.work_before_entries();
+                let threshold = self.threshold(function, state).saturating_add(before);
                 if work < threshold {
-                    return policy.grant(work, threshold);
+                    let grant = policy.grant(work, threshold);
+                    return grant.min(self.grant_while_waiting(state));
                 }
                 state.detail().loops.end_probe();
+                let work = work.saturating_sub(before);
                 self.request_and_maybe_wait(request, QueueReason::Call, work);
-                policy.grant_while_compiling()
+                self.grant_while_waiting(state)
             }
             Stage::Queued => {
-                self.engine
-                    .pool
-                    .raise((self.id, request), self.heat(function, work));
-                policy.grant_while_compiling()
+                self.raise_function(function, state, work);
+                self.grant_while_waiting(state)
             }
-            Stage::Compiling | Stage::Ready => policy.grant_while_compiling(),
+            Stage::Compiling => self.grant_while_waiting(state),
+            Stage::Ready => policy.grant_while_compiling(),
+            Stage::Failed if state.has_entry() => policy.smallest_grant(),
             Stage::Failed => policy.largest_grant(),
         }
+    }
+
+    /// What to grant while the function is in the baseline. If there is an entry at a loop, what is called is to
+    /// get there soon with nothing left.
+    fn grant_while_waiting(&self, state: &FunctionState) -> i32 {
+        let policy = &self.engine.policy;
+        if state.has_entry() {
+            policy.smallest_grant()
+        } else {
+            policy.grant_while_compiling()
+        }
+    }
+
+    /// Moves a waiting function forward by what it does in spite of entries at loops.
+    fn raise_function(&self, function: u32, state: &FunctionState, work: u64) {
+        let entry = EntryPoint::Function;
+        let key = (self.id, CompileRequest { function, entry });
+        let work = work.saturating_sub(state.work_before_entries());
+        self.engine.pool.raise(key, self.heat(function, work));
     }
 
     /// The budget is used up at a loop's header. Says where to go on, if not here.
@@ -110,11 +134,9 @@ impl ModuleTiering {
             return found;
         }
         let since = match state.better.stage() {
-            Stage::Idle => 0,
+            Stage::Idle => state.work_before_entries(),
             Stage::Queued => {
-                let entry = EntryPoint::Function;
-                let key = (self.id, CompileRequest { function, entry });
-                self.engine.pool.raise(key, self.heat(function, work));
+                self.raise_function(function, state, work);
                 return (soon, None);
             }
             Stage::Compiling => return (soon, None),
@@ -139,15 +161,37 @@ impl ModuleTiering {
             Found::Loop(number) => number,
         };
         let entry = detail.loops.get(&self.unit.module, function, number);
-        if self.ask_for_loop(function, &entry, work) && state.better.stage() == Stage::Idle {
-            let entry = EntryPoint::Function;
-            let request = CompileRequest { function, entry };
-            // It gets its heat when it is called.
-            self.request(request, QueueReason::AfterLoop, 0, Ticket::none(), false);
-        }
+        self.ask_for_loop(function, &entry, work);
         match entry.better.stage() {
-            Stage::Ready => (soon, Some(entry)),
+            Stage::Ready => (self.grant_when_moving(state), Some(entry)),
             _ => (soon, None),
+        }
+    }
+
+    /// What to grant when a frame moves up in a loop: it needs nothing, but the next call is to follow it.
+    fn grant_when_moving(&self, state: &FunctionState) -> i32 {
+        if state.better.stage() == Stage::Ready {
+            self.engine.policy.grant_while_compiling()
+        } else {
+            self.engine.policy.smallest_grant()
+        }
+    }
+
+    /// Has the function compiled if calls still do much work in the baseline before they move up in a loop.
+    fn follow_entry(&self, function: u32, state: &FunctionState, number: u32, work: u64) {
+        let entry = EntryPoint::Function;
+        let request = CompileRequest { function, entry };
+        match state.better.stage() {
+            Stage::Idle => {
+                let before = state.work_before_entries();
+                let threshold = self.threshold(function, state).saturating_add(before);
+                if work >= threshold {
+                    let reason = QueueReason::Loop(number);
+                    self.request_and_maybe_wait(request, reason, work.saturating_sub(before));
+                }
+            }
+            Stage::Queued => self.raise_function(function, state, work),
+            Stage::Compiling | Stage::Ready | Stage::Failed => {}
         }
     }
 
@@ -169,7 +213,10 @@ impl ModuleTiering {
         }
         let here = loops.get(&self.unit.module, function, number);
         match here.better.stage() {
-            Stage::Ready => return Some((soon, Some(here))),
+            Stage::Ready => {
+                self.follow_entry(function, state, number, work);
+                return Some((self.grant_when_moving(state), Some(here)));
+            }
             Stage::Queued | Stage::Compiling => {
                 self.raise_loop(function, number, work);
                 return Some((soon, None));
@@ -192,11 +239,26 @@ impl ModuleTiering {
             }
         }
         if here.better.stage() == Stage::Failed {
+            // Calls may do better.
+            let entry = EntryPoint::Function;
+            let request = CompileRequest { function, entry };
+            let heat = self.heat(function, work);
+            self.request(
+                request,
+                QueueReason::Loop(number),
+                heat,
+                Ticket::none(),
+                false,
+            );
             return Some((policy.largest_grant(), None));
         }
         if missed {
             // The outer loop does not come by: this one keeps running.
             self.ask_for_loop(function, &here, work);
+            return Some((soon, None));
+        }
+        if all.iter().any(|entry| entry.better.stage().is_under_way()) {
+            // One at a time: frames that enter there run all of the function's loops.
             return Some((soon, None));
         }
         None
@@ -209,6 +271,7 @@ impl ModuleTiering {
             entry: EntryPoint::Loop(entry.number),
         };
         let reason = QueueReason::Loop(entry.number);
+        self.functions[function as usize].note_entry();
         self.request_and_maybe_wait(request, reason, work)
     }
 

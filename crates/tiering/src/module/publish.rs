@@ -110,7 +110,17 @@ impl ModuleTiering {
             }
             EntryPoint::Loop(number) => {
                 let entry = self.loop_entry(request.function, number);
-                entry.better.publish(|| entry.publish(address));
+                entry.better.publish(|| {
+                    entry.publish(address);
+                    state.note_entry();
+                    state.detail().has_entry.store(true, Ordering::Relaxed);
+                });
+                // Calls move up in the loop now. How hot the function is without that is to be seen.
+                let of_calls = CompileRequest {
+                    entry: EntryPoint::Function,
+                    ..request
+                };
+                self.engine.pool.lower((self.id, of_calls), 0);
             }
         }
     }
