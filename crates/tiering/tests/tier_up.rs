@@ -141,6 +141,23 @@ fn a_hot_loop_is_entered_and_the_function_follows_if_it_stays_hot() {
 }
 
 #[test]
+fn what_a_frame_does_before_it_moves_up_does_not_have_its_function_compiled() {
+    let (_engine, module, optimizing) = fixture(threshold(10_000));
+    until("the entry's code", || {
+        if module.stats().pending == 0 && optimizing.total() == 0 {
+            module.budget_at_loop(2, 1, &mut -10);
+        }
+        module.stats().osr_entries == 1
+    });
+    let was_entered = optimizing.order();
+    // The frame is in an inner loop for long, and comes by at last.
+    assert_eq!(module.budget_at_loop(2, 2, &mut -1_000_000), None);
+    assert!(module.budget_at_loop(2, 1, &mut -10).is_some());
+    assert_eq!(optimizing.order(), was_entered);
+    assert_eq!(module.stats().pending, 0);
+}
+
+#[test]
 fn a_function_whose_loop_can_be_entered_moves_back_in_the_queue() {
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);

@@ -43,8 +43,8 @@ pub(super) struct Detail {
     pub retries: AtomicU8,
     /// Work that had been done when the optimizing tier's code was published.
     pub ready_at: AtomicU64,
-    /// Work that had been done when an entry at a loop was last asked for or published: what is done before says
-    /// nothing about how much of it calls will do in the baseline.
+    /// Work that had been done when an entry at a loop was last asked for, published or used for the first time: what is
+    /// done before says nothing about how much of it calls will do in the baseline.
     pub entry_at: AtomicU64,
     /// Whether there is an entry at a loop.
     pub has_entry: AtomicBool,

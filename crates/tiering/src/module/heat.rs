@@ -113,6 +113,8 @@ impl ModuleTiering {
         refill(state, budget, grant);
         let entry = entry?;
         if entry.enter() {
+            // The work so far is that of frames that waited for it.
+            state.note_entry();
             self.tell(function, || TierEventKind::OsrEntered {
                 loop_number: number,
             });
@@ -214,7 +216,9 @@ impl ModuleTiering {
         let here = loops.get(&self.unit.module, function, number);
         match here.better.stage() {
             Stage::Ready => {
-                self.follow_entry(function, state, number, work);
+                if here.entered.load(Ordering::Relaxed) > 0 {
+                    self.follow_entry(function, state, number, work);
+                }
                 return Some((self.grant_when_moving(state), Some(here)));
             }
             Stage::Queued | Stage::Compiling => {
