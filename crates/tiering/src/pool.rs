@@ -23,6 +23,13 @@ use crate::job::Job;
 /// The stack of a thread that compiles: code generators recurse.
 pub(crate) const WORKER_STACK: usize = 64 << 20;
 
+/// By how much the relief thread's `nice` is above a worker's: a quarter of the processor that they share. What is
+/// huge was the hottest when it was taken.
+const RELIEF_NICE: i32 = 5;
+
+/// The highest `nice` there is.
+const LEAST_PRIORITY: i32 = 19;
+
 /// What is compiled, among all modules of an engine.
 pub(crate) type Key = (u64, CompileRequest);
 
@@ -320,7 +327,10 @@ impl Pool {
     /// What a thread does.
     fn work(self: Arc<Self>, role: Role) {
         exit::enter_worker();
-        lower_priority(self.nice);
+        lower_priority(match role {
+            Role::Worker => self.nice,
+            Role::Relief => (self.nice + RELIEF_NICE).min(LEAST_PRIORITY),
+        });
         while let Some(job) = self.next(role) {
             // Code generators' panics are caught where they are called; this is so that no other can cost
             // the pool its thread.
