@@ -12,6 +12,7 @@ mod dominators;
 mod emitter;
 mod fatal;
 mod guesses;
+mod limits;
 mod link;
 mod locations;
 mod minimums;

@@ -6,7 +6,7 @@ use upshift_translate::{ModuleCompiler, ModuleUnit, OptimizerOptions, Tier};
 
 use crate::compile::LlvmCompiler;
 use crate::target::{self, Processor};
-use crate::{constructors, fatal};
+use crate::{constructors, fatal, limits};
 
 /// The tier's name, as shown to users.
 pub(crate) const NAME: &str = "llvm";
@@ -45,6 +45,7 @@ impl Settings {
     pub fn processor(&self, uses_vectors: bool) -> &Processor {
         let processors = self.processors.get_or_init(|| {
             constructors::run();
+            limits::set();
             fatal::install_handler();
             target::triple();
             let options = &self.options;

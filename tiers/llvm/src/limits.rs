@@ -1,0 +1,31 @@
+//! What LLVM spends on our units for nothing, switched off or limited. These are options of LLVM as a whole, which belong
+//! to the process and are set once; what can be said of a single unit is in `compile`.
+
+use std::ffi::{CStr, c_int};
+use std::ptr;
+use std::sync::Once;
+
+use inkwell::llvm_sys::support::LLVMParseCommandLineOptions;
+
+/// As on the command line of LLVM's tools, the first being a program's name. LLVM ignores those that it does not know.
+const OPTIONS: [&CStr; 3] = [
+    c"upshift",
+    // Our debug information says where code comes from and describes no variables. LLVM's way to follow
+    // variables by instructions goes through each function whether it has any or not.
+    c"-experimental-debug-variable-locations=false",
+    // Blocks in which one load is looked for what it may take its value from: 200 for LLVM. Where functions with
+    // loops were inlined, most of the time went there.
+    c"-memdep-block-number-limit=50",
+];
+
+/// Sets them. To be called before anything is compiled, and after LLVM's constructors, which make the options known.
+pub(crate) fn set() {
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        let options = OPTIONS.map(CStr::as_ptr);
+        // SAFETY: as many C strings as it says, and LLVM copies what it keeps of them. No description of the program.
+        unsafe {
+            LLVMParseCommandLineOptions(OPTIONS.len() as c_int, options.as_ptr(), ptr::null());
+        }
+    });
+}
