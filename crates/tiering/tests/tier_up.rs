@@ -141,6 +141,24 @@ fn a_hot_loop_is_entered_and_the_function_follows_if_it_stays_hot() {
 }
 
 #[test]
+fn on_the_way_to_a_loop_that_can_be_entered_grants_are_small() {
+    let (_engine, module, _) = fixture(threshold(1_000_000_000));
+    until("an entry", || {
+        module.budget_at_loop(2, 1, &mut -10_000_000).is_some()
+    });
+    let smallest = TieringOptions::default()
+        .profile
+        .baseline
+        .smallest_grant_in_operators;
+    let mut budget = 0;
+    module.budget_at_entry(2, &mut budget);
+    assert_eq!(budget, smallest.cast_signed());
+    let mut budget = 0;
+    assert_eq!(module.budget_at_loop(2, 0, &mut budget), None);
+    assert_eq!(budget, smallest.cast_signed());
+}
+
+#[test]
 fn what_a_frame_does_before_it_moves_up_does_not_have_its_function_compiled() {
     let (_engine, module, optimizing) = fixture(threshold(10_000));
     until("the entry's code", || {

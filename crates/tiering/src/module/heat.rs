@@ -76,11 +76,11 @@ impl ModuleTiering {
         }
     }
 
-    /// What to grant while the function is in the baseline. If there is an entry at a loop, what is called is to
-    /// get there soon with nothing left.
+    /// What to grant in the baseline while better code is on its way. If all that there is so far is an entry at a
+    /// loop, what is called is to get there soon with nothing left, whatever other loops it comes by.
     fn grant_while_waiting(&self, state: &FunctionState) -> i32 {
         let policy = &self.engine.policy;
-        if state.has_entry() {
+        if state.has_entry() && state.better.stage() != Stage::Ready {
             policy.smallest_grant()
         } else {
             policy.grant_while_compiling()
@@ -131,7 +131,7 @@ impl ModuleTiering {
         work: u64,
     ) -> (i32, Option<Arc<LoopEntry>>) {
         let policy = &self.engine.policy;
-        let soon = policy.grant_while_compiling();
+        let soon = self.grant_while_waiting(state);
         if let Some(found) = self.known_loop(function, state, number, work) {
             return found;
         }
@@ -165,17 +165,8 @@ impl ModuleTiering {
         let entry = detail.loops.get(&self.unit.module, function, number);
         self.ask_for_loop(function, &entry, work);
         match entry.better.stage() {
-            Stage::Ready => (self.grant_when_moving(state), Some(entry)),
+            Stage::Ready => (soon, Some(entry)),
             _ => (soon, None),
-        }
-    }
-
-    /// What to grant when a frame moves up in a loop: it needs nothing, but the next call is to follow it.
-    fn grant_when_moving(&self, state: &FunctionState) -> i32 {
-        if state.better.stage() == Stage::Ready {
-            self.engine.policy.grant_while_compiling()
-        } else {
-            self.engine.policy.smallest_grant()
         }
     }
 
@@ -207,7 +198,7 @@ impl ModuleTiering {
         work: u64,
     ) -> Option<(i32, Option<Arc<LoopEntry>>)> {
         let policy = &self.engine.policy;
-        let soon = policy.grant_while_compiling();
+        let soon = self.grant_while_waiting(state);
         let loops = &state.existing_detail()?.loops;
         let all = loops.all();
         if all.is_empty() {
@@ -219,7 +210,7 @@ impl ModuleTiering {
                 if here.entered.load(Ordering::Relaxed) > 0 {
                     self.follow_entry(function, state, number, work);
                 }
-                return Some((self.grant_when_moving(state), Some(here)));
+                return Some((soon, Some(here)));
             }
             Stage::Queued | Stage::Compiling => {
                 self.raise_loop(function, number, work);
