@@ -1,8 +1,6 @@
 //! The ways to run a module that whole suites go through: each tier alone, and every move between them.
 
-#[cfg(feature = "llvm")]
-use upshift::TieringProfile;
-use upshift::{Config, TierMode};
+use upshift::{BaselineCompiler, Config, TierMode, TieringProfile};
 
 /// A way to run a module.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +20,15 @@ pub const MODES: &[Mode] = &[
         optimizes: false,
         set: |config| config.tier(TierMode::Baseline),
     },
+    // Everything by Cranelift, also what the single-pass compiler knows.
     Mode {
         name: "eager",
         optimizes: false,
-        set: |config| config.tier(TierMode::Baseline).eager(true),
+        set: |config| {
+            let mut profile = TieringProfile::default();
+            profile.baseline.compiler = BaselineCompiler::Cranelift;
+            config.profile(profile).tier(TierMode::Baseline).eager(true)
+        },
     },
     Mode {
         name: "osr",

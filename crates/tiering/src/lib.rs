@@ -27,7 +27,7 @@ mod stats;
 pub use chaos::Chaos;
 pub use event::{EventSink, QueueReason, TierEvent, TierEventKind};
 pub use module::ModuleTiering;
-pub use options::{TierMode, TieringError, TieringOptions};
+pub use options::{BaselineCompiler, TierMode, TieringError, TieringOptions};
 pub use profile::{
     BaselineProfile, BuiltInProfile, InliningProfile, OptimizerProfile, ProfileError,
     SpeculationProfile, TierUpProfile, TieringProfile, WorkersProfile,

@@ -22,6 +22,18 @@ pub enum TierMode {
     Optimizing,
 }
 
+/// What makes the baseline's code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaselineCompiler {
+    /// A compiler that goes over a function once, and Cranelift for what that does not know: vectors, memories with
+    /// bounds checks.
+    #[default]
+    SinglePass,
+    /// Cranelift.
+    Cranelift,
+}
+
 /// How an engine tiers.
 #[derive(Clone, Default)]
 pub struct TieringOptions {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use upshift_cranelift::BaselineTier;
 use upshift_runtime::{GUARDED_RESERVATION, InterruptState, MemoryPlan, TypeRegistry};
-use upshift_tiering::{TierMode, Tiering};
+use upshift_singlepass::FastTier;
+use upshift_tiering::{BaselineCompiler, TierMode, Tiering};
 use upshift_translate::{CodegenSettings, MemoryStyle, Tier};
 
 use crate::error::ErrorKind;
@@ -56,8 +57,13 @@ impl Engine {
         let baseline = BaselineTier::new().map_err(|error| refuse(&error))?;
         let baseline = baseline.poll_first_rounds(config.tiering.force_osr);
         let optimizing = optimizing_tier(config).map_err(|error| refuse(&error))?;
-        let tiering = Tiering::new(Arc::new(baseline), optimizing, config.tiering_options())
-            .map_err(|error| refuse(&error))?;
+        let options = config.tiering_options();
+        let baseline: Arc<dyn Tier> = match options.profile.baseline.compiler {
+            BaselineCompiler::SinglePass => Arc::new(FastTier::new(baseline)),
+            BaselineCompiler::Cranelift => Arc::new(baseline),
+        };
+        let tiering =
+            Tiering::new(baseline, optimizing, options).map_err(|error| refuse(&error))?;
         Ok(Self(Arc::new(Inner {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
             config: config.clone(),

@@ -82,8 +82,8 @@ pub use types::{
 pub use upshift_module::{ModuleError, ModuleErrorKind};
 pub use upshift_runtime::{LimitError, Resource, ResourceLimits};
 pub use upshift_tiering::{
-    AheadTotals, BaselineProfile, BuiltInProfile, CallSiteStats, FunctionStats, FunctionTier,
-    FunctionsByTier, InliningProfile, OptimizerProfile, ProfileError, QueueReason,
+    AheadTotals, BaselineCompiler, BaselineProfile, BuiltInProfile, CallSiteStats, FunctionStats,
+    FunctionTier, FunctionsByTier, InliningProfile, OptimizerProfile, ProfileError, QueueReason,
     SpeculationProfile, TierEvent, TierEventKind, TierMode, TierStats, TierTotals, TierUpProfile,
     TieringProfile, WorkersProfile,
 };

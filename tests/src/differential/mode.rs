@@ -1,8 +1,6 @@
 //! The ways in which Upshift runs every generated module.
 
-#[cfg(feature = "llvm")]
-use upshift::TieringProfile;
-use upshift::{Config, TierMode};
+use upshift::{BaselineCompiler, Config, TierMode, TieringProfile};
 
 /// A way to run: a name and how the engine is configured for it.
 #[derive(Clone, Copy)]
@@ -24,11 +22,14 @@ pub const MODES: &[Mode] = &[
             config.tier(TierMode::Baseline);
         },
     },
+    // Everything by Cranelift, also what the single-pass compiler knows.
     Mode {
         name: "eager",
         precise: true,
         configure: |config| {
-            config.tier(TierMode::Baseline).eager(true);
+            let mut profile = TieringProfile::default();
+            profile.baseline.compiler = BaselineCompiler::Cranelift;
+            config.profile(profile).tier(TierMode::Baseline).eager(true);
         },
     },
     Mode {

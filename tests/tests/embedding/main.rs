@@ -16,6 +16,7 @@ mod modules;
 mod objects;
 mod recursion;
 mod scale;
+mod single_pass;
 #[cfg(feature = "llvm")]
 mod tiering;
 mod traps;

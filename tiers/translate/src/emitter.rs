@@ -23,11 +23,19 @@ pub trait Emitter {
 
     /// Sets the byte offset in the module of the operators that follow: for traps and backtraces.
     fn set_offset(&mut self, module_offset: u32);
+    /// States how many values the operand stack has where the next operator begins. Values that were above are not
+    /// used again.
+    fn begin_operator(&mut self, operands: usize) {
+        let _ = operands;
+    }
+    /// States that the topmost operands are used more than once: by both arms of an `if` that takes some.
+    fn share_operands(&mut self) {}
 
     // Blocks.
 
-    /// A new block with these parameters, without predecessors so far.
-    fn create_block(&mut self, params: &[ValType]) -> Self::Block;
+    /// A new block with these parameters, without predecessors so far. Where it begins, the operand stack has `height`
+    /// values below them.
+    fn create_block(&mut self, height: usize, params: &[ValType]) -> Self::Block;
     /// Starts to emit into a block, and pushes its parameters to `values`.
     fn switch_to(&mut self, block: Self::Block, values: &mut Vec<Self::Value>);
     /// States that all predecessors of a block have been emitted.

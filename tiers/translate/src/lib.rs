@@ -5,6 +5,7 @@
 //! operand types, where work is counted and how on-stack-replacement entries are cut are decided here, so
 //! that every tier has them alike. [`Tier`] is the seam on the other side: how tiering asks for code.
 
+mod calls;
 mod emitter;
 mod fatal;
 mod frame;
@@ -14,6 +15,7 @@ mod profile;
 mod tier;
 mod walk;
 
+pub use calls::CallList;
 pub use emitter::*;
 pub use fatal::{report_fatal, with_fatal_handler};
 pub use frame::FrameLayout;

@@ -48,6 +48,7 @@ macro_rules! keys {
 pub(super) const KEYS: &[Key] = keys! {
     "mode": OneOf(&["auto", "baseline", "llvm"]),
 
+    "baseline.compiler": OneOf(&["single-pass", "cranelift"]),
     "baseline.smallest-grant-in-operators": Integer { least: 1, most: MAX_GRANT },
     "baseline.largest-grant-in-operators": Integer { least: 1, most: MAX_GRANT },
     "baseline.grant-while-compiling-in-operators": Integer { least: 1, most: MAX_GRANT },

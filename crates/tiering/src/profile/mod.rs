@@ -16,7 +16,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use upshift_translate::OptimizerOptions;
 
-use crate::TierMode;
+use crate::{BaselineCompiler, TierMode};
 use keys::Key;
 
 /// Which tiers there are for a program, and the numbers of moving between them. None has an effect on what a
@@ -60,6 +60,8 @@ pub struct TieringProfile {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BaselineProfile {
+    /// What makes the code.
+    pub compiler: BaselineCompiler,
     /// What an instance may do in a function at first before it asks again, in operators. Grants grow with
     /// the work that all instances have done in the function.
     pub smallest_grant_in_operators: u32,
@@ -299,6 +301,7 @@ impl TieringProfile {
 impl Default for BaselineProfile {
     fn default() -> Self {
         Self {
+            compiler: BaselineCompiler::SinglePass,
             smallest_grant_in_operators: 1 << 10,
             largest_grant_in_operators: 1 << 24,
             grant_while_compiling_in_operators: 1 << 20,

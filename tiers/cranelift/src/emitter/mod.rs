@@ -55,7 +55,7 @@ impl Emitter for BaselineEmitter<'_> {
         self.set_location(module_offset);
     }
 
-    fn create_block(&mut self, params: &[ValType]) -> Block {
+    fn create_block(&mut self, _: usize, params: &[ValType]) -> Block {
         let block = self.cursor.func.dfg.make_block();
         for &ty in params {
             self.cursor

@@ -52,7 +52,7 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         self.set_position(module_offset);
     }
 
-    fn create_block(&mut self, params: &[ValType]) -> Block<'ctx> {
+    fn create_block(&mut self, _: usize, params: &[ValType]) -> Block<'ctx> {
         let here = self.current_block();
         let block = self.new_block();
         let first = self.phi_count();

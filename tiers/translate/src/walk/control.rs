@@ -194,13 +194,13 @@ impl<'a, E: Emitter> Walk<'a, E> {
     /// A block for a label: its parameters are `own` and, in an entry at a loop, all values below them.
     pub(super) fn join_block(&mut self, height: usize, own: &[ValType]) -> E::Block {
         if self.osr.is_none() {
-            return self.emitter.create_block(own);
+            return self.emitter.create_block(height, own);
         }
         let types = &mut self.scratch.types;
         types.clear();
         types.extend_from_slice(&self.types[..height]);
         types.extend_from_slice(own);
-        self.emitter.create_block(types)
+        self.emitter.create_block(0, types)
     }
 
     /// Goes on in a block made by [`Self::join_block`], with its parameters as operands.
@@ -324,8 +324,11 @@ impl<'a, E: Emitter> Walk<'a, E> {
         let (params, results) = self.block_type(ty)?;
         let condition = self.pop()?;
         let height = self.top(params.len())?;
-        let then = self.emitter.create_block(&[]);
-        let otherwise = self.emitter.create_block(&[]);
+        if !params.is_empty() {
+            self.emitter.share_operands();
+        }
+        let then = self.emitter.create_block(self.values.len(), &[]);
+        let otherwise = self.emitter.create_block(self.values.len(), &[]);
         self.emitter
             .branch_if(condition, (then, &[]), (otherwise, &[]));
         self.emitter.seal(then);
@@ -479,7 +482,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         let frame = &self.frames[position];
         let (height, own) = (frame.height, frame.label_types().len());
         self.top(own)?;
-        let next = self.emitter.create_block(&[]);
+        let next = self.emitter.create_block(self.values.len(), &[]);
         let whole = self.osr.is_some();
         let args = join_args(&self.values, &mut self.scratch.values, whole, height, own);
         self.emitter

@@ -195,6 +195,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             }
             if self.reachable {
                 self.set_offset(self.offset);
+                self.emitter.begin_operator(self.values.len());
                 self.reachable_operator(&operator)?;
             } else {
                 self.unreachable_operator(&operator)?;

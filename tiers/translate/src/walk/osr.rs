@@ -63,7 +63,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     pub(super) fn osr_entry(&mut self, body: &Body<'a>, number: u32) -> Step {
         self.set_offset(body.operators()?.original_position());
         // The types of the operands are known when the walk is at the loop, so they are loaded there.
-        let loader = self.emitter.create_block(&[]);
+        let loader = self.emitter.create_block(0, &[]);
         self.emitter.jump(loader, &[]);
         self.emitter.seal(loader);
         let Some(osr) = &mut self.osr else {
@@ -78,7 +78,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
                 // Nothing goes back to this loop; something may to one further out.
                 continue;
             }
-            let dead_entry = self.emitter.create_block(&[]);
+            let dead_entry = self.emitter.create_block(0, &[]);
             self.emitter.seal(dead_entry);
             self.emitter.switch_to(dead_entry, &mut self.values);
             self.operators(body)?;

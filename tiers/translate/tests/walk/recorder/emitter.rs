@@ -14,7 +14,7 @@ impl Emitter for Recorder<'_> {
         self.offset = module_offset;
     }
 
-    fn create_block(&mut self, params: &[ValType]) -> Block {
+    fn create_block(&mut self, _: usize, params: &[ValType]) -> Block {
         let block = BlockData {
             param_types: params.to_vec(),
             ..BlockData::default()

@@ -1,0 +1,456 @@
+//! Blocks, jumps and what lies behind the code: operands that have to be moved on the way to a block, traps, and polls
+//! whose budget is used up.
+
+use upshift_module::ValType;
+use upshift_runtime::{Builtin, TrapCode, offsets};
+use upshift_translate::WorkSite;
+
+use super::state::{
+    Block, CONTEXT, Detour, DetourLink, FastEmitter, FloatCondition, JumpTable, Label, Link,
+    Pending, Place, RESULTS, SCRATCH, Slot, Stub, is_float,
+};
+use crate::asm::{Flag, Gpr, Jump, Mem, Width, Xmm, digit, op};
+
+/// What a poll returns where no work is counted.
+const NOT_COUNTED: WorkSite = WorkSite(u32::MAX);
+
+impl FastEmitter<'_> {
+    pub(super) fn new_block(&mut self, height: u32, params: &[ValType]) -> Label {
+        let start = self.s.params.len() as u32;
+        self.s.params.extend_from_slice(params);
+        if params.contains(&ValType::V128) {
+            self.give_up();
+        }
+        self.s.blocks.push(Block {
+            height,
+            params: (start, start + params.len() as u32),
+            position: None,
+        });
+        self.s.blocks.len() as u32 - 1
+    }
+
+    /// Goes on in a block, and adds its parameters to `values`.
+    pub(super) fn start_block(&mut self, label: Label, values: &mut Vec<Slot>) {
+        let Block { height, params, .. } = self.s.blocks[label as usize];
+        let pending = std::mem::replace(&mut self.pending, Pending::None);
+        let goes_on = !self.gave_up() && self.link_pending(pending, Some(label));
+        if !goes_on {
+            self.begin_block(height);
+        }
+        let block = &mut self.s.blocks[label as usize];
+        block.position = Some(self.s.asm.position());
+        self.mark_offset();
+        for i in params.0..params.1 {
+            let ty = self.s.params[i as usize];
+            values.push(height + i - params.0);
+            if !self.gave_up() {
+                self.push(ty, Place::Home);
+            }
+        }
+    }
+
+    /// Emits the jumps that end a block, where `next` follows. Whether that comes from nowhere else, so that registers
+    /// keep what they hold.
+    fn link_pending(&mut self, pending: Pending, next: Option<Label>) -> bool {
+        match pending {
+            Pending::None => false,
+            Pending::Jump(target) => {
+                if next != Some(target) {
+                    let jump = self.s.asm.jump();
+                    self.s.links.push(Link::Jump(jump, target));
+                }
+                false
+            }
+            Pending::GoOn(target) => {
+                if next == Some(target) {
+                    return true;
+                }
+                let jump = self.s.asm.jump();
+                self.s.links.push(Link::Jump(jump, target));
+                false
+            }
+            Pending::Branch {
+                condition,
+                then,
+                otherwise,
+            } => {
+                if next == Some(then) {
+                    self.jump_if(condition.not(), otherwise);
+                } else {
+                    self.jump_if(condition, then);
+                    if next != Some(otherwise) {
+                        let jump = self.s.asm.jump();
+                        self.s.links.push(Link::Jump(jump, otherwise));
+                        return false;
+                    }
+                }
+                // The walk makes both for the branch alone, or goes on in the one it made.
+                true
+            }
+        }
+    }
+
+    fn jump_if(&mut self, condition: FloatCondition, target: Label) {
+        let asm = &mut self.s.asm;
+        match condition {
+            FloatCondition::One(flag) => {
+                let jump = asm.jump_if(flag);
+                self.s.links.push(Link::Jump(jump, target));
+            }
+            FloatCondition::Equal => {
+                let unordered = asm.skip_if(Flag::P);
+                let jump = asm.jump_if(Flag::E);
+                asm.end_skip(unordered);
+                self.s.links.push(Link::Jump(jump, target));
+            }
+            FloatCondition::NotEqual => {
+                let jumps = [asm.jump_if(Flag::NE), asm.jump_if(Flag::P)];
+                let link = |jump| Link::Jump(jump, target);
+                self.s.links.extend(jumps.map(link));
+            }
+        }
+    }
+
+    /// Sends the operands home that a block expects below its parameters.
+    fn prepare(&mut self, target: Label) {
+        let height = self.s.blocks[target as usize].height;
+        self.store_homes(height);
+    }
+
+    pub(super) fn jump_to(&mut self, target: Label, args: &[Slot]) {
+        self.prepare(target);
+        let height = self.s.blocks[target as usize].height;
+        for (param, &arg) in (height..).zip(args) {
+            if arg == param {
+                self.store_home(arg);
+                continue;
+            }
+            let (ty, place) = (self.type_of(arg), self.place_of(arg));
+            let to = self.home(param);
+            if place == Place::Home {
+                let from = self.home(arg);
+                self.s.asm.load(Width::W64, SCRATCH, from);
+                self.s.asm.store(Width::W64, to, SCRATCH);
+            } else {
+                self.store_operand(ty, place, to);
+            }
+        }
+        self.pending = Pending::Jump(target);
+    }
+
+    /// The operands to move on the way to `target`, if there are any: the first, and how many.
+    fn moves(&self, target: Label, args: &[Slot]) -> Option<(Slot, u32)> {
+        let height = self.s.blocks[target as usize].height;
+        let &first = args.first()?;
+        (first != height).then_some((first, args.len() as u32))
+    }
+
+    pub(super) fn branch(
+        &mut self,
+        condition: Slot,
+        then: (Label, &[Slot]),
+        otherwise: (Label, &[Slot]),
+    ) {
+        self.s.calls.branch();
+        let below = condition.min(self.height());
+        self.store_homes(below);
+        let condition_slot = condition;
+        let condition = self.condition(condition_slot);
+        self.drop_from(condition_slot);
+        let Some((from, count)) = self.moves(then.0, then.1) else {
+            self.pending = Pending::Branch {
+                condition,
+                then: then.0,
+                otherwise: otherwise.0,
+            };
+            return;
+        };
+        // Only the walk's conditional branches move operands, and go on otherwise.
+        let asm = &mut self.s.asm;
+        let (first, second) = match condition {
+            FloatCondition::One(flag) => (asm.jump_if(flag), None),
+            FloatCondition::NotEqual => (asm.jump_if(Flag::NE), Some(asm.jump_if(Flag::P))),
+            FloatCondition::Equal => {
+                let unordered = asm.skip_if(Flag::P);
+                let jump = asm.jump_if(Flag::E);
+                asm.end_skip(unordered);
+                (jump, None)
+            }
+        };
+        for jump in [Some(first), second].into_iter().flatten() {
+            self.s.detours.push(Detour {
+                target: then.0,
+                from,
+                count,
+                link: DetourLink::Jump(jump),
+                offset: self.offset,
+            });
+        }
+        self.pending = Pending::GoOn(otherwise.0);
+    }
+
+    pub(super) fn branch_by_table(
+        &mut self,
+        index: Slot,
+        targets: &[Label],
+        default: Label,
+        args: &[Vec<Slot>],
+    ) {
+        self.s.calls.branch();
+        self.store_homes(index);
+        let register = self.gpr(index);
+        let args_of = |i: usize| args.get(i).map_or(&[][..], Vec::as_slice);
+        let count = targets.len() as u32;
+        let asm = &mut self.s.asm;
+        asm.int_imm(Width::W32, digit::CMP, register, count.cast_signed());
+        let outside = asm.jump_if(Flag::AE);
+        self.link_edge(outside, default, args_of(targets.len()));
+        // Everything is at home: registers hold nothing that is needed.
+        let entry = if register == Gpr::RAX {
+            Gpr::RCX
+        } else {
+            Gpr::RAX
+        };
+        let asm = &mut self.s.asm;
+        let address = asm.lea_code(SCRATCH);
+        asm.int(
+            Width::W64,
+            op::MOVSXD,
+            entry,
+            Mem::new(SCRATCH, 0).index(register, 2),
+        );
+        asm.int(Width::W64, op::ADD, SCRATCH, entry);
+        asm.jump_at(SCRATCH);
+        let edges = targets.iter().enumerate();
+        let edges = edges.map(|(i, &target)| (target, self.moves(target, args_of(i))));
+        let targets = edges.collect();
+        self.s.tables.push(JumpTable {
+            address,
+            targets,
+            offset: self.offset,
+        });
+        self.pending = Pending::None;
+    }
+
+    fn link_edge(&mut self, jump: Jump, target: Label, args: &[Slot]) {
+        match self.moves(target, args) {
+            None => self.s.links.push(Link::Jump(jump, target)),
+            Some((from, count)) => self.s.detours.push(Detour {
+                target,
+                from,
+                count,
+                link: DetourLink::Jump(jump),
+                offset: self.offset,
+            }),
+        }
+    }
+
+    // Work.
+
+    pub(super) fn count_at_entry(&mut self) -> WorkSite {
+        // The prologue has it.
+        match self.entry_check {
+            Some(_) => WorkSite(0),
+            None => NOT_COUNTED,
+        }
+    }
+
+    /// At a loop's header, where everything is at home.
+    pub(super) fn count_at_loop(&mut self, number: u32) -> WorkSite {
+        if !self.unit.settings.count_work {
+            return NOT_COUNTED;
+        }
+        let budget = Mem::new(CONTEXT, self.unit.offsets.budget(self.function));
+        let asm = &mut self.s.asm;
+        let work = asm.int_imm32(Width::W32, digit::SUB, budget, 0);
+        let jump = asm.jump_if(Flag::S);
+        let back = asm.position();
+        self.s.sites.push(work);
+        self.s.stubs.push(Stub::Poll {
+            jump,
+            back,
+            number,
+            offset: self.offset,
+        });
+        WorkSite(self.s.sites.len() as u32 - 1)
+    }
+
+    // The end.
+
+    /// Emits what lies behind the code, and fills in where jumps go.
+    pub(super) fn finish_code(&mut self) {
+        let pending = std::mem::replace(&mut self.pending, Pending::None);
+        self.link_pending(pending, None);
+        self.place_tables();
+        self.place_detours();
+        self.place_stubs();
+        self.place_entry_check();
+        for link in std::mem::take(&mut self.s.links) {
+            let position = |label: Label| self.s.blocks[label as usize].position;
+            match link {
+                Link::Jump(jump, target) => {
+                    if let Some(target) = position(target) {
+                        self.s.asm.link(jump, target);
+                    }
+                }
+                Link::Entry {
+                    position: at,
+                    table,
+                    target,
+                } => {
+                    if let Some(target) = position(target) {
+                        let distance = target.wrapping_sub(table).cast_signed();
+                        self.s.asm.set_imm32(at, distance);
+                    }
+                }
+            }
+        }
+        self.set_frame_size();
+    }
+
+    fn place_tables(&mut self) {
+        for JumpTable {
+            address,
+            targets,
+            offset,
+        } in std::mem::take(&mut self.s.tables)
+        {
+            let table = self.s.asm.position();
+            self.s.asm.link(address, table);
+            for (target, moves) in targets {
+                let position = self.s.asm.number();
+                match moves {
+                    None => self.s.links.push(Link::Entry {
+                        position,
+                        table,
+                        target,
+                    }),
+                    Some((from, count)) => self.s.detours.push(Detour {
+                        target,
+                        from,
+                        count,
+                        link: DetourLink::Entry { position, table },
+                        offset,
+                    }),
+                }
+            }
+        }
+    }
+
+    fn place_detours(&mut self) {
+        for detour in std::mem::take(&mut self.s.detours) {
+            self.set_offset(detour.offset);
+            let here = self.s.asm.position();
+            match detour.link {
+                DetourLink::Jump(jump) => self.s.asm.link(jump, here),
+                DetourLink::Entry { position, table } => {
+                    let distance = here.wrapping_sub(table).cast_signed();
+                    self.s.asm.set_imm32(position, distance);
+                }
+            }
+            let height = self.s.blocks[detour.target as usize].height;
+            // Upwards: what is overwritten has been moved.
+            for i in 0..detour.count {
+                let (from, to) = (self.home(detour.from + i), self.home(height + i));
+                self.s.asm.load(Width::W64, SCRATCH, from);
+                self.s.asm.store(Width::W64, to, SCRATCH);
+            }
+            let jump = self.s.asm.jump();
+            self.s.links.push(Link::Jump(jump, detour.target));
+        }
+    }
+
+    fn place_stubs(&mut self) {
+        let mut leaves = Vec::new();
+        for stub in std::mem::take(&mut self.s.stubs) {
+            match stub {
+                Stub::Trap(jump, code, offset) => {
+                    self.set_offset(offset);
+                    self.s.asm.link_here(jump);
+                    self.trap(code);
+                }
+                Stub::Poll {
+                    jump,
+                    back,
+                    number,
+                    offset,
+                } => {
+                    self.set_offset(offset);
+                    self.s.asm.link_here(jump);
+                    leaves.push(self.poll_runtime(back, number));
+                }
+            }
+        }
+        if leaves.is_empty() {
+            return;
+        }
+        for jump in leaves {
+            self.s.asm.link_here(jump);
+        }
+        self.go_on_in_better_code();
+    }
+
+    /// Asks the runtime at a loop's header; the jump is taken if there is a better place to go on, in rax.
+    fn poll_runtime(&mut self, back: u32, number: u32) -> Jump {
+        let asm = &mut self.s.asm;
+        asm.mov_imm(Gpr::RSI, u64::from(self.function));
+        asm.mov_imm(Gpr::RDX, u64::from(number));
+        asm.mov(Width::W64, Gpr::RCX, Gpr::RSP);
+        self.call_stub(Builtin::BudgetAtLoop);
+        let asm = &mut self.s.asm;
+        asm.int(Width::W64, op::TEST, Gpr::RAX, Gpr::RAX);
+        let leave = asm.jump_if(Flag::NE);
+        let jump = asm.jump();
+        asm.link(jump, back);
+        leave
+    }
+
+    /// Calls the entry at a loop that is in rax, and returns what that returned.
+    fn go_on_in_better_code(&mut self) {
+        let results = self.ty.results();
+        let asm = &mut self.s.asm;
+        asm.mov(Width::W64, Gpr::RDI, CONTEXT);
+        asm.mov(Width::W64, Gpr::RSI, Gpr::RSP);
+        if results.len() > 1 {
+            asm.load(Width::W64, Gpr::RDX, Mem::new(Gpr::RBP, RESULTS));
+        } else {
+            // A cell for the result.
+            asm.int_imm(Width::W64, digit::SUB, Gpr::RSP, 16);
+            asm.mov(Width::W64, Gpr::RDX, Gpr::RSP);
+        }
+        asm.call(Gpr::RAX);
+        let cell = Mem::new(Gpr::RSP, 0);
+        match *results {
+            [ty] if is_float(ty) => self.load_float(super::state::float_of(ty), Xmm(0), cell),
+            [_] => self.s.asm.load(Width::W64, Gpr::RAX, cell),
+            _ => {}
+        }
+        self.leave();
+    }
+
+    /// What the check at the entry jumps to: the runtime decides where the call goes on.
+    fn place_entry_check(&mut self) {
+        let Some((out, go_on)) = self.entry_check else {
+            return;
+        };
+        if let Some(&(_, first)) = self.s.offsets.first() {
+            self.set_offset(first);
+        }
+        let asm = &mut self.s.asm;
+        asm.link_here(out);
+        asm.mov_imm_keeping_flags(Gpr::RAX, u64::from(self.function));
+        let address = asm.lea_code(Gpr::R10);
+        asm.link(address, go_on);
+        let builtins = Mem::new(Gpr::RDI, offsets::VMCONTEXT_BUILTINS);
+        asm.load(Width::W64, SCRATCH, builtins);
+        asm.jump_at(Mem::new(SCRATCH, Builtin::BudgetAtEntry.offset()));
+    }
+
+    pub(super) fn end_with_trap(&mut self, code: TrapCode) {
+        if code == TrapCode::Unreachable {
+            self.s.calls.forget_doomed();
+        }
+        self.trap(code);
+        self.pending = Pending::None;
+    }
+}

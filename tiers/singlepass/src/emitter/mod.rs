@@ -1,0 +1,340 @@
+//! The emitter: what the walk asks for, as machine code at once. The trait's methods are here; what each group of
+//! operators becomes is in the file named after it.
+
+mod blocks;
+mod calls;
+mod floats;
+mod integers;
+mod memory;
+mod state;
+
+use upshift_module::ValType;
+use upshift_runtime::{Builtin, TrapCode};
+use upshift_translate::{
+    Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary, IntCompare,
+    IntDivision, IntType, IntUnary, LaneBinary, LaneCombine, LaneConvert, LaneShift, LaneUnary,
+    LoadOp, MemoryAccess, Shape, StoreOp, VecBitwise, VecTest, WorkSite,
+};
+
+pub(crate) use state::{FastEmitter, Scratch};
+use state::{Label, Place, Slot};
+
+impl FastEmitter<'_> {
+    /// Emits, unless that is of no use any more.
+    fn unless_gave_up(&mut self, emit: impl FnOnce(&mut Self) -> Slot) -> Slot {
+        if self.gave_up() { 0 } else { emit(self) }
+    }
+
+    /// The same for what has no result.
+    fn act_unless_gave_up(&mut self, emit: impl FnOnce(&mut Self)) {
+        if !self.gave_up() {
+            emit(self);
+        }
+    }
+
+    /// What is left to do behind the walk.
+    pub(crate) fn finish(mut self) -> bool {
+        if !self.gave_up() {
+            self.finish_code();
+        }
+        self.is_supported()
+    }
+}
+
+impl Emitter for FastEmitter<'_> {
+    type Value = Slot;
+    type Block = Label;
+
+    fn set_offset(&mut self, module_offset: u32) {
+        FastEmitter::set_offset(self, module_offset);
+    }
+
+    fn begin_operator(&mut self, operands: usize) {
+        self.act_unless_gave_up(|this| this.begin_operator(operands as u32));
+    }
+
+    fn share_operands(&mut self) {
+        self.give_up();
+    }
+
+    fn create_block(&mut self, height: usize, params: &[ValType]) -> Label {
+        self.new_block(height as u32, params)
+    }
+
+    fn switch_to(&mut self, block: Label, values: &mut Vec<Slot>) {
+        self.start_block(block, values);
+    }
+
+    fn seal(&mut self, _: Label) {
+        // Blocks know nothing of one another.
+    }
+
+    fn jump(&mut self, target: Label, args: &[Slot]) {
+        self.act_unless_gave_up(|this| this.jump_to(target, args));
+    }
+
+    fn branch_if(&mut self, condition: Slot, then: (Label, &[Slot]), otherwise: (Label, &[Slot])) {
+        self.act_unless_gave_up(|this| this.branch(condition, then, otherwise));
+    }
+
+    fn branch_table(&mut self, index: Slot, targets: &[Label], default: Label, args: &[Vec<Slot>]) {
+        self.act_unless_gave_up(|this| this.branch_by_table(index, targets, default, args));
+    }
+
+    fn return_values(&mut self, values: &[Slot]) {
+        self.act_unless_gave_up(|this| this.return_from_function(values));
+    }
+
+    fn trap(&mut self, code: TrapCode) {
+        self.act_unless_gave_up(|this| this.end_with_trap(code));
+    }
+
+    fn poll_entry(&mut self) -> WorkSite {
+        self.count_at_entry()
+    }
+
+    fn poll_loop(&mut self, loop_number: u32, _: &[(Slot, ValType)]) -> WorkSite {
+        self.count_at_loop(loop_number)
+    }
+
+    fn set_work(&mut self, site: WorkSite, operators: u32) {
+        FastEmitter::set_work(self, site, operators);
+    }
+
+    fn local_get(&mut self, local: u32) -> Slot {
+        self.unless_gave_up(|this| this.read_local(local))
+    }
+
+    fn local_set(&mut self, local: u32, value: Slot) {
+        self.act_unless_gave_up(|this| this.write_local(local, value));
+    }
+
+    fn osr_operand(&mut self, _: u32, _: ValType) -> Slot {
+        self.give_up()
+    }
+
+    fn select(&mut self, ty: ValType, condition: Slot, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.select_value(ty, condition, a, b))
+    }
+
+    fn i32_const(&mut self, value: i32) -> Slot {
+        let bits = Place::Constant(value.cast_unsigned().into());
+        self.unless_gave_up(|this| this.push(ValType::I32, bits))
+    }
+
+    fn i64_const(&mut self, value: i64) -> Slot {
+        let bits = Place::Constant(value.cast_unsigned());
+        self.unless_gave_up(|this| this.push(ValType::I64, bits))
+    }
+
+    fn f32_const(&mut self, bits: u32) -> Slot {
+        let bits = Place::Constant(bits.into());
+        self.unless_gave_up(|this| this.push(ValType::F32, bits))
+    }
+
+    fn f64_const(&mut self, bits: u64) -> Slot {
+        self.unless_gave_up(|this| this.push(ValType::F64, Place::Constant(bits)))
+    }
+
+    fn v128_const(&mut self, _: u128) -> Slot {
+        self.give_up()
+    }
+
+    fn eqz(&mut self, _: IntType, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.is_zero(a))
+    }
+
+    fn int_unary(&mut self, ty: IntType, op: IntUnary, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.unary_int(ty, op, a))
+    }
+
+    fn int_binary(&mut self, ty: IntType, op: IntBinary, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.binary_int(ty, op, a, b))
+    }
+
+    fn int_division(&mut self, ty: IntType, op: IntDivision, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.divide(ty, op, a, b))
+    }
+
+    fn int_compare(&mut self, ty: IntType, op: IntCompare, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.compare_int(ty, op, a, b))
+    }
+
+    fn float_unary(&mut self, ty: FloatType, op: FloatUnary, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.unary_float(ty, op, a))
+    }
+
+    fn float_binary(&mut self, ty: FloatType, op: FloatBinary, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.binary_float(ty, op, a, b))
+    }
+
+    fn float_compare(&mut self, ty: FloatType, op: FloatCompare, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.compare_float(ty, op, a, b))
+    }
+
+    fn convert(&mut self, op: Convert, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.convert_scalar(op, a))
+    }
+
+    fn splat(&mut self, _: Shape, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn extract_lane(&mut self, _: Shape, _: u8, _: bool, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn replace_lane(&mut self, _: Shape, _: u8, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn shuffle(&mut self, _: [u8; 16], _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn swizzle(&mut self, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn vec_not(&mut self, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn vec_bitwise(&mut self, _: VecBitwise, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn vec_bitselect(&mut self, _: Slot, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn vec_test(&mut self, _: VecTest, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn lane_unary(&mut self, _: Shape, _: LaneUnary, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn lane_binary(&mut self, _: Shape, _: LaneBinary, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn lane_shift(&mut self, _: Shape, _: LaneShift, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn lane_compare(&mut self, _: Shape, _: IntCompare, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn lane_float_unary(&mut self, _: FloatType, _: FloatUnary, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn lane_float_binary(&mut self, _: FloatType, _: FloatBinary, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn lane_float_compare(&mut self, _: FloatType, _: FloatCompare, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn lane_convert(&mut self, _: LaneConvert, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn lane_combine(&mut self, _: LaneCombine, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn load(&mut self, op: LoadOp, access: MemoryAccess, address: Slot) -> Slot {
+        self.unless_gave_up(|this| this.read_memory(op, access, address))
+    }
+
+    fn store(&mut self, op: StoreOp, access: MemoryAccess, address: Slot, value: Slot) {
+        self.act_unless_gave_up(|this| this.write_memory(op, access, address, value));
+    }
+
+    fn load_lane(&mut self, _: Shape, _: u8, _: MemoryAccess, _: Slot, _: Slot) -> Slot {
+        self.give_up()
+    }
+
+    fn store_lane(&mut self, _: Shape, _: u8, _: MemoryAccess, _: Slot, _: Slot) {
+        self.give_up();
+    }
+
+    fn keep_load(&mut self, _: Slot) {
+        // Every load is made where the program has it.
+    }
+
+    fn memory_size(&mut self, memory: u32) -> Slot {
+        self.unless_gave_up(|this| this.memory_pages(memory))
+    }
+
+    fn global_get(&mut self, global: u32) -> Slot {
+        self.unless_gave_up(|this| this.read_global(global))
+    }
+
+    fn global_set(&mut self, global: u32, value: Slot) {
+        self.act_unless_gave_up(|this| this.write_global(global, value));
+    }
+
+    fn table_get(&mut self, table: u32, index: Slot) -> Slot {
+        self.unless_gave_up(|this| this.read_table(table, index))
+    }
+
+    fn table_set(&mut self, table: u32, index: Slot, value: Slot) {
+        self.act_unless_gave_up(|this| this.write_table(table, index, value));
+    }
+
+    fn table_size(&mut self, table: u32) -> Slot {
+        self.unless_gave_up(|this| this.table_length(table))
+    }
+
+    fn ref_null(&mut self) -> Slot {
+        self.unless_gave_up(|this| this.push(ValType::FuncRef, Place::Constant(0)))
+    }
+
+    fn ref_is_null(&mut self, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.is_zero(a))
+    }
+
+    fn call(&mut self, function: u32, args: &[Slot], results: &mut Vec<Slot>) {
+        self.act_unless_gave_up(|this| this.call_function(function, args, results));
+        if self.gave_up() {
+            let ty = self.module.functions[function as usize];
+            self.pretend_results(ty, results);
+        }
+    }
+
+    fn call_indirect(
+        &mut self,
+        table: u32,
+        type_index: u32,
+        index: Slot,
+        args: &[Slot],
+        results: &mut Vec<Slot>,
+    ) {
+        self.act_unless_gave_up(|this| this.call_table(table, type_index, index, args, results));
+        if self.gave_up() {
+            self.pretend_results(type_index, results);
+        }
+    }
+
+    fn call_builtin(&mut self, builtin: Builtin, args: &[Slot]) -> Option<Slot> {
+        if self.gave_up() {
+            return builtin.result().map(|_| 0);
+        }
+        self.call_runtime(builtin, args)
+    }
+}
+
+impl FastEmitter<'_> {
+    /// As many results as a call has that is not made.
+    fn pretend_results(&self, type_index: u32, results: &mut Vec<Slot>) {
+        results.clear();
+        let ty = &self.module.types[type_index as usize];
+        results.resize(ty.results().len(), 0);
+    }
+}
