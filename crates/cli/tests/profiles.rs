@@ -65,7 +65,7 @@ fn what_is_shown_is_a_profile_that_is_taken_again() {
         "{text}"
     );
     assert!(
-        text.contains("\n[workers]\ncount = 2\nnice = 19\n"),
+        text.contains("\n[workers]\ncount = 2\n") && text.contains("\nnice = 19\n"),
         "{text}"
     );
 }

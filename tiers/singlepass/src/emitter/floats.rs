@@ -269,7 +269,7 @@ impl FastEmitter<'_> {
             Convert::Trunc { from, to, signed } => self.truncate(from, to, signed, a),
             Convert::TruncSat { from, to, signed } => self.truncate_saturating(from, to, signed, a),
             Convert::FromInt { from, to, signed } => {
-                let result = self.from_int(from, to, signed, a);
+                let result = self.float_of_int(from, to, signed, a);
                 (val_type(to), Place::Xmm(result))
             }
             Convert::Demote => {
@@ -308,7 +308,7 @@ impl FastEmitter<'_> {
         self.replace(a, ty, place)
     }
 
-    fn from_int(&mut self, from: IntType, to: FloatType, signed: bool, a: Slot) -> Xmm {
+    fn float_of_int(&mut self, from: IntType, to: FloatType, signed: bool, a: Slot) -> Xmm {
         let x = self.gpr(a);
         let result = self.free_xmm();
         // The instruction keeps the rest of its destination, and would wait for it.
