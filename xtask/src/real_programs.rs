@@ -4,12 +4,11 @@
 //! in `real_programs/build.rs`, what runs it in `real_programs/engines.rs`, how a process is followed in
 //! `real_programs/child.rs`, and what is measured in rounds in `real_programs/compare.rs`.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::child::Finished;
 use self::engines::{Engine, Profile};
-use self::programs::{Program, Run};
+use self::programs::{Built, Program, Run};
 use crate::failure::Failure;
 use crate::files;
 use crate::words::Words;
@@ -25,9 +24,10 @@ Fetches and builds real programs for WASI, runs each in every mode of Upshift, a
 native code or V8 printed. With --compare it measures instead: Upshift beside others, in rounds, in whole processes
 without any cache of compiled code.
 
-PROGRAM is a program (hello, sqlite, lua, python) or one run of it, such as python.start. `--list` prints them all. Without
-any, all are run; and then CPython by LLVM alone, which takes minutes, only if --engines names it. python.long, 20 seconds of
-pure Python, is run with --compare or by its name only.
+PROGRAM is a program (hello, sqlite, lua, python, yosys, clang) or one run of it, such as python.start. `--list` prints them
+all. Without any, all are run; and then the last three by LLVM alone, which takes minutes to hours, only if --engines names
+it. python.long, 20 seconds of pure Python, is run with --compare or by its name only; clang.deep, for which other engines'
+stacks are too small, is not run with --compare.
 
 Options:
   --engines A,B     only these: modes of Upshift, or others
@@ -69,10 +69,10 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         return Ok(());
     }
     let options = Options::parse(arguments)?;
-    let modules: Vec<PathBuf> = options
+    let modules: Vec<Built> = options
         .chosen
         .iter()
-        .map(|chosen| chosen.program.module())
+        .map(|chosen| chosen.program.built())
         .collect::<Result<_, _>>()?;
     if options.build {
         engines::build(&options.engines, options.profile)?;
@@ -114,7 +114,7 @@ fn list() {
 }
 
 /// Runs everything once, and says how it went.
-fn check(options: &Options, modules: &[PathBuf]) -> Result<(), Failure> {
+fn check(options: &Options, modules: &[Built]) -> Result<(), Failure> {
     println!(
         "{:<16} {:<22} {:>9} {:>9} {:>9}  result",
         "run", "engine", "wall", "processor", "memory"
@@ -164,7 +164,7 @@ fn once(
     program: &Program,
     run: &Run,
     engine: &Engine,
-    module: &Path,
+    module: &Built,
 ) -> Result<Finished, Failure> {
     let data = build::folder()?.join(format!("data-{}", std::process::id()));
     if data.exists() {
@@ -296,8 +296,8 @@ impl Options {
 }
 
 impl Chosen {
-    /// `PROGRAM` or `PROGRAM.RUN`; whether long runs are meant too if the name says none.
-    fn parse(name: &str, long_too: bool) -> Result<Chosen, Failure> {
+    /// `PROGRAM` or `PROGRAM.RUN`; whether it is to be compared on, which says which runs are meant if the name says none.
+    fn parse(name: &str, compare: bool) -> Result<Chosen, Failure> {
         let (program, run) = match name.split_once('.') {
             Some((program, run)) => (program, Some(run)),
             None => (name, None),
@@ -305,7 +305,8 @@ impl Chosen {
         let program = programs::find(program)?;
         let wanted = |known: &&Run| match run {
             Some(run) => run == known.name,
-            None => long_too || !known.is_long,
+            None if compare => !known.is_deep,
+            None => !known.is_long,
         };
         let runs: Vec<&Run> = program.runs.iter().filter(wanted).collect();
         if runs.is_empty() {
@@ -352,6 +353,20 @@ mod tests {
         assert!(runs_long("python.long"));
         assert!(runs_long("python --compare"));
         assert!(runs_long("--compare"));
+    }
+
+    #[test]
+    fn what_others_have_no_stack_for_is_compared_on_by_name_only() {
+        let runs_deep = |text: &str| {
+            let chosen = parse(text).unwrap().chosen;
+            chosen
+                .iter()
+                .flat_map(|chosen| &chosen.runs)
+                .any(|run| run.is_deep)
+        };
+        assert!(runs_deep("clang"));
+        assert!(!runs_deep("clang --compare"));
+        assert!(runs_deep("clang.deep --compare"));
     }
 
     #[test]

@@ -119,6 +119,32 @@ pub fn npm_module(name: &str, locked: &str, module: &str) -> Result<PathBuf, Fai
     Ok(output)
 }
 
+/// The folder with what an archive holds, which is among the files of a program that npm has installed.
+///
+/// # Errors
+/// If tar is missing or fails.
+pub fn npm_archive(name: &str, archive: &str) -> Result<PathBuf, Failure> {
+    let folder = folder()?.join(name);
+    // It is unpacked anew with another version of the package.
+    let lock = files::read(&folder.join("package-lock.json"))?;
+    let (output, unpacked) = (folder.join("files"), folder.join("files.lock"));
+    if output.is_dir() && files::read(&unpacked).is_ok_and(|old| old == lock) {
+        return Ok(output);
+    }
+    if output.exists() {
+        std::fs::remove_dir_all(&output).map_err(files::failed("emptying", &output))?;
+    }
+    files::make_folder(&output)?;
+    let mut tar = process::program("tar");
+    tar.arg("-xf")
+        .arg(folder.join("node_modules").join(archive))
+        .arg("-C")
+        .arg(&output);
+    process::run(&mut tar)?;
+    files::write(&unpacked, &lock)?;
+    Ok(output)
+}
+
 /// The folder of a crate of tests/real-programs/sources, fetched by cargo if need be.
 fn sources_of(package: &str) -> Result<PathBuf, Failure> {
     let metadata = |offline: &[&str]| {

@@ -2,10 +2,8 @@
 //!
 //! A ratio is the median of the ratios within rounds, so that what slows down the machine for a while slows down both.
 
-use std::path::PathBuf;
-
 use super::child::Cost;
-use super::programs::{Program, Run};
+use super::programs::{Built, Program, Run};
 use super::{Options, judge, once};
 use crate::compare::table::median;
 use crate::failure::Failure;
@@ -14,7 +12,7 @@ use crate::failure::Failure;
 ///
 /// # Errors
 /// If a process could not be run, or did something else than it should: then its times mean nothing.
-pub fn run(options: &Options, modules: &[PathBuf]) -> Result<(), Failure> {
+pub fn run(options: &Options, modules: &[Built]) -> Result<(), Failure> {
     for (chosen, module) in options.chosen.iter().zip(modules) {
         for run in &chosen.runs {
             // By engine, a sample a round.

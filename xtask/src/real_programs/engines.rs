@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::programs::{Program, Run, scripts};
+use super::programs::{Built, Program, Run, scripts};
 use crate::compare::peers;
 use crate::failure::Failure;
 use crate::{process, words};
@@ -101,8 +101,9 @@ impl Engine {
         matches!(self.kind, Kind::Upshift(options) if options.contains(&"llvm"))
     }
 
-    /// The command for a run of a program whose module is this file, with `/data` in this folder.
-    pub fn command(&self, module: &Path, run: &Run, data: &Path, profile: Profile) -> Command {
+    /// The command for a run of a program, with `/data` in this folder.
+    pub fn command(&self, built: &Built, run: &Run, data: &Path, profile: Profile) -> Command {
+        let module = &built.module;
         let mut command = match self.kind {
             Kind::Upshift(options) => {
                 let mut command = Command::new(profile.folder().join("upshift"));
@@ -130,6 +131,9 @@ impl Engine {
         };
         command.arg("--dir").arg(mapping(&scripts(), "/scripts"));
         command.arg("--dir").arg(mapping(data, "/data"));
+        if let Some((host, guest)) = &built.files {
+            command.arg("--dir").arg(mapping(host, guest));
+        }
         for (key, value) in run.environment {
             command.arg("--env").arg(format!("{key}={value}"));
         }

