@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use upshift_tests::differential::campaign::{self, Campaign};
-use upshift_tests::differential::{Comparison, Counts, Difference, Event, MODES, with_large_stack};
+use upshift_tests::differential::{
+    Comparison, Counts, Difference, Event, MODES, Mode, with_large_stack,
+};
 
 /// Generates WebAssembly modules, runs each on wasmi and on Upshift in all of its modes, and compares results, traps,
 /// globals, memories and tables.
@@ -26,6 +28,9 @@ struct Arguments {
     /// Run a module of yours instead, in the binary or text format; `--seed` chooses the arguments of its functions.
     #[arg(long, value_name = "PATH", conflicts_with_all = ["count", "restart", "jobs"])]
     file: Option<PathBuf>,
+    /// Only these modes, with commas between; what was run in others is not forgotten.
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = parse_mode)]
+    modes: Vec<Mode>,
     /// Processes at a time; by default as many as there are processors.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -45,17 +50,37 @@ fn parse_range(text: &str) -> Result<Range<u64>, String> {
     parse().ok_or_else(|| format!("`{text}` is not a range like 0..100"))
 }
 
+fn parse_mode(name: &str) -> Result<Mode, String> {
+    let found = MODES.iter().find(|mode| mode.name == name);
+    found.copied().ok_or_else(|| {
+        let names: Vec<&str> = MODES.iter().map(|mode| mode.name).collect();
+        format!("there is no mode `{name}`, only {}", names.join(", "))
+    })
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let done = if let Some(seeds) = arguments.worker {
-        with_large_stack(|| campaign::run_worker(seeds)).unwrap_or_else(|error| Err(error.into()))
-    } else if let Some(path) = arguments.file {
+    let mut arguments = Arguments::parse();
+    let folder = match &*arguments.modes {
+        [] => campaign::default_folder(),
+        some => {
+            let names: Vec<&str> = some.iter().map(|mode| mode.name).collect();
+            campaign::default_folder().join(names.join("-"))
+        }
+    };
+    if arguments.modes.is_empty() {
+        arguments.modes = MODES.to_vec();
+    }
+    let modes = &arguments.modes;
+    let done = if let Some(seeds) = arguments.worker.clone() {
+        with_large_stack(|| campaign::run_worker(seeds, modes))
+            .unwrap_or_else(|error| Err(error.into()))
+    } else if let Some(path) = &arguments.file {
         let seed = arguments.seed.unwrap_or(0);
-        with_large_stack(|| show_file(&path, seed)).unwrap_or_else(|error| Err(error.into()))
+        with_large_stack(|| show_file(path, seed, modes)).unwrap_or_else(|error| Err(error.into()))
     } else if let Some(seed) = arguments.seed {
-        with_large_stack(|| show(seed)).unwrap_or_else(|error| Err(error.into()))
+        with_large_stack(|| show(seed, modes)).unwrap_or_else(|error| Err(error.into()))
     } else {
-        run(&arguments)
+        run(&arguments, folder)
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -68,18 +93,19 @@ fn main() -> ExitCode {
 }
 
 /// Whether all seeds agreed.
-fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error + Send + Sync>> {
+fn run(arguments: &Arguments, folder: PathBuf) -> Result<bool, Box<dyn Error + Send + Sync>> {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let campaign = Campaign {
         count: arguments.count,
+        modes: arguments.modes.clone(),
         jobs: arguments.jobs.unwrap_or_else(processors),
         restart: arguments.restart,
-        folder: campaign::default_folder(),
+        folder,
         program: std::env::current_exe()?,
     };
     let (counts, time) = campaign.run()?;
     print!("{counts}");
-    let modes: Vec<&str> = MODES.iter().map(|mode| mode.name).collect();
+    let modes: Vec<&str> = arguments.modes.iter().map(|mode| mode.name).collect();
     println!(
         "no difference between wasmi and the modes {}; {:.0} seconds",
         modes.join(", "),
@@ -90,8 +116,8 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error + Send + Sync>> {
 }
 
 /// Runs one seed and prints everything. Whether all engines agreed.
-fn show(seed: u64) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    let comparison = Comparison::new(MODES)?;
+fn show(seed: u64, modes: &[Mode]) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    let comparison = Comparison::new(modes)?;
     let mut written = Ok(());
     let result = comparison.seed(seed, &mut |event| {
         if let Event::Generated(module) = event {
@@ -105,9 +131,9 @@ fn show(seed: u64) -> Result<bool, Box<dyn Error + Send + Sync>> {
 }
 
 /// Runs a module from a file and prints everything. Whether all engines agreed.
-fn show_file(path: &Path, seed: u64) -> Result<bool, Box<dyn Error + Send + Sync>> {
+fn show_file(path: &Path, seed: u64, modes: &[Mode]) -> Result<bool, Box<dyn Error + Send + Sync>> {
     let wasm = wat::parse_file(path)?;
-    let comparison = Comparison::new(MODES)?;
+    let comparison = Comparison::new(modes)?;
     let result = comparison.module(seed, &wasm, &mut |event| print_event(&event));
     Ok(print_result(result))
 }

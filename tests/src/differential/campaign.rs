@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::generate::VERSION;
 use super::progress::{Progress, ProgressError};
-use super::{Comparison, Counts, MODES, generate, with_large_stack};
+use super::{Comparison, Counts, Mode, generate, with_large_stack};
 
 /// Seeds that one process runs.
 const BATCH: u64 = 100;
@@ -27,13 +27,15 @@ const REPORT_EVERY: Duration = Duration::from_secs(15);
 pub struct Campaign {
     /// Seeds 0 to this one, exclusive.
     pub count: u64,
+    /// The modes of Upshift that run them.
+    pub modes: Vec<Mode>,
     /// Processes at a time.
     pub jobs: usize,
     /// Forget what was done before.
     pub restart: bool,
     /// Where the state and modules that differ are written.
     pub folder: PathBuf,
-    /// The program that, given `--worker FIRST..END`, does what [`run_worker`] does.
+    /// The program that, given `--modes A,B --worker FIRST..END`, does what [`run_worker`] does.
     pub program: PathBuf,
 }
 
@@ -89,7 +91,7 @@ impl Campaign {
         std::fs::create_dir_all(&self.folder)
             .map_err(system(format!("cannot make {}", self.folder.display())))?;
         let state = self.folder.join("state.json");
-        let settings = settings();
+        let settings = self.settings();
         let before = if self.restart {
             None
         } else {
@@ -132,12 +134,16 @@ impl Campaign {
             }
         }
     }
-}
 
-/// What modules and counts depend on.
-fn settings() -> String {
-    let modes: Vec<&str> = MODES.iter().map(|mode| mode.name).collect();
-    format!("version {VERSION}, modes {}", modes.join(" "))
+    fn mode_names(&self, separator: &str) -> String {
+        let names: Vec<&str> = self.modes.iter().map(|mode| mode.name).collect();
+        names.join(separator)
+    }
+
+    /// What modules and counts depend on.
+    fn settings(&self) -> String {
+        format!("version {VERSION}, modes {}", self.mode_names(" "))
+    }
 }
 
 /// The default folder: beside what cargo builds.
@@ -240,6 +246,8 @@ impl Shared<'_> {
     /// Runs a batch in a process; `None` when it was stopped because of another one's finding.
     fn run_batch(&self, seeds: Range<u64>) -> Result<Option<Counts>, CampaignError> {
         let mut child = Command::new(&self.campaign.program)
+            .arg("--modes")
+            .arg(self.campaign.mode_names(","))
             .arg("--worker")
             .arg(format!("{}..{}", seeds.start, seeds.end))
             .stdin(Stdio::null())
@@ -369,8 +377,11 @@ fn crashed(seed: u64, status: ExitStatus) -> String {
 ///
 /// # Errors
 /// When no engine can be made, or nobody listens.
-pub fn run_worker(seeds: Range<u64>) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-    let comparison = Comparison::new(MODES)?;
+pub fn run_worker(
+    seeds: Range<u64>,
+    modes: &[Mode],
+) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    let comparison = Comparison::new(modes)?;
     let mut output = std::io::stdout().lock();
     let mut say = |message: &Message| -> std::io::Result<()> {
         // One write a line: whoever is killed in between leaves whole lines.
@@ -399,6 +410,11 @@ mod tests {
     /// A file can't be run while a process that another test is about to start has it open for writing.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+    /// Those of a campaign without modes.
+    fn settings() -> String {
+        format!("version {VERSION}, modes ")
+    }
+
     /// Runs a campaign whose worker is this shell script.
     fn run_with(name: &str, script: &str) -> (PathBuf, Result<(Counts, Duration), CampaignError>) {
         let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -410,6 +426,7 @@ mod tests {
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
         let campaign = Campaign {
             count: 2 * BATCH,
+            modes: Vec::new(),
             jobs: 1,
             restart: false,
             folder: folder.clone(),
@@ -464,7 +481,7 @@ mod tests {
         }));
         // Of the second batch, this worker can't do a thing.
         let script = format!(
-            "case $2 in 0..*) for i in $(seq {BATCH}); do echo '{}'; done;; *) exit 1;; esac",
+            "case $4 in 0..*) for i in $(seq {BATCH}); do echo '{}'; done;; *) exit 1;; esac",
             done.unwrap()
         );
         for _ in 0..2 {
@@ -474,7 +491,7 @@ mod tests {
             let state = state.unwrap().unwrap();
             assert_eq!((state.next, state.counts.modules), (BATCH, BATCH));
         }
-        let (folder, result) = run_with("resume", "case $2 in 0..*) exit 1;; *) exec cat;; esac");
+        let (folder, result) = run_with("resume", "case $4 in 0..*) exit 1;; *) exec cat;; esac");
         assert_eq!(found(result).0, BATCH);
         std::fs::remove_dir_all(folder).unwrap();
     }
