@@ -231,28 +231,160 @@ fn conversions_end_where_they_should() {
 fn what_one_pass_does_not_know_is_cranelifts() {
     let known = "(module (func (param i32) (result i32) (local.get 0)))";
     assert!(is_single_pass(known));
-    for unknown in [
-        "(module (func (result v128) (v128.const i64x2 1 2)))",
-        "(module (func (local v128) (local.set 0 (local.get 0))))",
-        "(module (func (call $f (v128.const i64x2 1 2))) (func $f (param v128)))",
-        // Both arms begin with the same operand.
-        "(module (func (param i32) (result i32)
-           (local.get 0) (if (param i32) (result i32) (local.get 0)
-             (then (i32.const 1) i32.add) (else (i32.const 2) i32.mul))))",
-    ] {
-        assert!(!is_single_pass(unknown), "{unknown}");
-    }
+    // Both arms begin with the same operand.
+    let unknown = "(module (func (param i32) (result i32)
+       (local.get 0) (if (param i32) (result i32) (local.get 0)
+         (then (i32.const 1) i32.add) (else (i32.const 2) i32.mul))))";
+    assert!(!is_single_pass(unknown));
     let found = on_both(
         r#"(module (func (export "f") (param i64) (result i64)
              (local.get 0) (if (param i64) (result i64) (i64.eqz (local.get 0))
-               (then (i64.const 1) i64.add) (else (i64.const 2) i64.mul)))
-           (func (export "g") (param i64) (result i64)
-             (i64x2.extract_lane 1 (i64x2.add (i64x2.splat (local.get 0))
-               (v128.const i64x2 5 6)))))"#,
+               (then (i64.const 1) i64.add) (else (i64.const 2) i64.mul))))"#,
         &[0, 21],
     );
     assert_eq!(found[1], "f(21): Ok(()) [I64(42)]");
-    assert_eq!(found[3], "g(21): Ok(()) [I64(27)]");
+}
+
+#[test]
+fn vectors_get_where_floats_do() {
+    // Twenty vectors at a time, in turns with integers, so that homes of both sizes follow one another.
+    let values: String = (0..20)
+        .map(|i| {
+            format!(
+                "(i64x2.replace_lane 1 (i64x2.splat (local.get 0)) (i64.const {i}))
+                 (i64.add (local.get 0) (i64.const {i}))\n"
+            )
+        })
+        .collect();
+    let text = format!(
+        r#"(module
+          (memory 1) (global $g (mut v128) (v128.const i64x2 3 4))
+          (func $id (param i64) (result i64) (local.get 0))
+          (func $sum (param v128) (result i64)
+            (i64.xor (i64x2.extract_lane 0 (local.get 0))
+              (i64.rotl (i64x2.extract_lane 1 (local.get 0)) (i64.const 7))))
+          (func $many (param v128 i64 v128 f32 v128 v128 v128 v128 v128 i32 v128 i64 v128 i64 i64 i64 v128)
+            (result v128 i64 v128)
+            (i64x2.add (local.get 0) (local.get 8))
+            (i64.add (local.get 1) (i64.sub (local.get 11) (local.get 15)))
+            (v128.xor (local.get 16) (i64x2.add (local.get 12) (i64x2.sub (local.get 2) (local.get 10)))))
+          (func (export "arguments") (param i64) (result i64) (local $v v128) (local $w v128)
+            (local.set $v (i64x2.replace_lane 0 (i64x2.splat (local.get 0)) (i64.const 77)))
+            (local.set $w (i64x2.add (local.get $v) (v128.const i64x2 1 2)))
+            (call $many (local.get $w) (local.get 0) (local.get $v) (f32.const 1) (local.get $v)
+              (local.get $v) (v128.const i64x2 0 0) (local.get $w) (local.get $w) (i32.const 5)
+              (i64x2.splat (i64.const 9)) (i64.const 12) (v128.const i64x2 13 14) (i64.const 1)
+              (i64.const 2) (local.get 0) (v128.const i8x16 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15))
+            (local.set $v) (local.set 0) (local.set $w)
+            (i64.add (call $sum (local.get $v)) (i64.mul (local.get 0) (call $sum (local.get $w)))))
+          (func (export "homes") (param i64) (result i64) (local i64 v128)
+            {values} (call $id (local.get 0))
+            (block (br_if 0 (i64.eqz (local.get 0))))
+            (local.set 1)
+            {0})
+          (func (export "branches") (param i64) (result i64) (local i64)
+            (i64.const 1000) (v128.const i64x2 5 6) (i64.const 100)
+            (block (result i64 v128) (block (result i64 v128) (block (result i64 v128)
+              (v128.const i64x2 7 8) (i64.const 8) (i64.add (local.get 0) (i64.const 9))
+              (i64x2.splat (local.get 0))
+              (br_if 1 (i64.eq (local.get 0) (i64.const -1)))
+              (br_table 0 1 2 1 0 (i32.wrap_i64 (local.get 0))))
+              (i64x2.add (v128.const i64x2 1 1)) (br 1))
+              (i64x2.sub (v128.const i64x2 5 7)))
+            (local.set 0 (call $sum)) (local.set 0 (i64.add (local.get 0)))
+            (local.set 0 (i64.mul (local.get 0))) (local.set 1 (call $sum))
+            (i64.add (local.get 0) (i64.add (local.get 1))))
+          (func (export "choices") (param i64) (result i64) (local v128)
+            (select (v128.const i64x2 1 2) (i64x2.splat (local.get 0)) (i64.lt_s (local.get 0) (i64.const 9)))
+            (select (result v128) (local.get 1) (global.get $g) (v128.any_true (i64x2.splat (local.get 0))))
+            (global.set $g (i64x2.add (global.get $g) (v128.const i64x2 1 1)))
+            (if (result i64) (i32.eqz (i64x2.all_true (i64x2.splat (local.get 0))))
+              (then (i64.const 1)) (else (i64.const 2)))
+            (local.set 0) (i64x2.mul) (local.set 1) (i64.add (local.get 0) (call $sum (local.get 1))))
+          (func (export "loop") (param i64) (result i64) (local i64)
+            (local.set 1 (i64.const 10))
+            (v128.const i64x2 1 3)
+            (loop (param v128) (result v128)
+              (i64x2.mul (i64x2.splat (i64.const 3)))
+              (local.set 1 (i64.sub (local.get 1) (i64.const 1)))
+              (br_if 0 (i64.ne (local.get 1) (i64.const 0))))
+            call $sum)
+          (func (export "far") (param i64) (result i64)
+            (v128.store offset=70000 (i32.wrap_i64 (local.get 0)) (v128.const i64x2 1 2))
+            (i64.const 0)))"#,
+        "(local.set 1 (i64.sub (local.get 1))) (local.set 2 (i64x2.add (local.get 2)))\n"
+            .repeat(20)
+            + "(i64.sub (local.get 1) (call $sum (local.get 2)))",
+    );
+    let found = on_both(&text, &NUMBERS);
+    assert_eq!(found.len(), 6 * NUMBERS.len());
+    assert!(found.last().unwrap().contains("MemoryOutOfBounds"));
+}
+
+#[test]
+fn functions_with_vectors_take_one_pass() {
+    for known in [
+        "(func (result v128) (v128.const i64x2 1 2))",
+        "(func (local v128) (local.set 0 (local.get 0)))",
+        "(func (call $f (v128.const i64x2 1 2))) (func $f (param v128))",
+    ] {
+        assert!(is_single_pass(&format!("(module {known})")), "{known}");
+    }
+}
+
+/// Shuffles of every kind that has an instruction of its own, and some that have none.
+#[test]
+fn shuffles_take_the_lanes_they_name() {
+    let mut orders: Vec<[u8; 16]> = Vec::new();
+    for size in [1, 2, 4, 8] {
+        for start in [0, 8] {
+            for (first, second) in [(0, 16), (16, 0), (0, 0)] {
+                orders.push(std::array::from_fn(|i| {
+                    let (lane, byte) = (i as u8 / size, i as u8 % size);
+                    let from = if lane % 2 == 0 { first } else { second };
+                    from + start + lane / 2 * size + byte
+                }));
+            }
+        }
+    }
+    for first in [0, 1, 5, 15, 16, 17, 31] {
+        orders.push(std::array::from_fn(|i| (first + i as u8) % 32));
+    }
+    for mask in [0x0ff0_u32, 0x3333, 0xaaaa, 0xffff, 0xc001] {
+        orders.push(std::array::from_fn(|i| {
+            i as u8 + if mask >> i & 1 == 1 { 16 } else { 0 }
+        }));
+    }
+    for words in [
+        [3, 1, 4, 6],
+        [7, 5, 2, 0],
+        [2, 0, 1, 1],
+        [6, 6, 5, 4],
+        [0, 4, 1, 7],
+    ] {
+        orders.push(std::array::from_fn(|i| words[i / 4] * 4 + i as u8 % 4));
+    }
+    orders.push(std::array::from_fn(|i| (i * 7 % 32) as u8));
+    let mut text = String::from(
+        "(module (func $sum (param v128) (result i64)
+           (i64.xor (i64x2.extract_lane 0 (local.get 0))
+             (i64.rotl (i64x2.extract_lane 1 (local.get 0)) (i64.const 7))))
+         (global $a v128 (v128.const i8x16 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15))",
+    );
+    for (i, order) in orders.iter().enumerate() {
+        let lanes = order.map(|lane| lane.to_string()).join(" ");
+        let b = "(i8x16.add (local.get $v) (v128.const i8x16
+            16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31))";
+        text += &format!(
+            "(func (export \"{i}\") (param i64) (result i64) (local $v v128)
+               (local.set $v (i64x2.splat (local.get 0)))
+               (i64.add (call $sum (i8x16.shuffle {lanes} (global.get $a) {b}))
+                 (i64.mul (i64.const 3) (call $sum (i8x16.shuffle {lanes} (local.get $v)
+                   (i8x16.shuffle {lanes} (local.get $v) (local.get $v)))))))\n"
+        );
+    }
+    text += ")";
+    on_both(&text, &[0, 0x0102_0304_0506_0708]);
 }
 
 #[test]

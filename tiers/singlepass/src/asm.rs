@@ -61,7 +61,13 @@ pub enum Rm {
     Reg(u8),
     /// Memory.
     Mem(Mem),
+    /// A constant behind the code.
+    Constant(Constant),
 }
+
+/// A vector behind the code, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Constant(u32);
 
 impl From<Gpr> for Rm {
     fn from(register: Gpr) -> Self {
@@ -78,6 +84,12 @@ impl From<Xmm> for Rm {
 impl From<Mem> for Rm {
     fn from(place: Mem) -> Self {
         Self::Mem(place)
+    }
+}
+
+impl From<Constant> for Rm {
+    fn from(constant: Constant) -> Self {
+        Self::Constant(constant)
     }
 }
 
@@ -151,6 +163,91 @@ pub mod op {
     pub const ROUNDSS: u32 = 0x0f_3a0a;
     /// With `66` and an immediate.
     pub const ROUNDSD: u32 = 0x0f_3a0b;
+
+    // Vectors: with `66`, if nothing else is said.
+
+    pub const PSHUFB: u32 = 0x0f_3800;
+    /// With an immediate; `f2`: `pshuflw`.
+    pub const PSHUFD: u32 = 0x0f70;
+    /// Without a prefix, with an immediate.
+    pub const SHUFPS: u32 = 0x0fc6;
+    pub const PALIGNR: u32 = 0x0f_3a0f;
+    pub const PBLENDW: u32 = 0x0f_3a0e;
+    /// `f2`.
+    pub const MOVDDUP: u32 = 0x0f12;
+    /// Without a prefix: the low half of a register into the high one.
+    pub const MOVLHPS: u32 = 0x0f16;
+    pub const INSERTPS: u32 = 0x0f_3a21;
+    pub const PINSRB: u32 = 0x0f_3a20;
+    pub const PINSRW: u32 = 0x0fc4;
+    pub const PINSRD: u32 = 0x0f_3a22;
+    /// To `r/m`, like the next ones.
+    pub const PEXTRB: u32 = 0x0f_3a14;
+    pub const PEXTRW: u32 = 0x0f_3a15;
+    pub const PEXTRD: u32 = 0x0f_3a16;
+    pub const PAND: u32 = 0x0fdb;
+    pub const PANDN: u32 = 0x0fdf;
+    pub const POR: u32 = 0x0feb;
+    pub const PXOR: u32 = 0x0fef;
+    pub const PTEST: u32 = 0x0f_3817;
+    pub const PMOVMSKB: u32 = 0x0fd7;
+    /// Without a prefix or with `66`.
+    pub const MOVMSKP: u32 = 0x0f50;
+    /// Plus log2 of a lane's bytes, except for 64 bits.
+    pub const PCMPEQ: u32 = 0x0f74;
+    pub const PCMPEQQ: u32 = 0x0f_3829;
+    /// Plus log2 of a lane's bytes, except for 64 bits.
+    pub const PCMPGT: u32 = 0x0f64;
+    pub const PCMPGTQ: u32 = 0x0f_3837;
+    /// Without a prefix or with `66`, with an immediate.
+    pub const CMPP: u32 = 0x0fc2;
+    /// Plus log2 of a lane's bytes, up to 32 bits.
+    pub const PABS: u32 = 0x0f_381c;
+    pub const PADDB: u32 = 0x0ffc;
+    pub const PADDW: u32 = 0x0ffd;
+    pub const PADDD: u32 = 0x0ffe;
+    pub const PADDQ: u32 = 0x0fd4;
+    /// Plus log2 of a lane's bytes.
+    pub const PSUB: u32 = 0x0ff8;
+    pub const PADDUSB: u32 = 0x0fdc;
+    pub const PMULLW: u32 = 0x0fd5;
+    pub const PMULHW: u32 = 0x0fe5;
+    pub const PMULHUW: u32 = 0x0fe4;
+    pub const PMULLD: u32 = 0x0f_3840;
+    pub const PMULDQ: u32 = 0x0f_3828;
+    pub const PMULUDQ: u32 = 0x0ff4;
+    pub const PMULHRSW: u32 = 0x0f_380b;
+    pub const PMADDWD: u32 = 0x0ff5;
+    pub const PMADDUBSW: u32 = 0x0f_3804;
+    pub const PMAXSD: u32 = 0x0f_383d;
+    pub const PACKSSWB: u32 = 0x0f63;
+    pub const PACKUSWB: u32 = 0x0f67;
+    pub const PACKSSDW: u32 = 0x0f6b;
+    pub const PACKUSDW: u32 = 0x0f_382b;
+    /// Plus log2 of a lane's bytes, except for 64 bits.
+    pub const PUNPCKL: u32 = 0x0f60;
+    pub const PUNPCKLQDQ: u32 = 0x0f6c;
+    /// Plus log2 of a lane's bytes, except for 64 bits.
+    pub const PUNPCKH: u32 = 0x0f68;
+    pub const PUNPCKHQDQ: u32 = 0x0f6d;
+    /// From bytes to words; `+ 3` from words to 32 bits, `+ 5` from there to 64.
+    pub const PMOVSXBW: u32 = 0x0f_3820;
+    /// The same.
+    pub const PMOVZXBW: u32 = 0x0f_3830;
+    /// By a count in a register, plus log2 of a lane's bytes.
+    pub const PSLL: u32 = 0x0ff0;
+    /// The same.
+    pub const PSRL: u32 = 0x0fd0;
+    /// The same, up to 32 bits.
+    pub const PSRA: u32 = 0x0fe0;
+    /// By an immediate, plus log2 of a lane's bytes, and a digit.
+    pub const PSHIFT: u32 = 0x0f70;
+    /// With an immediate; plus 1: of doubles.
+    pub const ROUNDP: u32 = 0x0f_3a08;
+    /// Without a prefix: 32-bit integers to singles; `f3`: `CVTTPS2DQ`.
+    pub const CVTDQ2PS: u32 = 0x0f5b;
+    /// `f3`: 32-bit integers to doubles; `66`: doubles to 32-bit integers, truncated.
+    pub const CVTDQ2PD: u32 = 0x0fe6;
 }
 
 /// Digits of opcodes that have one in the `reg` field.
@@ -169,6 +266,10 @@ pub mod digit {
     pub const SHL: u8 = 4;
     pub const SHR: u8 = 5;
     pub const SAR: u8 = 7;
+    // Of vector shifts.
+    pub const PSRL: u8 = 2;
+    pub const PSRA: u8 = 4;
+    pub const PSLL: u8 = 6;
     // Of F7.
     pub const DIV: u8 = 6;
     pub const IDIV: u8 = 7;
@@ -209,11 +310,17 @@ pub struct Jump(u32);
 #[must_use]
 pub struct ShortJump(u32);
 
+/// How many of the last constants are looked at for one that is the same.
+const SEARCHED_CONSTANTS: usize = 16;
+
 /// Bytes of code.
 #[derive(Default)]
 pub struct Assembler {
     code: Vec<u8>,
     skipped_too_much: bool,
+    constants: Vec<u128>,
+    /// Where distances to constants are to be added.
+    uses: Vec<(u32, Constant)>,
 }
 
 impl Assembler {
@@ -221,6 +328,8 @@ impl Assembler {
     pub fn clear(&mut self) {
         self.code.clear();
         self.skipped_too_much = false;
+        self.constants.clear();
+        self.uses.clear();
     }
 
     /// Whether a short jump was asked to go further than it can. The code is of no use then.
@@ -257,6 +366,7 @@ impl Assembler {
                 place.index.map_or(0, |(index, _)| index.0 >> 3),
                 place.base.0 >> 3,
             ),
+            Rm::Constant(_) => (0, 0),
         };
         let w = u8::from(width == Width::W64);
         let rex = 0x40 | w << 3 | (reg >> 3) << 2 | x << 1 | b;
@@ -301,6 +411,13 @@ impl Assembler {
                     0x40 => put(displacement as u8),
                     _ => displacement.to_le_bytes().into_iter().for_each(put),
                 }
+            }
+            Rm::Constant(constant) => {
+                put(reg | 5);
+                // From the end of the displacement, which is the instruction's if no immediate follows.
+                (-4i32).to_le_bytes().into_iter().for_each(put);
+                let position = self.code.len() + len - 4;
+                self.uses.push((position as u32, constant));
             }
         }
         self.code.extend_from_slice(&bytes[..len]);
@@ -477,8 +594,85 @@ impl Assembler {
 
     /// `roundss` or `roundsd`.
     pub fn round(&mut self, opcode: u32, to: Xmm, from: Xmm, mode: u8) {
-        self.float(0x66, opcode, to, from);
-        self.imm8(mode);
+        self.vector_imm(opcode, to, from, mode);
+    }
+
+    // Vectors.
+
+    /// An instruction on vectors with the prefix `66`.
+    pub fn vector(&mut self, opcode: u32, reg: Xmm, rm: impl Into<Rm>) {
+        self.float(0x66, opcode, reg, rm);
+    }
+
+    /// The same with an immediate.
+    pub fn vector_imm(&mut self, opcode: u32, reg: Xmm, rm: impl Into<Rm>, immediate: u8) {
+        self.float_imm(0x66, opcode, reg, rm, immediate);
+    }
+
+    /// An instruction on vector registers, with an immediate.
+    pub fn float_imm(
+        &mut self,
+        prefix: u8,
+        opcode: u32,
+        reg: Xmm,
+        rm: impl Into<Rm>,
+        immediate: u8,
+    ) {
+        let rm = rm.into();
+        self.float(prefix, opcode, reg, rm);
+        if let Rm::Constant(_) = rm {
+            let displacement = self.position() - 4;
+            self.set_imm32(displacement, -5);
+        }
+        self.imm8(immediate);
+    }
+
+    /// A lane's way between a vector (`reg`) and a general-purpose register or memory, with the prefix `66`.
+    pub fn lane(&mut self, width: Width, opcode: u32, reg: u8, rm: impl Into<Rm>, lane: u8) {
+        self.mixed(0x66, width, opcode, reg, rm);
+        self.imm8(lane);
+    }
+
+    /// A shift of a vector's lanes by a constant, by the opcode and its digit.
+    pub fn lane_shift_imm(&mut self, opcode: u32, digit: u8, register: Xmm, count: u8) {
+        self.encode(0x66, Width::W32, opcode, digit, register.into(), false);
+        self.imm8(count);
+    }
+
+    /// A vector behind the code.
+    pub fn constant(&mut self, bits: u128) -> Constant {
+        let searched = self.constants.len().saturating_sub(SEARCHED_CONSTANTS);
+        let found = self.constants[searched..].iter().position(|&c| c == bits);
+        let index = found.map_or(self.constants.len(), |index| searched + index);
+        if found.is_none() {
+            self.constants.push(bits);
+        }
+        Constant(index as u32)
+    }
+
+    /// What a constant is.
+    pub fn bits_of(&self, constant: Constant) -> u128 {
+        self.constants[constant.0 as usize]
+    }
+
+    /// Writes the constants, at an address that they can be read from at once if the code begins at such an address.
+    pub fn place_constants(&mut self) {
+        if self.uses.is_empty() {
+            return;
+        }
+        self.code.resize(self.code.len().next_multiple_of(16), 0xcc);
+        let base = self.position();
+        for bits in &self.constants {
+            self.code.extend_from_slice(&bits.to_le_bytes());
+        }
+        for (position, constant) in std::mem::take(&mut self.uses) {
+            let target = base + 16 * constant.0;
+            let at = position as usize;
+            let mut before = [0; 4];
+            before.copy_from_slice(&self.code[at..at + 4]);
+            let distance = target.wrapping_sub(position).cast_signed();
+            self.set_imm32(position, i32::from_le_bytes(before) + distance);
+        }
     }
 
     // Control.
@@ -676,6 +870,23 @@ mod tests {
                         cvtsi2sd %r11,%xmm8\ncvttss2si %xmm3,%r10d\nmovq %r11,%xmm15\n\
                         movd %xmm7,%r8d\nroundsd $9,%xmm1,%xmm8";
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn constants_lie_aligned_behind_the_code() {
+        let mut asm = Assembler::default();
+        let (ones, twos) = (asm.constant(0x11), asm.constant(0x22));
+        assert_eq!(asm.constant(0x11), ones);
+        asm.vector(op::PADDB, Xmm(9), twos);
+        asm.vector_imm(op::PSHUFD, Xmm(1), ones, 0x1b);
+        asm.vector(op::PSHUFB, Xmm(1), ones);
+        asm.place_constants();
+        assert_eq!(asm.code().len(), 32 + 32);
+        assert_eq!(asm.code()[32], 0x11);
+        let mut decoder = Decoder::with_ip(64, asm.code(), 0, DecoderOptions::NONE);
+        for place in [48, 32, 32] {
+            assert_eq!(decoder.decode().ip_rel_memory_address(), place);
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use upshift_runtime::{Builtin, TrapCode, offsets};
 use upshift_translate::WorkSite;
 
 use super::state::{
-    Block, CONTEXT, Detour, DetourLink, FastEmitter, FloatCondition, JumpTable, Label, Link,
-    Pending, Place, RESULTS, SCRATCH, Slot, Stub, is_float,
+    Block, CONTEXT, Detour, DetourLink, FastEmitter, FloatCondition, JumpTable, Label, Link, Move,
+    Pending, Place, RESULTS, SCRATCH, Slot, Stub, home_behind, in_xmm,
 };
 use crate::asm::{Flag, Gpr, Jump, Mem, Width, Xmm, digit, op};
 
@@ -18,9 +18,6 @@ impl FastEmitter<'_> {
     pub(super) fn new_block(&mut self, height: u32, params: &[ValType]) -> Label {
         let start = self.s.params.len() as u32;
         self.s.params.extend_from_slice(params);
-        if params.contains(&ValType::V128) {
-            self.give_up();
-        }
         self.s.blocks.push(Block {
             height,
             params: (start, start + params.len() as u32),
@@ -120,17 +117,19 @@ impl FastEmitter<'_> {
     pub(super) fn jump_to(&mut self, target: Label, args: &[Slot]) {
         self.prepare(target);
         let height = self.s.blocks[target as usize].height;
+        let mut end = self.end_of_homes(height);
         for (param, &arg) in (height..).zip(args) {
+            let (ty, place) = (self.type_of(arg), self.place_of(arg));
+            let home = home_behind(end, ty);
+            end = home + ty.cell_size();
             if arg == param {
                 self.store_home(arg);
                 continue;
             }
-            let (ty, place) = (self.type_of(arg), self.place_of(arg));
-            let to = self.home(param);
+            let to = self.cell(ty, home);
             if place == Place::Home {
                 let from = self.home(arg);
-                self.s.asm.load(Width::W64, SCRATCH, from);
-                self.s.asm.store(Width::W64, to, SCRATCH);
+                self.copy_cell(ty, from, to);
             } else {
                 self.store_operand(ty, place, to);
             }
@@ -138,11 +137,24 @@ impl FastEmitter<'_> {
         self.pending = Pending::Jump(target);
     }
 
-    /// The operands to move on the way to `target`, if there are any: the first, and how many.
-    fn moves(&self, target: Label, args: &[Slot]) -> Option<(Slot, u32)> {
+    /// The operands to move on the way to `target`, if there are any. No home is written to before it is read:
+    /// values only move down, in their order.
+    fn moves(&mut self, target: Label, args: &[Slot]) -> Option<(u32, u32)> {
         let height = self.s.blocks[target as usize].height;
         let &first = args.first()?;
-        (first != height).then_some((first, args.len() as u32))
+        if first == height {
+            return None;
+        }
+        let start = self.s.moves.len() as u32;
+        let mut end = self.end_of_homes(height);
+        for &arg in args {
+            let ty = self.type_of(arg);
+            let to = home_behind(end, ty);
+            end = to + ty.cell_size();
+            let from = self.home_offset(arg);
+            self.s.moves.push(Move { ty, from, to });
+        }
+        Some((start, start + args.len() as u32))
     }
 
     pub(super) fn branch(
@@ -154,10 +166,11 @@ impl FastEmitter<'_> {
         self.s.calls.branch();
         let below = condition.min(self.height());
         self.store_homes(below);
+        let moves = self.moves(then.0, then.1);
         let condition_slot = condition;
         let condition = self.condition(condition_slot);
         self.drop_from(condition_slot);
-        let Some((from, count)) = self.moves(then.0, then.1) else {
+        let Some(moves) = moves else {
             self.pending = Pending::Branch {
                 condition,
                 then: then.0,
@@ -180,8 +193,7 @@ impl FastEmitter<'_> {
         for jump in [Some(first), second].into_iter().flatten() {
             self.s.detours.push(Detour {
                 target: then.0,
-                from,
-                count,
+                moves,
                 link: DetourLink::Jump(jump),
                 offset: self.offset,
             });
@@ -235,10 +247,9 @@ impl FastEmitter<'_> {
     fn link_edge(&mut self, jump: Jump, target: Label, args: &[Slot]) {
         match self.moves(target, args) {
             None => self.s.links.push(Link::Jump(jump, target)),
-            Some((from, count)) => self.s.detours.push(Detour {
+            Some(moves) => self.s.detours.push(Detour {
                 target,
-                from,
-                count,
+                moves,
                 link: DetourLink::Jump(jump),
                 offset: self.offset,
             }),
@@ -285,6 +296,7 @@ impl FastEmitter<'_> {
         self.place_detours();
         self.place_stubs();
         self.place_entry_check();
+        self.s.asm.place_constants();
         for link in std::mem::take(&mut self.s.links) {
             let position = |label: Label| self.s.blocks[label as usize].position;
             match link {
@@ -325,10 +337,9 @@ impl FastEmitter<'_> {
                         table,
                         target,
                     }),
-                    Some((from, count)) => self.s.detours.push(Detour {
+                    Some(moves) => self.s.detours.push(Detour {
                         target,
-                        from,
-                        count,
+                        moves,
                         link: DetourLink::Entry { position, table },
                         offset,
                     }),
@@ -348,12 +359,10 @@ impl FastEmitter<'_> {
                     self.s.asm.set_imm32(position, distance);
                 }
             }
-            let height = self.s.blocks[detour.target as usize].height;
-            // Upwards: what is overwritten has been moved.
-            for i in 0..detour.count {
-                let (from, to) = (self.home(detour.from + i), self.home(height + i));
-                self.s.asm.load(Width::W64, SCRATCH, from);
-                self.s.asm.store(Width::W64, to, SCRATCH);
+            for i in detour.moves.0..detour.moves.1 {
+                let Move { ty, from, to } = self.s.moves[i as usize];
+                let (from, to) = (self.cell(ty, from), self.cell(ty, to));
+                self.copy_cell(ty, from, to);
             }
             let jump = self.s.asm.jump();
             self.s.links.push(Link::Jump(jump, detour.target));
@@ -421,7 +430,7 @@ impl FastEmitter<'_> {
         asm.call(Gpr::RAX);
         let cell = Mem::new(Gpr::RSP, 0);
         match *results {
-            [ty] if is_float(ty) => self.load_float(super::state::float_of(ty), Xmm(0), cell),
+            [ty] if in_xmm(ty) => self.load_xmm(ty, Xmm(0), cell),
             [_] => self.s.asm.load(Width::W64, Gpr::RAX, cell),
             _ => {}
         }

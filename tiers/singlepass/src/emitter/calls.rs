@@ -7,8 +7,7 @@ use upshift_module::{FuncType, ValType};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
 use super::state::{
-    CONTEXT, FLOAT_SCRATCH, FastEmitter, Place, RESULTS, SCRATCH, Slot, bytes_of, float_of,
-    is_float, width_of,
+    CONTEXT, FLOAT_SCRATCH, FastEmitter, Place, RESULTS, SCRATCH, Slot, in_xmm, width_of,
 };
 use crate::asm::{Flag, Gpr, Mem, Width, Xmm, digit, op};
 
@@ -47,7 +46,7 @@ impl Arguments {
     }
 
     pub(super) fn next(&mut self, ty: ValType) -> Argument {
-        if is_float(ty) {
+        if in_xmm(ty) {
             if self.xmms < ARGUMENT_XMMS {
                 self.xmms += 1;
                 return Argument::Xmm(Xmm(self.xmms - 1));
@@ -56,8 +55,10 @@ impl Arguments {
             self.gprs += 1;
             return Argument::Gpr(register);
         }
-        self.stack += 8;
-        Argument::Stack(self.stack - 8)
+        let size = ty.cell_size();
+        let offset = self.stack.next_multiple_of(size);
+        self.stack = offset + size;
+        Argument::Stack(offset)
     }
 }
 
@@ -162,11 +163,6 @@ impl FastEmitter<'_> {
     }
 
     fn call_code(&mut self, callee: Callee, ty: &FuncType, args: &[Slot], results: &mut Vec<Slot>) {
-        let types = ty.params().iter().chain(ty.results());
-        if types.copied().any(|ty| ty == ValType::V128) {
-            self.give_up();
-            return;
-        }
         let first = args.first().copied().unwrap_or_else(|| self.height());
         self.store_homes(first);
         let area = self.pass_arguments(ty, args);
@@ -241,9 +237,7 @@ impl FastEmitter<'_> {
                     let to = Mem::new(Gpr::RSP, offset.cast_signed());
                     if place == Place::Home {
                         let home = self.home(arg);
-                        let asm = &mut self.s.asm;
-                        asm.load(bytes_of(param), SCRATCH, home);
-                        asm.store(bytes_of(param), to, SCRATCH);
+                        self.copy_cell(param, home, to);
                     } else {
                         self.store_operand(param, place, to);
                     }
@@ -277,9 +271,10 @@ impl FastEmitter<'_> {
                     self.s.asm.load(width_of(param), to, home);
                 }
                 (Argument::Xmm(to), Place::Constant(bits)) => self.float_constant(bits, to),
+                (Argument::Xmm(to), Place::Vector(constant)) => self.load_vector(constant, to),
                 (Argument::Xmm(to), Place::Home) => {
                     let home = self.home(arg);
-                    self.load_float(float_of(param), to, home);
+                    self.load_xmm(param, to, home);
                 }
                 _ => {}
             }
@@ -307,10 +302,8 @@ impl FastEmitter<'_> {
                     let slot = self.push(ty, Place::Home);
                     let home = self.home(slot);
                     let cell = area + i as u32 * RESULT_CELL;
-                    let asm = &mut self.s.asm;
                     let from = Mem::new(Gpr::RSP, cell.cast_signed());
-                    asm.load(Width::W64, SCRATCH, from);
-                    asm.store(Width::W64, home, SCRATCH);
+                    self.copy_cell(ty, from, home);
                     results.push(slot);
                 }
             }
@@ -319,7 +312,7 @@ impl FastEmitter<'_> {
 
     /// The result of a call that has just been made.
     fn push_result(&mut self, ty: ValType) -> Slot {
-        let place = if is_float(ty) {
+        let place = if in_xmm(ty) {
             Place::Xmm(Xmm(0))
         } else {
             if ty == ValType::I32 {
@@ -371,7 +364,7 @@ impl FastEmitter<'_> {
         match *values {
             [] => {}
             [value] => {
-                if is_float(self.type_of(value)) {
+                if in_xmm(self.type_of(value)) {
                     let register = self.xmm(value);
                     if register != Xmm(0) {
                         self.s.asm.movaps(Xmm(0), register);
@@ -390,14 +383,13 @@ impl FastEmitter<'_> {
                     self.store_home(value);
                 }
                 let results = Mem::new(Gpr::RBP, RESULTS);
-                self.s.asm.load(Width::W64, SCRATCH, results);
+                self.s.asm.load(Width::W64, Gpr::RAX, results);
                 for (i, &value) in values.iter().enumerate() {
                     let home = self.home(value);
                     let cell = i as u32 * RESULT_CELL;
-                    let asm = &mut self.s.asm;
-                    asm.load(Width::W64, Gpr::RAX, home);
-                    let to = Mem::new(SCRATCH, cell.cast_signed());
-                    asm.store(Width::W64, to, Gpr::RAX);
+                    let to = Mem::new(Gpr::RAX, cell.cast_signed());
+                    let ty = self.type_of(value);
+                    self.copy_cell(ty, home, to);
                 }
             }
         }

@@ -8,15 +8,15 @@ use super::state::{
     Comparison, FLOAT_SCRATCH, FastEmitter, FloatCondition, Place, SCRATCH, Slot, packed, scalar,
     width,
 };
-use crate::asm::{Flag, Gpr, Mem, Width, Xmm, digit, op};
+use crate::asm::{Flag, Gpr, Width, Xmm, digit, op};
 
 /// Rounding modes of `roundss`, without the exception for what is not exact.
-const NEAREST: u8 = 8;
-const DOWN: u8 = 9;
-const UP: u8 = 10;
-const TOWARDS_ZERO: u8 = 11;
+pub(super) const NEAREST: u8 = 8;
+pub(super) const DOWN: u8 = 9;
+pub(super) const UP: u8 = 10;
+pub(super) const TOWARDS_ZERO: u8 = 11;
 
-fn val_type(ty: FloatType) -> ValType {
+pub(super) fn val_type(ty: FloatType) -> ValType {
     match ty {
         FloatType::F32 => ValType::F32,
         FloatType::F64 => ValType::F64,
@@ -32,7 +32,7 @@ fn bits(ty: FloatType, value: f64) -> u64 {
     }
 }
 
-fn sign_bit(ty: FloatType) -> u64 {
+pub(super) fn sign_bit(ty: FloatType) -> u64 {
     match ty {
         FloatType::F32 => 1 << 31,
         FloatType::F64 => 1 << 63,
@@ -428,11 +428,6 @@ impl FastEmitter<'_> {
         asm.int(Width::W64, op::SUB, SCRATCH, result);
         asm.mov(Width::W64, result, SCRATCH);
         asm.end_skip(done);
-    }
-
-    /// A float in memory, in a register.
-    pub(super) fn load_float(&mut self, ty: FloatType, register: Xmm, place: Mem) {
-        self.s.asm.float(scalar(ty), op::MOVF, register, place);
     }
 }
 

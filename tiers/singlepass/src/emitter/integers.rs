@@ -5,7 +5,7 @@ use upshift_runtime::TrapCode;
 use upshift_translate::{IntBinary, IntCompare, IntDivision, IntType, IntUnary};
 
 use super::state::{
-    Comparison, FastEmitter, FloatCondition, IntOperand, Place, SCRATCH, Slot, is_float, packed,
+    Comparison, FastEmitter, FloatCondition, IntOperand, Place, SCRATCH, Slot, in_xmm, packed,
     width, width_of,
 };
 use crate::asm::{Flag, Gpr, Mem, Width, digit, op};
@@ -293,6 +293,10 @@ impl FastEmitter<'_> {
                 a,
                 b,
             },
+            Place::Comparison(Comparison::Vector { flag, a }) => Comparison::Vector {
+                flag: flag.not(),
+                a,
+            },
             _ => Comparison::Int {
                 width: width_of(self.type_of(a)),
                 flag: Flag::E,
@@ -323,6 +327,10 @@ impl FastEmitter<'_> {
             } => {
                 asm.float(packed(ty), op::UCOMIS, a, b);
                 condition
+            }
+            Comparison::Vector { flag, a } => {
+                asm.vector(op::PTEST, a, a);
+                FloatCondition::One(flag)
             }
         }
     }
@@ -359,11 +367,8 @@ impl FastEmitter<'_> {
     }
 
     pub(super) fn select_value(&mut self, ty: ValType, condition: Slot, a: Slot, b: Slot) -> Slot {
-        if ty == ValType::V128 {
-            return self.give_up();
-        }
         let lowest = a.min(b).min(condition);
-        let place = if is_float(ty) {
+        let place = if in_xmm(ty) {
             let result = self.own_xmm(a);
             let other = self.xmm(b);
             let condition = self.condition(condition);

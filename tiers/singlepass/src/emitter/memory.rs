@@ -2,11 +2,9 @@
 
 use upshift_module::ValType;
 use upshift_runtime::{GlobalLocation, TrapCode, offsets};
-use upshift_translate::{IntType, LoadOp, MemoryAccess, StoreOp};
+use upshift_translate::{IntType, LoadOp, MemoryAccess, MemoryStyle, StoreOp};
 
-use super::state::{
-    CONTEXT, FastEmitter, MEMORY, Place, SCRATCH, Slot, float_of, is_float, width, width_of,
-};
+use super::state::{CONTEXT, FastEmitter, MEMORY, Place, SCRATCH, Slot, in_xmm, width, width_of};
 use crate::asm::{Flag, Gpr, Mem, Width, digit, op};
 
 /// log2 of the size of a page.
@@ -15,9 +13,18 @@ const PAGE_BITS: u8 = 16;
 const ELEMENT_BITS: u8 = 3;
 
 impl FastEmitter<'_> {
-    /// Where an access goes, or `None` if that takes more than an operand can have. Index and offset are 32 bits each,
-    /// so no sum leaves the reservation.
-    fn address(&mut self, access: MemoryAccess, address: Slot) -> Option<Mem> {
+    /// Where an access to `size` bytes goes, or `None` if that takes more than an operand can have. The place may use
+    /// the scratch register, which making registers free may use too: what an access needs comes before. Index and
+    /// offset are 32 bits each, so no sum leaves the reservation.
+    pub(super) fn address(
+        &mut self,
+        access: MemoryAccess,
+        size: u32,
+        address: Slot,
+    ) -> Option<Mem> {
+        if self.unit.settings.memory == MemoryStyle::Checked {
+            self.check_bounds(access, size, address);
+        }
         if access.memory != 0 {
             let displacement = i32::try_from(access.offset).ok()?;
             let index = self.gpr(address);
@@ -53,35 +60,59 @@ impl FastEmitter<'_> {
         })
     }
 
-    pub(super) fn read_memory(&mut self, op: LoadOp, access: MemoryAccess, address: Slot) -> Slot {
-        if !matches!(
-            op,
-            LoadOp::Int(_) | LoadOp::Float(_) | LoadOp::IntNarrow { .. }
-        ) {
-            return self.give_up();
+    /// Traps if not all of an access is within the memory's length.
+    fn check_bounds(&mut self, access: MemoryAccess, size: u32, address: Slot) {
+        let behind = u64::from(access.offset) + u64::from(size);
+        let length = self.free_gpr();
+        let record = Mem::new(CONTEXT, self.unit.offsets.memory(access.memory));
+        self.s.asm.load(Width::W64, length, record);
+        let length = Mem::new(length, offsets::VMMEMORY_LENGTH);
+        if let Some(constant) = self.constant(address) {
+            let end = u64::from(constant as u32) + behind;
+            self.s.asm.mov_imm(SCRATCH, end);
+        } else {
+            let index = self.gpr(address);
+            let asm = &mut self.s.asm;
+            match i32::try_from(behind) {
+                Ok(behind) => asm.int(Width::W64, op::LEA, SCRATCH, Mem::new(index, behind)),
+                Err(_) => {
+                    asm.mov_imm(SCRATCH, behind);
+                    asm.int(Width::W64, op::ADD, SCRATCH, index);
+                }
+            }
         }
-        let Some(from) = self.address(access, address) else {
+        self.s.asm.int(Width::W64, op::CMP, SCRATCH, length);
+        self.trap_if(Flag::A, TrapCode::MemoryOutOfBounds);
+    }
+
+    pub(super) fn read_memory(&mut self, op: LoadOp, access: MemoryAccess, address: Slot) -> Slot {
+        if self.constant(address).is_none() {
+            self.gpr(address);
+        }
+        let is_int = matches!(op, LoadOp::Int(_) | LoadOp::IntNarrow { .. });
+        let result = if is_int {
+            Place::Gpr(self.free_gpr())
+        } else {
+            Place::Xmm(self.free_xmm())
+        };
+        let Some(from) = self.address(access, op.bytes(), address) else {
             return self.give_up();
         };
-        let (ty, place) = match op {
-            LoadOp::Float(ty) => {
-                let result = self.free_xmm();
-                self.may_trap(TrapCode::MemoryOutOfBounds);
-                self.load_float(ty, result, from);
-                let ty = match ty {
-                    upshift_translate::FloatType::F32 => ValType::F32,
-                    upshift_translate::FloatType::F64 => ValType::F64,
-                };
-                (ty, Place::Xmm(result))
+        self.may_trap(TrapCode::MemoryOutOfBounds);
+        let ty = match (op, result) {
+            (LoadOp::Float(ty), Place::Xmm(result)) => {
+                let ty = super::floats::val_type(ty);
+                self.load_xmm(ty, result, from);
+                ty
             }
-            _ => {
-                let result = self.free_gpr();
-                self.may_trap(TrapCode::MemoryOutOfBounds);
-                let ty = self.load_int(op, result, from);
-                (ty, Place::Gpr(result))
+            (_, Place::Xmm(result)) => {
+                self.read_vector(op, result, from);
+                ValType::V128
             }
+            (_, Place::Gpr(result)) => self.load_int(op, result, from),
+            _ => return self.give_up(),
         };
-        self.replace(address, ty, place)
+        self.replace(address, ty, result)
     }
 
     fn load_int(&mut self, op: LoadOp, result: Gpr, from: Mem) -> ValType {
@@ -119,27 +150,23 @@ impl FastEmitter<'_> {
         address: Slot,
         value: Slot,
     ) {
-        if op == StoreOp::V128 {
-            self.give_up();
-            return;
-        }
-        if let StoreOp::Float(ty) = op
+        if let StoreOp::Float(_) | StoreOp::V128 = op
             && self.constant(value).is_none()
         {
+            let ty = self.type_of(value);
             let register = self.xmm(value);
-            let Some(to) = self.address(access, address) else {
+            let Some(to) = self.address(access, op.bytes(), address) else {
                 self.give_up();
                 return;
             };
             self.may_trap(TrapCode::MemoryOutOfBounds);
-            self.store_float(ty, to, register);
+            self.store_xmm(ty, to, register);
             return;
         }
         let (bits, width) = match op {
             StoreOp::Int(ty) => (0, width(ty)),
             StoreOp::IntNarrow { bits, .. } => (bits, Width::W32),
-            StoreOp::Float(_) => (0, super::state::bytes_of(self.type_of(value))),
-            StoreOp::V128 => return,
+            StoreOp::Float(_) | StoreOp::V128 => (0, super::state::bytes_of(self.type_of(value))),
         };
         // The address may take the scratch register, so the value is in another before.
         let constant = match bits {
@@ -148,7 +175,7 @@ impl FastEmitter<'_> {
         };
         let register = match constant {
             Some(_) => None,
-            None if is_float(self.type_of(value)) => {
+            None if in_xmm(self.type_of(value)) => {
                 let bits = self.constant(value).unwrap_or_default();
                 let register = self.free_gpr();
                 self.s.asm.mov_imm(register, bits);
@@ -156,7 +183,7 @@ impl FastEmitter<'_> {
             }
             None => Some(self.gpr(value)),
         };
-        let Some(to) = self.address(access, address) else {
+        let Some(to) = self.address(access, op.bytes(), address) else {
             self.give_up();
             return;
         };
@@ -201,16 +228,14 @@ impl FastEmitter<'_> {
 
     pub(super) fn read_global(&mut self, global: u32) -> Slot {
         let ty = self.module.globals[global as usize].content;
-        if ty == ValType::V128 {
-            return self.give_up();
-        }
-        let from = self.global_place(global);
-        let place = if is_float(ty) {
+        let place = if in_xmm(ty) {
             let result = self.free_xmm();
-            self.load_float(float_of(ty), result, from);
+            let from = self.global_place(global);
+            self.load_xmm(ty, result, from);
             Place::Xmm(result)
         } else {
             let result = self.free_gpr();
+            let from = self.global_place(global);
             self.s.asm.load(width_of(ty), result, from);
             Place::Gpr(result)
         };
@@ -219,12 +244,10 @@ impl FastEmitter<'_> {
 
     pub(super) fn write_global(&mut self, global: u32, value: Slot) {
         let ty = self.module.globals[global as usize].content;
-        if ty == ValType::V128 {
-            self.give_up();
-        } else if is_float(ty) {
+        if in_xmm(ty) {
             let register = self.xmm(value);
             let to = self.global_place(global);
-            self.store_float(float_of(ty), to, register);
+            self.store_xmm(ty, to, register);
         } else {
             let register = self.gpr(value);
             let to = self.global_place(global);
@@ -250,8 +273,9 @@ impl FastEmitter<'_> {
 
     pub(super) fn read_table(&mut self, table: u32, index: Slot) -> Slot {
         let ty = self.module.tables[table as usize].element;
-        let element = self.table_element(table, index, TrapCode::TableOutOfBounds);
+        self.gpr(index);
         let result = self.free_gpr();
+        let element = self.table_element(table, index, TrapCode::TableOutOfBounds);
         self.s.asm.load(Width::W64, result, element);
         self.replace(index, ty, Place::Gpr(result))
     }

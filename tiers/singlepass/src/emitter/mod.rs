@@ -5,8 +5,11 @@ mod blocks;
 mod calls;
 mod floats;
 mod integers;
+mod lane_conversions;
+mod lanes;
 mod memory;
 mod state;
+mod vectors;
 
 use upshift_module::ValType;
 use upshift_runtime::{Builtin, TrapCode};
@@ -136,8 +139,8 @@ impl Emitter for FastEmitter<'_> {
         self.unless_gave_up(|this| this.push(ValType::F64, Place::Constant(bits)))
     }
 
-    fn v128_const(&mut self, _: u128) -> Slot {
-        self.give_up()
+    fn v128_const(&mut self, bits: u128) -> Slot {
+        self.unless_gave_up(|this| this.vector_const(bits))
     }
 
     fn eqz(&mut self, _: IntType, a: Slot) -> Slot {
@@ -176,76 +179,76 @@ impl Emitter for FastEmitter<'_> {
         self.unless_gave_up(|this| this.convert_scalar(op, a))
     }
 
-    fn splat(&mut self, _: Shape, _: Slot) -> Slot {
-        self.give_up()
+    fn splat(&mut self, shape: Shape, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.splat_lanes(shape, a))
     }
 
-    fn extract_lane(&mut self, _: Shape, _: u8, _: bool, _: Slot) -> Slot {
-        self.give_up()
+    fn extract_lane(&mut self, shape: Shape, lane: u8, signed: bool, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.extract(shape, lane, signed, a))
     }
 
-    fn replace_lane(&mut self, _: Shape, _: u8, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn replace_lane(&mut self, shape: Shape, lane: u8, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.insert(shape, lane, a, b))
     }
 
-    fn shuffle(&mut self, _: [u8; 16], _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn shuffle(&mut self, lanes: [u8; 16], a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.shuffle_bytes(lanes, a, b))
     }
 
-    fn swizzle(&mut self, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn swizzle(&mut self, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.swizzle_bytes(a, b))
     }
 
-    fn vec_not(&mut self, _: Slot) -> Slot {
-        self.give_up()
+    fn vec_not(&mut self, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.not_vector(a))
     }
 
-    fn vec_bitwise(&mut self, _: VecBitwise, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn vec_bitwise(&mut self, op: VecBitwise, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.bitwise_vector(op, a, b))
     }
 
-    fn vec_bitselect(&mut self, _: Slot, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn vec_bitselect(&mut self, a: Slot, b: Slot, mask: Slot) -> Slot {
+        self.unless_gave_up(|this| this.select_bits(a, b, mask))
     }
 
-    fn vec_test(&mut self, _: VecTest, _: Slot) -> Slot {
-        self.give_up()
+    fn vec_test(&mut self, op: VecTest, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.test_vector(op, a))
     }
 
-    fn lane_unary(&mut self, _: Shape, _: LaneUnary, _: Slot) -> Slot {
-        self.give_up()
+    fn lane_unary(&mut self, shape: Shape, op: LaneUnary, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.unary_lanes(shape, op, a))
     }
 
-    fn lane_binary(&mut self, _: Shape, _: LaneBinary, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn lane_binary(&mut self, shape: Shape, op: LaneBinary, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.binary_lanes(shape, op, a, b))
     }
 
-    fn lane_shift(&mut self, _: Shape, _: LaneShift, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn lane_shift(&mut self, shape: Shape, op: LaneShift, a: Slot, amount: Slot) -> Slot {
+        self.unless_gave_up(|this| this.shift_lanes(shape, op, a, amount))
     }
 
-    fn lane_compare(&mut self, _: Shape, _: IntCompare, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn lane_compare(&mut self, shape: Shape, op: IntCompare, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.compare_lanes(shape, op, a, b))
     }
 
-    fn lane_float_unary(&mut self, _: FloatType, _: FloatUnary, _: Slot) -> Slot {
-        self.give_up()
+    fn lane_float_unary(&mut self, ty: FloatType, op: FloatUnary, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.unary_float_lanes(ty, op, a))
     }
 
-    fn lane_float_binary(&mut self, _: FloatType, _: FloatBinary, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn lane_float_binary(&mut self, ty: FloatType, op: FloatBinary, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.binary_float_lanes(ty, op, a, b))
     }
 
-    fn lane_float_compare(&mut self, _: FloatType, _: FloatCompare, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn lane_float_compare(&mut self, ty: FloatType, op: FloatCompare, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.compare_float_lanes(ty, op, a, b))
     }
 
-    fn lane_convert(&mut self, _: LaneConvert, _: Slot) -> Slot {
-        self.give_up()
+    fn lane_convert(&mut self, op: LaneConvert, a: Slot) -> Slot {
+        self.unless_gave_up(|this| this.convert_lanes(op, a))
     }
 
-    fn lane_combine(&mut self, _: LaneCombine, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn lane_combine(&mut self, op: LaneCombine, a: Slot, b: Slot) -> Slot {
+        self.unless_gave_up(|this| this.combine_lanes(op, a, b))
     }
 
     fn load(&mut self, op: LoadOp, access: MemoryAccess, address: Slot) -> Slot {
@@ -256,12 +259,26 @@ impl Emitter for FastEmitter<'_> {
         self.act_unless_gave_up(|this| this.write_memory(op, access, address, value));
     }
 
-    fn load_lane(&mut self, _: Shape, _: u8, _: MemoryAccess, _: Slot, _: Slot) -> Slot {
-        self.give_up()
+    fn load_lane(
+        &mut self,
+        shape: Shape,
+        lane: u8,
+        access: MemoryAccess,
+        address: Slot,
+        vector: Slot,
+    ) -> Slot {
+        self.unless_gave_up(|this| this.read_lane(shape, lane, access, address, vector))
     }
 
-    fn store_lane(&mut self, _: Shape, _: u8, _: MemoryAccess, _: Slot, _: Slot) {
-        self.give_up();
+    fn store_lane(
+        &mut self,
+        shape: Shape,
+        lane: u8,
+        access: MemoryAccess,
+        address: Slot,
+        vector: Slot,
+    ) {
+        self.act_unless_gave_up(|this| this.write_lane(shape, lane, access, address, vector));
     }
 
     fn keep_load(&mut self, _: Slot) {

@@ -13,7 +13,7 @@
 //! rbp - 16   the caller's r14: the base of memory 0 is in r14
 //! rbp - 24   where more than one result goes
 //!            ...
-//! rsp        cells: locals, operands (FrameLayout's order)
+//! rsp        cells: locals, operands (as FrameLayout has them)
 //! ```
 //!
 //! During a call rsp is lower, by what the call needs for arguments and results.
@@ -24,7 +24,7 @@ use upshift_translate::{
     CallList, FloatType, FrameLayout, FunctionShape, IntType, MemoryStyle, ModuleUnit, WorkSite,
 };
 
-use crate::asm::{Assembler, Flag, Gpr, Jump, Mem, Width, Xmm, op};
+use crate::asm::{Assembler, Constant, Flag, Gpr, Jump, Mem, Rm, Width, Xmm, op};
 
 /// Where the context is.
 pub(super) const CONTEXT: Gpr = Gpr::RBX;
@@ -59,9 +59,6 @@ const FRAME_TOP: u32 = 32;
 /// Frames larger than this are left to the other half of the tier, which touches each of their pages.
 const MAX_FRAME: u32 = 64 << 10;
 
-/// Bytes of an operand's home: there are no vectors here.
-const CELL: u32 = 8;
-
 /// An operand, by its height on the stack.
 pub(crate) type Slot = u32;
 /// A block, by its number.
@@ -78,6 +75,8 @@ pub(super) enum Place {
     Xmm(Xmm),
     /// The bits of a constant.
     Constant(u64),
+    /// A vector behind the code.
+    Vector(Constant),
     /// An `i32` that says whether this holds.
     Comparison(Comparison),
 }
@@ -97,6 +96,8 @@ pub(super) enum Comparison {
         a: Xmm,
         b: Xmm,
     },
+    /// Whether any bit is one.
+    Vector { flag: Flag, a: Xmm },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -132,6 +133,8 @@ struct Operand {
     place: Place,
     /// Whether its home has it.
     at_home: bool,
+    /// Where its home is, in bytes from the first cell.
+    home: u32,
 }
 
 /// What a register holds: operands, and at most one local, all the same value.
@@ -197,12 +200,20 @@ pub(super) enum Link {
     },
 }
 
+/// A copy from one operand's home to another's, in bytes from the first cell.
+#[derive(Clone, Copy)]
+pub(super) struct Move {
+    pub ty: ValType,
+    pub from: u32,
+    pub to: u32,
+}
+
 /// Operands to be moved on the way to a block, where that can't be done before the branch.
 #[derive(Clone, Copy)]
 pub(super) struct Detour {
     pub target: Label,
-    pub from: Slot,
-    pub count: u32,
+    /// Which of [`Scratch::moves`].
+    pub moves: (u32, u32),
     /// What leads here.
     pub link: DetourLink,
     pub offset: u32,
@@ -245,7 +256,8 @@ pub(super) enum Stub {
 /// A table of jumps that is to be placed behind the code.
 pub(super) struct JumpTable {
     pub address: Jump,
-    pub targets: Vec<(Label, Option<(Slot, u32)>)>,
+    /// Blocks, and which of [`Scratch::moves`] are made on the way.
+    pub targets: Vec<(Label, Option<(u32, u32)>)>,
     pub offset: u32,
 }
 
@@ -261,6 +273,7 @@ pub(crate) struct Scratch {
     pub(super) params: Vec<ValType>,
     pub(super) links: Vec<Link>,
     pub(super) detours: Vec<Detour>,
+    pub(super) moves: Vec<Move>,
     pub(super) stubs: Vec<Stub>,
     pub(super) tables: Vec<JumpTable>,
     /// Where each site's amount of work is in the code.
@@ -283,6 +296,7 @@ impl Scratch {
         self.params.clear();
         self.links.clear();
         self.detours.clear();
+        self.moves.clear();
         self.stubs.clear();
         self.tables.clear();
         self.sites.clear();
@@ -307,8 +321,8 @@ pub(crate) struct FastEmitter<'f> {
     gprs: Registers,
     xmms: Registers,
     layout: FrameLayout,
-    /// How many operands have homes.
-    homes: u32,
+    /// Bytes of all cells.
+    cells: u32,
     /// How much lower rsp is than between operators.
     pub(super) lowered: u32,
     pub(super) pending: Pending,
@@ -331,11 +345,7 @@ impl<'f> FastEmitter<'f> {
         scratch: &'f mut Scratch,
     ) -> Self {
         scratch.reset(shape);
-        let is_vector = |ty: &ValType| *ty == ValType::V128;
-        let settings = &unit.settings;
-        let unsupported = settings.memory == MemoryStyle::Checked
-            || shape.locals.iter().any(is_vector)
-            || shape.ty.results().iter().any(is_vector);
+        let layout = FrameLayout::new(&shape.locals);
         let mut emitter = Self {
             unit,
             module: &unit.module,
@@ -344,14 +354,14 @@ impl<'f> FastEmitter<'f> {
             s: scratch,
             gprs: Registers::new(),
             xmms: Registers::new(),
-            layout: FrameLayout::new(&shape.locals),
-            homes: 0,
+            cells: layout.operands_offset(),
+            layout,
             lowered: 0,
             pending: Pending::None,
             offset: shape.start,
             frame_sizes: [0; 2],
             entry_check: None,
-            unsupported,
+            unsupported: unit.settings.memory == MemoryStyle::Checked,
         };
         emitter.begin_function();
         emitter
@@ -445,13 +455,12 @@ impl<'f> FastEmitter<'f> {
                     self.know_gpr(local, register);
                 }
                 super::calls::Argument::Xmm(register) => {
-                    self.store_float(float_of(param), cell, register);
+                    self.store_xmm(param, cell, register);
                     self.know_xmm(local, register);
                 }
                 super::calls::Argument::Stack(offset) => {
                     let place = Mem::new(Gpr::RBP, 16 + offset as i32);
-                    self.s.asm.load(Width::W64, SCRATCH, place);
-                    self.s.asm.store(Width::W64, cell, SCRATCH);
+                    self.copy_cell(param, place, cell);
                 }
             }
         }
@@ -501,8 +510,7 @@ impl<'f> FastEmitter<'f> {
     }
 
     fn frame_size(&self) -> u32 {
-        let operands = self.layout.operands_offset() + self.homes * CELL;
-        FRAME_TOP + operands.next_multiple_of(16)
+        FRAME_TOP + self.cells.next_multiple_of(16)
     }
 
     /// Writes the frame's size to where it is needed, now that it is known.
@@ -521,9 +529,42 @@ impl<'f> FastEmitter<'f> {
     }
 
     pub(super) fn home(&mut self, slot: Slot) -> Mem {
-        self.homes = self.homes.max(slot + 1);
-        let offset = self.layout.operands_offset() + slot * CELL + self.lowered;
-        Mem::new(Gpr::RSP, offset.cast_signed())
+        let Operand { ty, home, .. } = self.s.operands[slot as usize];
+        self.cell(ty, home)
+    }
+
+    /// A cell for a value of this type.
+    pub(super) fn cell(&mut self, ty: ValType, offset: u32) -> Mem {
+        self.cells = self.cells.max(offset + ty.cell_size());
+        Mem::new(Gpr::RSP, (offset + self.lowered).cast_signed())
+    }
+
+    /// The first byte behind the homes of the operands below `height`.
+    pub(super) fn end_of_homes(&self, height: u32) -> u32 {
+        match height
+            .checked_sub(1)
+            .and_then(|top| self.s.operands.get(top as usize))
+        {
+            Some(operand) => operand.home + operand.ty.cell_size(),
+            None => self.layout.operands_offset(),
+        }
+    }
+
+    /// Where an operand's home is, in bytes from the first cell.
+    pub(super) fn home_offset(&self, slot: Slot) -> u32 {
+        self.s.operands[slot as usize].home
+    }
+
+    /// Copies a value in memory.
+    pub(super) fn copy_cell(&mut self, ty: ValType, from: Mem, to: Mem) {
+        let asm = &mut self.s.asm;
+        if ty == ValType::V128 {
+            asm.float(0, op::MOVF, FLOAT_SCRATCH, from);
+            asm.float(0, op::STOREF, FLOAT_SCRATCH, to);
+        } else {
+            asm.load(Width::W64, SCRATCH, from);
+            asm.store(Width::W64, to, SCRATCH);
+        }
     }
 
     pub(super) fn set_work(&mut self, site: WorkSite, operators: u32) {
@@ -623,10 +664,12 @@ impl<'f> FastEmitter<'f> {
     pub(super) fn push(&mut self, ty: ValType, place: Place) -> Slot {
         self.retain(place);
         let slot = self.height();
+        let home = home_behind(self.end_of_homes(slot), ty);
         self.s.operands.push(Operand {
             ty,
             place,
             at_home: place == Place::Home,
+            home,
         });
         slot
     }
@@ -655,7 +698,8 @@ impl<'f> FastEmitter<'f> {
                 act(true, a.0);
                 act(true, b.0);
             }
-            Place::Home | Place::Constant(_) => {}
+            Place::Comparison(Comparison::Vector { a, .. }) => act(true, a.0),
+            Place::Home | Place::Constant(_) | Place::Vector(_) => {}
         }
     }
 
@@ -688,7 +732,9 @@ impl<'f> FastEmitter<'f> {
 
     /// Stores an operand to its home, and leaves it where it is, too.
     pub(super) fn store_home(&mut self, slot: Slot) {
-        let Operand { ty, place, at_home } = self.s.operands[slot as usize];
+        let Operand {
+            ty, place, at_home, ..
+        } = self.s.operands[slot as usize];
         if at_home {
             return;
         }
@@ -707,8 +753,12 @@ impl<'f> FastEmitter<'f> {
         match place {
             Place::Home => {}
             Place::Gpr(register) => self.s.asm.store(width_of(ty), to, register),
-            Place::Xmm(register) => self.store_float(float_of(ty), to, register),
+            Place::Xmm(register) => self.store_xmm(ty, to, register),
             Place::Constant(bits) => self.store_constant(bytes_of(ty), bits, to),
+            Place::Vector(constant) => {
+                self.load_vector(constant, FLOAT_SCRATCH);
+                self.store_xmm(ty, to, FLOAT_SCRATCH);
+            }
             Place::Comparison(comparison) => {
                 self.make_number(comparison, SCRATCH);
                 self.s.asm.store(Width::W32, to, SCRATCH);
@@ -731,8 +781,14 @@ impl<'f> FastEmitter<'f> {
         }
     }
 
-    pub(super) fn store_float(&mut self, ty: FloatType, to: Mem, register: Xmm) {
-        self.s.asm.float(scalar(ty), op::STOREF, register, to);
+    /// Stores a float or a vector.
+    pub(super) fn store_xmm(&mut self, ty: ValType, to: Mem, register: Xmm) {
+        self.s.asm.float(move_prefix(ty), op::STOREF, register, to);
+    }
+
+    /// Loads a float or a vector.
+    pub(super) fn load_xmm(&mut self, ty: ValType, register: Xmm, from: Mem) {
+        self.s.asm.float(move_prefix(ty), op::MOVF, register, from);
     }
 
     /// Sends all operands below `height` home, and keeps where else they are.
@@ -745,7 +801,7 @@ impl<'f> FastEmitter<'f> {
     /// Forgets what registers hold. What is not at home is lost.
     pub(super) fn forget_registers(&mut self) {
         for operand in &mut self.s.operands {
-            if !matches!(operand.place, Place::Constant(_)) {
+            if !matches!(operand.place, Place::Constant(_) | Place::Vector(_)) {
                 operand.place = Place::Home;
                 operand.at_home = true;
             }
@@ -891,7 +947,7 @@ impl<'f> FastEmitter<'f> {
         register
     }
 
-    /// A float operand in a register, locked. Not to be written to.
+    /// A float or vector operand in a register, locked. Not to be written to.
     pub(super) fn xmm(&mut self, slot: Slot) -> Xmm {
         let ty = self.type_of(slot);
         let register = match self.place_of(slot) {
@@ -900,11 +956,10 @@ impl<'f> FastEmitter<'f> {
                 let register = self.free_xmm();
                 match place {
                     Place::Constant(bits) => self.float_constant(bits, register),
+                    Place::Vector(constant) => self.load_vector(constant, register),
                     _ => {
                         let home = self.home(slot);
-                        self.s
-                            .asm
-                            .float(scalar(float_of(ty)), op::MOVF, register, home);
+                        self.load_xmm(ty, register, home);
                     }
                 }
                 self.move_to(slot, Place::Xmm(register));
@@ -923,6 +978,25 @@ impl<'f> FastEmitter<'f> {
             self.s
                 .asm
                 .mixed(0x66, Width::W64, op::MOVD, register.0, SCRATCH);
+        }
+    }
+
+    /// Loads a vector from behind the code, or makes it.
+    pub(super) fn load_vector(&mut self, constant: Constant, register: Xmm) {
+        let asm = &mut self.s.asm;
+        match asm.bits_of(constant) {
+            0 => asm.float(0, op::XORP, register, register),
+            u128::MAX => asm.vector(op::PCMPEQ, register, register),
+            _ => asm.float(0, op::MOVAPS, register, constant),
+        }
+    }
+
+    /// A vector as an instruction's second operand: a register, locked, or memory.
+    pub(super) fn vector_rm(&mut self, slot: Slot) -> Rm {
+        match self.place_of(slot) {
+            Place::Vector(constant) => constant.into(),
+            Place::Home => self.home(slot).into(),
+            _ => self.xmm(slot).into(),
         }
     }
 
@@ -955,11 +1029,11 @@ impl<'f> FastEmitter<'f> {
                 held.operands == 1 && held.local == NO_LOCAL
             }
             Place::Home | Place::Comparison(_) => true,
-            Place::Constant(_) => false,
+            Place::Constant(_) | Place::Vector(_) => false,
         }
     }
 
-    /// The same of floats.
+    /// The same of floats and vectors.
     pub(super) fn own_xmm(&mut self, slot: Slot) -> Xmm {
         let register = self.xmm(slot);
         let held = self.xmms.held[usize::from(register.0)];
@@ -987,12 +1061,10 @@ impl<'f> FastEmitter<'f> {
         let ty = self.s.locals[local as usize];
         let known = self.s.known[local as usize];
         let cell = self.local_place(local);
-        let place = if is_float(ty) {
+        let place = if in_xmm(ty) {
             if known == NO_REGISTER {
                 let register = self.free_xmm();
-                self.s
-                    .asm
-                    .float(scalar(float_of(ty)), op::MOVF, register, cell);
+                self.load_xmm(ty, register, cell);
                 self.know_xmm(local, register);
                 Place::Xmm(register)
             } else {
@@ -1015,9 +1087,9 @@ impl<'f> FastEmitter<'f> {
         if let Some(bits) = self.constant(value) {
             self.store_constant(bytes_of(ty), bits, cell);
             self.forget_local(local);
-        } else if is_float(ty) {
+        } else if in_xmm(ty) {
             let register = self.xmm(value);
-            self.store_float(float_of(ty), cell, register);
+            self.store_xmm(ty, cell, register);
             self.forget_local(local);
             if self.xmms.held[usize::from(register.0)].local == NO_LOCAL {
                 self.know_xmm(local, register);
@@ -1035,7 +1107,7 @@ impl<'f> FastEmitter<'f> {
     fn forget_local(&mut self, local: u32) {
         let known = std::mem::replace(&mut self.s.known[local as usize], NO_REGISTER);
         if known != NO_REGISTER {
-            let is_float = is_float(self.s.locals[local as usize]);
+            let is_float = in_xmm(self.s.locals[local as usize]);
             self.registers(is_float).held[usize::from(known)].local = NO_LOCAL;
         }
     }
@@ -1064,14 +1136,22 @@ pub(super) fn bytes_of(ty: ValType) -> Width {
     }
 }
 
-pub(super) fn is_float(ty: ValType) -> bool {
-    matches!(ty, ValType::F32 | ValType::F64)
+/// Whether values of a type are in vector registers.
+pub(super) fn in_xmm(ty: ValType) -> bool {
+    matches!(ty, ValType::F32 | ValType::F64 | ValType::V128)
 }
 
-pub(super) fn float_of(ty: ValType) -> FloatType {
+/// Where the home of an operand of this type is, behind homes that end at `end`.
+pub(super) fn home_behind(end: u32, ty: ValType) -> u32 {
+    end.next_multiple_of(ty.cell_size())
+}
+
+/// The prefix of moves between memory and vector registers.
+pub(super) fn move_prefix(ty: ValType) -> u8 {
     match ty {
-        ValType::F32 => FloatType::F32,
-        _ => FloatType::F64,
+        ValType::F32 => 0xf3,
+        ValType::V128 => 0,
+        _ => 0xf2,
     }
 }
 
