@@ -131,6 +131,29 @@ fn operands_that_find_no_register_come_back() {
 }
 
 #[test]
+fn a_deep_stack_of_operands_is_the_same_after_branches_and_calls() {
+    // All kinds of places, far more than are followed.
+    let kinds = [
+        "(i64.const 3)",
+        "(local.get 0)",
+        "(i64.add (local.get 0) (local.get 1))",
+        "(i64.extend_i32_u (i64.lt_s (local.get 0) (local.get 1)))",
+        "(call $id (local.get 1))",
+        "(block (br_if 0 (i64.eqz (local.get 0)))) (i64.xor (local.get 1) (i64.const 9))",
+    ];
+    let operands: String = (0..600).map(|i| kinds[i % kinds.len()]).collect();
+    let text = format!(
+        r#"(module
+          (func $id (param i64) (result i64) (local.get 0))
+          (func (export "deep") (param i64) (result i64) (local i64)
+            (local.set 1 (i64.const 77))
+            {operands} {}))"#,
+        "i64.rotl i64.sub i64.xor ".repeat(199) + "i64.add i64.sub",
+    );
+    on_both(&text, &NUMBERS);
+}
+
+#[test]
 fn operators_that_want_certain_registers_leave_others_alone() {
     on_both(
         r#"(module

@@ -335,9 +335,7 @@ impl FastEmitter<'_> {
 
     pub(super) fn call_runtime(&mut self, builtin: Builtin, args: &[Slot]) -> Option<Slot> {
         let lowest = args.iter().copied().min().unwrap_or_else(|| self.height());
-        for slot in 0..lowest {
-            self.store_home(slot);
-        }
+        self.store_homes(lowest);
         let val_type = |ty: &BuiltinType| match ty {
             BuiltinType::I32 => ValType::I32,
             BuiltinType::I64 | BuiltinType::Pointer => ValType::I64,

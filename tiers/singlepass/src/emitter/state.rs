@@ -66,6 +66,10 @@ pub(crate) type Label = u32;
 
 const NO_LOCAL: u32 = u32::MAX;
 
+/// How many operands are followed, from the top. What lies deeper stays at home, so that no operator takes longer for a
+/// stack of a million operands.
+const FOLLOWED: u32 = 32;
+
 /// Where an operand is, besides its home.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Place {
@@ -323,6 +327,8 @@ pub(crate) struct FastEmitter<'f> {
     layout: FrameLayout,
     /// Bytes of all cells.
     cells: u32,
+    /// Operands below this height are at home, and nowhere else.
+    settled: u32,
     /// How much lower rsp is than between operators.
     pub(super) lowered: u32,
     pub(super) pending: Pending,
@@ -355,6 +361,7 @@ impl<'f> FastEmitter<'f> {
             gprs: Registers::new(),
             xmms: Registers::new(),
             cells: layout.operands_offset(),
+            settled: 0,
             layout,
             lowered: 0,
             pending: Pending::None,
@@ -634,6 +641,7 @@ impl<'f> FastEmitter<'f> {
         {
             self.release(operand.place);
         }
+        self.settled = self.settled.min(height);
     }
 
     pub(super) fn type_of(&self, slot: Slot) -> ValType {
@@ -665,6 +673,7 @@ impl<'f> FastEmitter<'f> {
         self.retain(place);
         let slot = self.height();
         let home = home_behind(self.end_of_homes(slot), ty);
+        self.settled = self.settled.min(slot);
         self.s.operands.push(Operand {
             ty,
             place,
@@ -724,6 +733,7 @@ impl<'f> FastEmitter<'f> {
     }
 
     fn move_to(&mut self, slot: Slot, place: Place) {
+        self.settled = self.settled.min(slot);
         self.retain(place);
         let operand = &mut self.s.operands[slot as usize];
         let before = std::mem::replace(&mut operand.place, place);
@@ -791,16 +801,29 @@ impl<'f> FastEmitter<'f> {
         self.s.asm.float(move_prefix(ty), op::MOVF, register, from);
     }
 
-    /// Sends all operands below `height` home, and keeps where else they are.
+    /// Sends all operands below `height` home. Those that are followed stay where else they are.
     pub(super) fn store_homes(&mut self, height: u32) {
-        for slot in 0..height.min(self.height()) {
+        self.settle_deep();
+        for slot in self.settled..height.min(self.height()) {
             self.store_home(slot);
         }
     }
 
+    /// Sends home what lies deep.
+    fn settle_deep(&mut self) {
+        let deep = self.height().saturating_sub(FOLLOWED);
+        for slot in self.settled..deep {
+            self.store_home(slot);
+            let operand = &mut self.s.operands[slot as usize];
+            let before = std::mem::replace(&mut operand.place, Place::Home);
+            self.release(before);
+        }
+        self.settled = self.settled.max(deep);
+    }
+
     /// Forgets what registers hold. What is not at home is lost.
     pub(super) fn forget_registers(&mut self) {
-        for operand in &mut self.s.operands {
+        for operand in &mut self.s.operands[self.settled as usize..] {
             if !matches!(operand.place, Place::Constant(_) | Place::Vector(_)) {
                 operand.place = Place::Home;
                 operand.at_home = true;
@@ -821,10 +844,11 @@ impl<'f> FastEmitter<'f> {
     pub(super) fn begin_block(&mut self, height: u32) {
         self.drop_from(height);
         self.forget_registers();
-        for operand in &mut self.s.operands {
+        for operand in &mut self.s.operands[self.settled as usize..] {
             operand.place = Place::Home;
             operand.at_home = true;
         }
+        self.settled = self.height();
     }
 
     // Registers.
@@ -844,6 +868,7 @@ impl<'f> FastEmitter<'f> {
     }
 
     fn make_free_gpr(&mut self) -> Gpr {
+        self.settle_deep();
         let start = usize::from(self.gprs.next);
         for operands_too in [false, true] {
             for i in 0..GPRS.len() {
@@ -878,6 +903,7 @@ impl<'f> FastEmitter<'f> {
     }
 
     fn make_free_xmm(&mut self) -> u8 {
+        self.settle_deep();
         let start = self.xmms.next;
         for operands_too in [false, true] {
             for i in 0..XMMS {
@@ -898,7 +924,7 @@ impl<'f> FastEmitter<'f> {
     /// Sends everything home that a register holds.
     fn vacate(&mut self, is_float: bool, register: u8) {
         if self.registers(is_float).held[usize::from(register)].operands > 0 {
-            for slot in 0..self.height() {
+            for slot in self.settled..self.height() {
                 let mut uses = false;
                 Self::each_register(self.place_of(slot), |kind, used| {
                     uses |= kind == is_float && used == register;
