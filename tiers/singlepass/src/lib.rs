@@ -3,7 +3,7 @@
 //! and large programs start so much sooner.
 //!
 //! [`FastTier`] implements the tiering's [`Tier`](upshift_translate::Tier) on top of another one, which compiles what
-//! this one does not know: entries at loops, memories with bounds checks. The walk over a body is
+//! this one does not know, entries at loops above all. The walk over a body is
 //! `upshift_translate`'s; `emitter` keeps track of where operands are, and `asm` knows how instructions are written.
 //!
 //! How single-pass compilers for WebAssembly keep operands in registers is described by Titzer in *Whose baseline

@@ -21,7 +21,7 @@
 use upshift_module::{FuncType, Module, ValType};
 use upshift_runtime::{TrapCode, offsets};
 use upshift_translate::{
-    CallList, FloatType, FrameLayout, FunctionShape, IntType, MemoryStyle, ModuleUnit, WorkSite,
+    CallList, FloatType, FrameLayout, FunctionShape, IntType, ModuleUnit, WorkSite,
 };
 
 use crate::asm::{Assembler, Constant, Flag, Gpr, Jump, Mem, Rm, Width, Xmm, op};
@@ -368,7 +368,7 @@ impl<'f> FastEmitter<'f> {
             offset: shape.start,
             frame_sizes: [0; 2],
             entry_check: None,
-            unsupported: unit.settings.memory == MemoryStyle::Checked,
+            unsupported: false,
         };
         emitter.begin_function();
         emitter
