@@ -280,7 +280,7 @@ impl ModuleCompiler for BaselineCompiler {
     ) -> Result<Compiled, CompileError> {
         let code = self.with_workspace(request, |workspace| {
             let finished = self.translate(workspace, request)?;
-            tell(&workspace.scratch.calls);
+            tell(workspace.scratch.calls.as_slice());
             let code = self.generate(workspace, request)?;
             self.install(code, finished, request)
         })?;

@@ -5,7 +5,6 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use upshift_runtime::{Builtin, TrapCode, offsets};
-use upshift_translate::DirectCall;
 
 use super::homes::Resident;
 use super::state::{BaselineEmitter, clif_type, result_offset};
@@ -24,10 +23,7 @@ impl BaselineEmitter<'_> {
     ) {
         let (code, callee) = match self.module.defined_function(function) {
             Some(defined) => {
-                self.scratch.calls.push(DirectCall {
-                    function: defined,
-                    branches_before: self.branches,
-                });
+                self.scratch.calls.add(defined);
                 let slots = self.fixed_field(offsets::VMCONTEXT_SLOTS);
                 // A slot changes when better code is there: its load is an ordinary one.
                 let code = self.load_at(I64, self.flags.own, slots, SLOT_SIZE * defined as i32);
@@ -48,17 +44,6 @@ impl BaselineEmitter<'_> {
             args,
             results,
         );
-    }
-
-    /// What was called on a way that ends here: errors, which are not what a program is about. Without a branch on
-    /// that way only the last call is one that does not return; those before it come to pass.
-    pub(super) fn forget_doomed_calls(&mut self) {
-        let branches = self.branches;
-        let doomed = |call: &DirectCall| call.branches_before == branches;
-        let last = self.scratch.calls.pop_if(|call| doomed(call));
-        if branches > 0 && last.is_some() {
-            while self.scratch.calls.pop_if(|call| doomed(call)).is_some() {}
-        }
     }
 
     pub(super) fn call_table(

@@ -86,7 +86,7 @@ impl Emitter for BaselineEmitter<'_> {
         then: (Block, &[Value]),
         otherwise: (Block, &[Value]),
     ) {
-        self.branches += 1;
+        self.scratch.calls.branch();
         let then = self.target(then.0, then.1);
         let otherwise = self.target(otherwise.0, otherwise.1);
         let condition = self.comparison_behind(condition).unwrap_or(condition);
@@ -103,7 +103,7 @@ impl Emitter for BaselineEmitter<'_> {
         default: Block,
         args: &[Vec<Value>],
     ) {
-        self.branches += 1;
+        self.scratch.calls.branch();
         let args_of = |i: usize| args.get(i).map_or(&[][..], Vec::as_slice);
         let calls: Vec<BlockCall> = targets
             .iter()
@@ -122,7 +122,7 @@ impl Emitter for BaselineEmitter<'_> {
 
     fn trap(&mut self, code: TrapCode) {
         if code == TrapCode::Unreachable {
-            self.forget_doomed_calls();
+            self.scratch.calls.forget_doomed();
         }
         self.cursor.ins().trap(user_trap(code));
     }

@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use upshift_module::{FuncType, Module, ValType};
 use upshift_runtime::{Builtin, offsets};
-use upshift_translate::{DirectCall, EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
+use upshift_translate::{CallList, EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
 
 use super::build::{osr_signature, signature};
 use super::homes::{Home, Resident};
@@ -71,8 +71,6 @@ pub(crate) struct BaselineEmitter<'f> {
     /// Cells for results of calls and of OSR entries.
     result_area: Option<StackSlot>,
     pub(super) options: EmitOptions,
-    /// The program's conditional branches so far.
-    pub(super) branches: u32,
     /// The last instruction that everything else comes after.
     prologue_end: Inst,
     /// The first source location.
@@ -101,7 +99,7 @@ pub(crate) struct Scratch {
     /// Where work is taken from the budget.
     pub(super) work_sites: Vec<Site>,
     /// The calls of defined functions so far.
-    pub(crate) calls: Vec<DirectCall>,
+    pub(crate) calls: CallList,
     pub(super) block_args: Vec<BlockArg>,
     pub(super) values: Vec<Value>,
 }
@@ -216,7 +214,6 @@ impl<'f> BaselineEmitter<'f> {
             osr_exit: None,
             result_area: None,
             options,
-            branches: 0,
             prologue_end,
             first_location: SourceLoc::default(),
         };
