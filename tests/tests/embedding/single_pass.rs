@@ -254,18 +254,41 @@ fn conversions_end_where_they_should() {
 fn what_one_pass_does_not_know_is_cranelifts() {
     let known = "(module (func (param i32) (result i32) (local.get 0)))";
     assert!(is_single_pass(known));
-    // Both arms begin with the same operand.
-    let unknown = "(module (func (param i32) (result i32)
-       (local.get 0) (if (param i32) (result i32) (local.get 0)
-         (then (i32.const 1) i32.add) (else (i32.const 2) i32.mul))))";
-    assert!(!is_single_pass(unknown));
-    let found = on_both(
-        r#"(module (func (export "f") (param i64) (result i64)
-             (local.get 0) (if (param i64) (result i64) (i64.eqz (local.get 0))
-               (then (i64.const 1) i64.add) (else (i64.const 2) i64.mul))))"#,
-        &[0, 21],
+    // A frame of more than 64 KiB.
+    let locals = "i64 ".repeat(9_000);
+    let unknown = format!(
+        "(module (func (export \"f\") (param i64) (result i64) (local {locals}) (local.get 0)))"
     );
-    assert_eq!(found[1], "f(21): Ok(()) [I64(42)]");
+    assert!(!is_single_pass(&unknown));
+    on_both(&unknown, &[21]);
+}
+
+#[test]
+fn both_arms_of_an_if_begin_with_the_same_operands() {
+    let text = r#"(module (func (export "f") (param i64) (result i64)
+         (i64.const 1000) (local.get 0)
+         (if (param i64) (result i64) (i64.eqz (local.get 0))
+           (then (i64.const 1) i64.add) (else (i64.const 2) i64.mul))
+         i64.sub)
+       (func $f (param v128 i64) (result v128 i64)
+         (i64x2.add (local.get 0) (i64x2.splat (local.get 1))) (i64.mul (local.get 1) (i64.const 3)))
+       (func (export "nested") (param i64) (result i64) (local v128)
+         (i64.const 7) (local.get 0) (v128.const i64x2 5 6) (i64.add (local.get 0) (i64.const 1))
+         (if (param i64 v128 i64) (result v128 i64) (i64.lt_s (local.get 0) (i64.const 10))
+           (then
+             (if (param v128 i64) (result v128 i64) (i64.lt_s (local.get 0) (i64.const 0))
+               (then (call $f) (call $f))
+               (else (local.set 0) (local.tee 1) (local.get 0) (call $f)
+                 (local.set 0) (local.get 1) (i64x2.sub) (local.get 0)))
+             (local.set 0) (local.set 1) (local.set 0 (i64.add (local.get 0)))
+             (local.get 1) (local.get 0))
+           (else (local.set 0) (local.set 1) (local.set 0 (i64.mul (local.get 0)))
+             (local.get 1) (local.get 0)))
+         (local.set 0) (local.set 1) (i64.add (local.get 0))
+         (i64x2.extract_lane 1 (local.get 1)) i64.xor))"#;
+    assert!(is_single_pass(text));
+    let found = on_both(text, &[0, -1, 21]);
+    assert_eq!(found[2], "f(21): Ok(()) [I64(958)]");
 }
 
 #[test]

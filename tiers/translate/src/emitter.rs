@@ -28,8 +28,11 @@ pub trait Emitter {
     fn begin_operator(&mut self, operands: usize) {
         let _ = operands;
     }
-    /// States that the topmost operands are used more than once: by both arms of an `if` that takes some.
-    fn share_operands(&mut self) {}
+    /// States that both arms of the `if` that follows begin with these operands, the topmost ones. The block of the
+    /// second arm is the second one that is created from now on.
+    fn share_operands(&mut self, operands: &[Self::Value]) {
+        let _ = operands;
+    }
 
     // Blocks.
 

@@ -6,13 +6,18 @@ use upshift_runtime::{Builtin, TrapCode, offsets};
 use upshift_translate::WorkSite;
 
 use super::state::{
-    Block, CONTEXT, Detour, DetourLink, FastEmitter, FloatCondition, JumpTable, Label, Link, Move,
-    Pending, Place, RESULTS, SCRATCH, Slot, Stub, home_behind, in_xmm,
+    Aside, Block, CONTEXT, Detour, DetourLink, FRAME_TOP, FastEmitter, FloatCondition, JumpTable,
+    Label, Link, Move, Pending, Place, RESULTS, SCRATCH, Slot, Stub, home_behind, in_xmm, width_of,
 };
 use crate::asm::{Flag, Gpr, Jump, Mem, Width, Xmm, digit, op};
 
 /// What a poll returns where no work is counted.
 const NOT_COUNTED: WorkSite = WorkSite(u32::MAX);
+
+/// Where an operand is that was set aside.
+fn aside(depth: u32) -> Mem {
+    Mem::new(Gpr::RBP, -(FRAME_TOP + depth).cast_signed())
+}
 
 impl FastEmitter<'_> {
     pub(super) fn new_block(&mut self, height: u32, params: &[ValType]) -> Label {
@@ -37,6 +42,9 @@ impl FastEmitter<'_> {
         let block = &mut self.s.blocks[label as usize];
         block.position = Some(self.s.asm.position());
         self.mark_offset();
+        if !self.gave_up() {
+            self.take_back(label);
+        }
         for i in params.0..params.1 {
             let ty = self.s.params[i as usize];
             values.push(height + i - params.0);
@@ -44,6 +52,55 @@ impl FastEmitter<'_> {
                 self.push(ty, Place::Home);
             }
         }
+    }
+
+    /// Sets operands aside for the second arm of an `if`, whose first arm has their homes overwritten.
+    pub(super) fn set_aside(&mut self, operands: &[Slot]) {
+        let block = self.s.blocks.len() as Label + 1;
+        for &operand in operands {
+            let ty = self.type_of(operand);
+            let size = ty.cell_size();
+            let end = self.s.asides.last().map_or(0, |last| last.depth);
+            let depth = (end + size).next_multiple_of(size);
+            self.aside = self.aside.max(depth);
+            let to = aside(depth);
+            match self.place_of(operand) {
+                Place::Home => {
+                    let from = self.home(operand);
+                    self.copy_cell(ty, from, to);
+                }
+                place => self.store_operand(ty, place, to),
+            }
+            self.s.asides.push(Aside { block, ty, depth });
+        }
+    }
+
+    /// Gives the second arm of an `if` the operands that were set aside for it.
+    fn take_back(&mut self, block: Label) {
+        let is_for_it = |aside: &&Aside| aside.block == block;
+        let count = self.s.asides.iter().rev().take_while(is_for_it).count();
+        if count == 0 {
+            return;
+        }
+        let first = self.s.asides.len() - count;
+        let height = self.s.blocks[block as usize].height;
+        self.drop_from(height - count as u32);
+        for i in first..self.s.asides.len() {
+            let Aside { ty, depth, .. } = self.s.asides[i];
+            let from = aside(depth);
+            let place = if in_xmm(ty) {
+                let register = self.free_xmm();
+                self.load_xmm(ty, register, from);
+                Place::Xmm(register)
+            } else {
+                let register = self.free_gpr();
+                self.s.asm.load(width_of(ty), register, from);
+                Place::Gpr(register)
+            };
+            self.push(ty, place);
+            self.unlock();
+        }
+        self.s.asides.truncate(first);
     }
 
     /// Emits the jumps that end a block, where `next` follows. Whether that comes from nowhere else, so that registers

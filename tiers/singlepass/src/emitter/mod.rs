@@ -56,8 +56,8 @@ impl Emitter for FastEmitter<'_> {
         self.act_unless_gave_up(|this| this.begin_operator(operands as u32));
     }
 
-    fn share_operands(&mut self) {
-        self.give_up();
+    fn share_operands(&mut self, operands: &[Slot]) {
+        self.act_unless_gave_up(|this| this.set_aside(operands));
     }
 
     fn create_block(&mut self, height: usize, params: &[ValType]) -> Label {

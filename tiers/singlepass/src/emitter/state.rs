@@ -12,7 +12,7 @@
 //! rbp - 8    the caller's rbx: the context is in rbx
 //! rbp - 16   the caller's r14: the base of memory 0 is in r14
 //! rbp - 24   where more than one result goes
-//!            ...
+//!            operands that the second arm of an `if` begins with, too
 //! rsp        cells: locals, operands (as FrameLayout has them)
 //! ```
 //!
@@ -54,8 +54,8 @@ const SAVED_CONTEXT: i32 = -8;
 const SAVED_MEMORY: i32 = -16;
 /// Where the pointer to results is, from rbp.
 pub(super) const RESULTS: i32 = -24;
-/// Bytes between rbp and the cells.
-const FRAME_TOP: u32 = 32;
+/// Bytes between rbp and the operands that are set aside.
+pub(super) const FRAME_TOP: u32 = 32;
 /// Frames larger than this are left to the other half of the tier, which touches each of their pages.
 const MAX_FRAME: u32 = 64 << 10;
 
@@ -204,6 +204,16 @@ pub(super) enum Link {
     },
 }
 
+/// An operand that is set aside for the second arm of an `if`.
+#[derive(Clone, Copy)]
+pub(super) struct Aside {
+    /// Where the second arm begins.
+    pub block: Label,
+    pub ty: ValType,
+    /// How far below [`FRAME_TOP`] it is.
+    pub depth: u32,
+}
+
 /// A copy from one operand's home to another's, in bytes from the first cell.
 #[derive(Clone, Copy)]
 pub(super) struct Move {
@@ -278,6 +288,7 @@ pub(crate) struct Scratch {
     pub(super) links: Vec<Link>,
     pub(super) detours: Vec<Detour>,
     pub(super) moves: Vec<Move>,
+    pub(super) asides: Vec<Aside>,
     pub(super) stubs: Vec<Stub>,
     pub(super) tables: Vec<JumpTable>,
     /// Where each site's amount of work is in the code.
@@ -301,6 +312,7 @@ impl Scratch {
         self.links.clear();
         self.detours.clear();
         self.moves.clear();
+        self.asides.clear();
         self.stubs.clear();
         self.tables.clear();
         self.sites.clear();
@@ -329,6 +341,8 @@ pub(crate) struct FastEmitter<'f> {
     cells: u32,
     /// Operands below this height are at home, and nowhere else.
     settled: u32,
+    /// Bytes of what is set aside at most.
+    pub(super) aside: u32,
     /// How much lower rsp is than between operators.
     pub(super) lowered: u32,
     pub(super) pending: Pending,
@@ -363,6 +377,7 @@ impl<'f> FastEmitter<'f> {
             cells: layout.operands_offset(),
             settled: 0,
             layout,
+            aside: 0,
             lowered: 0,
             pending: Pending::None,
             offset: shape.start,
@@ -517,7 +532,7 @@ impl<'f> FastEmitter<'f> {
     }
 
     fn frame_size(&self) -> u32 {
-        FRAME_TOP + self.cells.next_multiple_of(16)
+        FRAME_TOP + self.aside.next_multiple_of(16) + self.cells.next_multiple_of(16)
     }
 
     /// Writes the frame's size to where it is needed, now that it is known.

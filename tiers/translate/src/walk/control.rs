@@ -325,7 +325,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         let condition = self.pop()?;
         let height = self.top(params.len())?;
         if !params.is_empty() {
-            self.emitter.share_operands();
+            self.emitter.share_operands(&self.values[height..]);
         }
         let then = self.emitter.create_block(self.values.len(), &[]);
         let otherwise = self.emitter.create_block(self.values.len(), &[]);
