@@ -199,10 +199,11 @@ impl FastEmitter<'_> {
             None => {
                 let result = self.own_xmm(a);
                 let count = self.gpr(b);
+                let more = [self.free_xmm(), self.free_xmm()];
                 let asm = &mut self.s.asm;
                 asm.mov(Width::W32, SCRATCH, count);
                 asm.int_imm(Width::W32, digit::AND, SCRATCH, mask.cast_signed());
-                self.shift_by_scratch(shape, op, result);
+                self.shift_by_scratch(shape, op, result, more);
                 result
             }
         };
@@ -258,16 +259,21 @@ impl FastEmitter<'_> {
         asm.vector(op::PUNPCKL, register, register);
     }
 
-    /// Shifts by what is in the scratch register.
-    fn shift_by_scratch(&mut self, shape: Shape, op: LaneShift, result: Xmm) {
-        let count = self.free_xmm();
+    /// Shifts by what is in the scratch register, with two more registers.
+    fn shift_by_scratch(
+        &mut self,
+        shape: Shape,
+        op: LaneShift,
+        result: Xmm,
+        [count, ones]: [Xmm; 2],
+    ) {
         let opcode = match op {
             LaneShift::Shl => op::PSLL,
             LaneShift::ShrS => op::PSRA,
             LaneShift::ShrU => op::PSRL,
         };
         if shape == Shape::I8x16 {
-            self.shift_bytes_by_scratch(op, opcode + 1, result, count);
+            self.shift_bytes_by_scratch(op, opcode + 1, result, [count, ones]);
             return;
         }
         let asm = &mut self.s.asm;
@@ -285,7 +291,13 @@ impl FastEmitter<'_> {
         }
     }
 
-    fn shift_bytes_by_scratch(&mut self, op: LaneShift, opcode: u32, result: Xmm, count: Xmm) {
+    fn shift_bytes_by_scratch(
+        &mut self,
+        op: LaneShift,
+        opcode: u32,
+        result: Xmm,
+        [count, ones]: [Xmm; 2],
+    ) {
         if op == LaneShift::ShrS {
             self.unpack_to_upper_halves(result);
             let asm = &mut self.s.asm;
@@ -297,7 +309,6 @@ impl FastEmitter<'_> {
             return;
         }
         // As many ones as a byte keeps bits, in each byte.
-        let ones = self.free_xmm();
         let asm = &mut self.s.asm;
         asm.mixed(0x66, Width::W32, op::MOVD, count.0, SCRATCH);
         asm.int_imm(Width::W32, digit::ADD, SCRATCH, 8);
