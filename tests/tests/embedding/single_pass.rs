@@ -378,6 +378,101 @@ fn functions_with_vectors_take_one_pass() {
     }
 }
 
+#[test]
+fn comparisons_that_lose_their_registers_leave_scratch_registers_alone() {
+    // More comparisons that nobody has asked for yet than there are registers, of either kind.
+    let floats: String = (0..20)
+        .map(|i| {
+            format!(
+                "(f64.lt (f64.add (f64.convert_i64_s (local.get 0)) (f64.const {i})) (f64.const 3))\n"
+            )
+        })
+        .collect();
+    let integers: String = (0..12)
+        .map(|i| format!("(i64.lt_s (i64.rotl (local.get 0) (i64.const {i})) (i64.const 3))\n"))
+        .collect();
+    let mut text = String::from(
+        "(module (memory 1) (memory 1) (table $t 10 funcref) (import_global)
+         (func $sum (param v128) (result i64)
+           (i64.xor (i64x2.extract_lane 0 (local.get 0)) (i64x2.extract_lane 1 (local.get 0))))\n",
+    )
+    .replace("(import_global)", "(global $g (mut i64) (i64.const 7))");
+    for (i, operation) in [
+        "(call $sum (i8x16.shl (i64x2.splat (local.get 0)) (i32.wrap_i64 (local.get 0))))",
+        "(call $sum (i8x16.shr_s (i64x2.splat (local.get 0)) (i32.wrap_i64 (local.get 0))))",
+        "(call $sum (i64x2.shr_s (i64x2.splat (local.get 0)) (i32.wrap_i64 (local.get 0))))",
+        "(call $sum (i8x16.popcnt (i64x2.splat (local.get 0))))",
+        "(call $sum (f64x2.max (i64x2.splat (local.get 0)) (v128.const i64x2 1 2)))",
+        "(i64.load 1 offset=16 (i32.and (i32.wrap_i64 (local.get 0)) (i32.const 255)))",
+        "(call $sum (v128.load8_splat 1 (i32.and (i32.wrap_i64 (local.get 0)) (i32.const 255))))",
+        "(global.get $g)",
+        "(i64.extend_i32_u (ref.is_null (table.get $t (i32.and (i32.wrap_i64 (local.get 0)) (i32.const 7)))))",
+        "(i64.extend_i32_u (i64x2.bitmask (i64x2.splat (local.get 0))))",
+        "(i64.trunc_sat_f64_u (f64.convert_i64_u (local.get 0)))",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (kind, pending, count) in [("floats", &floats, 20), ("integers", &integers, 12)] {
+            let fold = "i32.add ".repeat(count - 1);
+            text += &format!(
+                "(func (export \"{i} {kind}\") (param i64) (result i64) (local i64)
+                   {pending} (local.set 1 {operation}) {fold}
+                   i64.extend_i32_u (local.get 1) i64.add)\n"
+            );
+        }
+    }
+    text += "(data (memory 1) (i32.const 0) \"abcdefghijklmnopqrstuvwxyz\"))";
+    on_both(&text, &NUMBERS);
+}
+
+#[test]
+fn bounds_are_checked_where_memories_are_not_reserved() {
+    let text = r#"(module (memory 1)
+      (func (export "narrow") (param i64) (result i64)
+        (i64.load8_u (i32.wrap_i64 (local.get 0))))
+      (func (export "wide") (param i64) (result i64)
+        (i64x2.extract_lane 0 (v128.load offset=100 (i32.wrap_i64 (local.get 0)))))
+      (func (export "far") (param i64) (result i64)
+        (i64.store offset=0xffffffff (i32.wrap_i64 (local.get 0)) (local.get 0)) (i64.const 0))
+      (func (export "constant") (param i64) (result i64)
+        (i32.store16 (i32.const 65534) (i32.const 7)) (i64.load32_u (i32.const 65533))))"#;
+    let mut config = Config::new();
+    let engine = Engine::new(config.bounds_checks(true).tier(TierMode::Baseline)).unwrap();
+    let module = Module::new(&engine, text).unwrap();
+    let code = module.emit(
+        0,
+        FunctionTier::Baseline,
+        EntryPoint::Function,
+        CodeForm::Assembly,
+    );
+    assert!(code.unwrap().trim_start().starts_with("0:"));
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    for (name, argument, is_inside) in [
+        ("narrow", 65535, true),
+        ("narrow", 65536, false),
+        ("narrow", -1, false),
+        ("wide", 65536 - 116, true),
+        ("wide", 65536 - 115, false),
+        ("far", 0, false),
+        ("far", 1, false),
+        ("constant", 0, false),
+    ] {
+        let f = instance
+            .get_typed_func::<i64, i64>(&mut store, name)
+            .unwrap();
+        let ended = f.call(&mut store, argument);
+        let code = ended.map_err(|error| error.as_trap().map(upshift::Trap::code));
+        let expected = if is_inside {
+            Ok(0)
+        } else {
+            Err(Some(TrapCode::MemoryOutOfBounds))
+        };
+        assert_eq!(code, expected, "{name} {argument}");
+    }
+}
+
 /// Shuffles of every kind that has an instruction of its own, and some that have none.
 #[test]
 fn shuffles_take_the_lanes_they_name() {
