@@ -165,7 +165,7 @@ fn load(engine: &Engine, file: &Path) -> Result<(Module, Phases)> {
 }
 
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).map_err(|error| CliError::Read {
+    upshift::read_file(file).map_err(|error| CliError::Read {
         file: file.to_owned(),
         error,
     })

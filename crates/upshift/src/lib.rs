@@ -47,6 +47,7 @@ mod engine;
 mod error;
 mod extern_;
 mod externref;
+mod file;
 mod func;
 mod global;
 mod instance;
@@ -66,6 +67,8 @@ pub use engine::Engine;
 pub use error::{Error, ErrorKind, HostError, LinkError, LinkProblem, ResourceError, Result};
 pub use extern_::{Export, Extern};
 pub use externref::ExternRef;
+#[doc(hidden)]
+pub use file::read_file;
 pub use func::{Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use global::Global;
 pub use instance::Instance;

@@ -70,7 +70,7 @@ impl Module {
     /// When the file can't be read, or as for [`new`](Self::new).
     pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| {
+        let bytes = crate::file::read_file(path).map_err(|source| {
             Error::from_kind(ErrorKind::File {
                 path: path.to_owned(),
                 source,
