@@ -5,8 +5,8 @@
 //! have left to call. Nobody waits for an entry of it. A first call that comes before an entry's turn compiles by
 //! itself, and the entry is nothing to do then.
 //!
-//! These are not the threads of `pool`: a compile here takes a third of a millisecond and is needed at once, one
-//! there takes a thousand times as long and can wait.
+//! These are not the threads of `pool`: a compile here takes a twentieth of a millisecond and is needed at once,
+//! one there takes a thousand times as long and can wait.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -134,10 +134,11 @@ pub(crate) struct Task {
 }
 
 impl Ahead {
-    /// As the profile says, on a machine with so many processors. No thread is started yet.
-    pub fn new(profile: &BaselineProfile, processors: usize) -> Arc<Self> {
-        // On a single processor all of them would take the guest's time.
-        let default = u32::from(processors > 1);
+    /// As the profile says, on a machine with so many processors that nobody else has a use for. No thread is started
+    /// yet.
+    pub fn new(profile: &BaselineProfile, spare_processors: usize) -> Arc<Self> {
+        // Without any, they would take the guest's time, or that of what LLVM compiles.
+        let default = u32::from(spare_processors > 0);
         let threads = profile.ahead_threads.unwrap_or(default);
         Arc::new(Self {
             state: Mutex::default(),

@@ -103,12 +103,14 @@ impl Tiering {
             // What is compiled is to be the same each time; or, all of it ahead already.
             baseline_profile.ahead_threads = Some(0);
         }
+        // The program has one, and LLVM's workers another.
+        let spare = pool::processors().saturating_sub(1 + usize::from(mode == TierMode::Auto));
         // Who waits for everything has all processors at work already.
         let relief_after = policy
             .relief_after()
             .filter(|_| mode != TierMode::Optimizing);
         let engine = EngineState {
-            ahead: Ahead::new(&baseline_profile, pool::processors()),
+            ahead: Ahead::new(&baseline_profile, spare),
             optimizing: optimizing.filter(|_| mode != TierMode::Baseline),
             mode,
             pool: Pool::new(policy.workers(), relief_after, options.profile.workers.nice),

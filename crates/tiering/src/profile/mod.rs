@@ -71,7 +71,7 @@ pub struct BaselineProfile {
     /// there.
     pub grant_while_compiling_in_operators: u32,
     /// How many threads compile functions that are about to be called, 0 for none; when not given, one if there is
-    /// more than one processor, while it gets to run.
+    /// a processor besides those for the program and for LLVM, while it gets to run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ahead_threads: Option<u32>,
     /// How many functions are compiled at their first calls before that begins.
@@ -306,8 +306,8 @@ impl Default for BaselineProfile {
             largest_grant_in_operators: 1 << 24,
             grant_while_compiling_in_operators: 1 << 20,
             ahead_threads: None,
-            ahead_after_functions: 64,
-            ahead_max_branches: 64,
+            ahead_after_functions: 256,
+            ahead_max_branches: 8,
         }
     }
 }
