@@ -13,7 +13,7 @@ pub struct Mode {
     pub set: fn(&mut Config) -> &mut Config,
 }
 
-/// All modes; without LLVM, those of the baseline.
+/// All modes; without LLVM, those of the baseline and the middle tier.
 pub const MODES: &[Mode] = &[
     Mode {
         name: "baseline",
@@ -44,6 +44,13 @@ pub const MODES: &[Mode] = &[
             config.bounds_checks(true).count_work(false)
         },
     },
+    // The middle tier is what everything moves up to, and every loop is entered in the middle.
+    #[cfg(not(feature = "llvm"))]
+    Mode {
+        name: "middle",
+        optimizes: false,
+        set: |config| through_the_middle(config).force_osr(true),
+    },
     // LLVM's modes run the pipeline that users get, `default<O3>`: over functions as small as these it takes hardly
     // longer than `default<O1>`.
     #[cfg(feature = "llvm")]
@@ -71,14 +78,25 @@ pub const MODES: &[Mode] = &[
         optimizes: true,
         set: moving_up,
     },
-    // Every loop is entered in the middle.
+    // Calls move to the middle tier at once; every loop is entered in the middle, from the baseline in the middle tier
+    // and from there in LLVM.
     #[cfg(feature = "llvm")]
     Mode {
         name: "auto-osr",
         optimizes: true,
-        set: |config| moving_up(config).force_osr(true),
+        set: |config| through_the_middle(config).force_osr(true),
     },
 ];
+
+/// Calls and loops move to the middle tier at once.
+fn through_the_middle(config: &mut Config) -> &mut Config {
+    let mut profile = TieringProfile::default();
+    profile.middle.threshold_in_operators = Some(1);
+    config
+        .tier(TierMode::Auto)
+        .synchronous_tiering(true)
+        .profile(profile)
+}
 
 #[cfg(feature = "llvm")]
 fn optimizing(config: &mut Config) -> &mut Config {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use upshift::{AheadTotals, FunctionStats, Module, Sampler, Samples, TierStats, TierTotals};
 
 use crate::exports::printable;
-use crate::timeline::FIRST_TIER;
+use crate::timeline::{FIRST_TIER, MIDDLE_TIER};
 
 /// How often the thread that runs the program is looked at, in CPU time.
 const PERIOD: Duration = Duration::from_millis(1);
@@ -72,8 +72,8 @@ fn write_totals(stats: &TierStats, out: &mut dyn Write) -> io::Result<()> {
     let functions = &stats.functions;
     writeln!(
         out,
-        "functions    {} in llvm, {} in the baseline, {} not compiled",
-        functions.optimizing, functions.baseline, functions.not_compiled
+        "functions    {} in llvm, {} in the middle tier, {} in the baseline, {} not compiled",
+        functions.optimizing, functions.middle, functions.baseline, functions.not_compiled
     )?;
     if stats.ahead.compiled > 0 {
         let AheadTotals {
@@ -89,14 +89,19 @@ fn write_totals(stats: &TierStats, out: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(calls) = stats.calls {
         let calls = grouped(calls);
-        writeln!(out, "calls        {calls} counted in the baseline")?;
+        writeln!(out, "calls        {calls} counted before llvm")?;
     }
     writeln!(
         out,
-        "work         {} operators counted in the baseline",
+        "work         {} operators counted before llvm",
         grouped(stats.work)
     )?;
-    for (name, totals) in [(FIRST_TIER, &stats.baseline), ("llvm", &stats.optimizing)] {
+    let tiers = [
+        (FIRST_TIER, &stats.baseline),
+        (MIDDLE_TIER, &stats.middle),
+        ("llvm", &stats.optimizing),
+    ];
+    for (name, totals) in tiers {
         let TierTotals {
             compiled,
             failed,
@@ -135,8 +140,10 @@ fn write_shares(samples: &Samples, out: &mut dyn Write) -> io::Result<()> {
     };
     writeln!(
         out,
-        "time         {} in llvm, {} in the baseline, {} in host and runtime ({total} samples)",
+        "time         {} in llvm, {} in the middle tier, {} in the baseline, {} in host and runtime \
+         ({total} samples)",
         of("llvm"),
+        of(MIDDLE_TIER),
         of(FIRST_TIER),
         percent(samples.elsewhere, total)
     )
@@ -160,8 +167,8 @@ fn write_functions(module: &Module, samples: &Samples, out: &mut dyn Write) -> i
     }
     writeln!(
         out,
-        "\n{:>8} {:>8} {:>16} {:>18} {:>14}  function",
-        "llvm", "baseline", "baseline calls", "baseline operators", "llvm compile"
+        "\n{:>8} {:>8} {:>8} {:>16} {:>18} {:>14}  function",
+        "llvm", "middle", "baseline", "counted calls", "counted operators", "llvm compile"
     )?;
     for stats in functions.iter().take(LISTED) {
         let function = stats.function;
@@ -169,8 +176,9 @@ fn write_functions(module: &Module, samples: &Samples, out: &mut dyn Write) -> i
         let name = name.map_or_else(String::new, |name| format!(" ({})", printable(name)));
         writeln!(
             out,
-            "{:>8} {:>8} {:>16} {:>18} {:>14}  function {function}{name}",
+            "{:>8} {:>8} {:>8} {:>16} {:>18} {:>14}  function {function}{name}",
             percent(seen(function, Some("llvm")), total),
+            percent(seen(function, Some(MIDDLE_TIER)), total),
             percent(seen(function, Some(FIRST_TIER)), total),
             stats.calls.map_or_else(String::new, grouped),
             grouped(stats.work),
@@ -178,7 +186,7 @@ fn write_functions(module: &Module, samples: &Samples, out: &mut dyn Write) -> i
         )?;
     }
     if let Some(more @ 1..) = functions.len().checked_sub(LISTED) {
-        writeln!(out, "{:>70}… and {more} more that ran", "")?;
+        writeln!(out, "{:>79}… and {more} more that ran", "")?;
     }
     Ok(())
 }

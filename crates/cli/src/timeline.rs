@@ -18,6 +18,8 @@ pub enum TierLog {
 
 /// The name of the tier that everything starts in.
 pub(crate) const FIRST_TIER: &str = "baseline";
+/// The name of the tier that is between that and LLVM.
+pub(crate) const MIDDLE_TIER: &str = "middle";
 
 impl TierLog {
     /// What was asked for, if anything: asked for twice, it is everything.

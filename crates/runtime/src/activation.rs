@@ -295,6 +295,23 @@ pub(crate) unsafe extern "C" fn budget_at_loop(
     }
 }
 
+/// The builtin `budget_at_middle_loop`.
+pub(crate) unsafe extern "C" fn budget_at_middle_loop(
+    vmctx: *mut VMContext,
+    function: u32,
+    loop_number: u32,
+    _cells: *mut u8,
+    result: *mut *const u8,
+) {
+    // SAFETY: called by the builtin's stub only, with the context of a live instance and a cell of the
+    // frame that calls.
+    unsafe {
+        let (hooks, budget) = used_up(vmctx, function);
+        let entry = hooks.budget_at_middle_loop(function, loop_number, budget);
+        *result = entry.unwrap_or(ptr::null());
+    }
+}
+
 /// Whom to ask about a budget that is used up, and the budget. The function's calls have been sampled.
 ///
 /// # Safety

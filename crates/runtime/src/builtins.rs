@@ -86,6 +86,9 @@ builtins! {
     /// The budget ran out at a loop header: defined function, loop number within it, frame cells.
     /// The result is an OSR entry to move into (`OsrEntry`), or null to go on.
     BudgetAtLoop budget_at_loop(I32, I32, Pointer) -> Pointer;
+    /// The same for code of the middle tier, whose values stay in registers meanwhile: a call that changes no
+    /// register. The fourth parameter is where to put the result.
+    BudgetAtMiddleLoop budget_at_middle_loop(I32, I32, Pointer, Pointer);
     /// Ends the activation with a trap: trap code. Does not return.
     Trap trap(I32);
 }

@@ -38,4 +38,14 @@ pub trait TierHooks: Send + Sync {
         loop_number: u32,
         budget: &mut i32,
     ) -> Option<*const u8>;
+
+    /// The same in the middle tier's code, which does not move to another place in itself.
+    fn budget_at_middle_loop(
+        &self,
+        function: u32,
+        loop_number: u32,
+        budget: &mut i32,
+    ) -> Option<*const u8> {
+        self.budget_at_loop(function, loop_number, budget)
+    }
 }

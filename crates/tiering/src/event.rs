@@ -35,8 +35,10 @@ pub struct TierEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TierEventKind {
-    /// It is to be compiled by the optimizing tier.
+    /// It is to be compiled again.
     Queued {
+        /// The name of the tier that is to do it.
+        tier: &'static str,
         /// Where it will be entered.
         entry: EntryPoint,
         /// Why.
@@ -110,11 +112,16 @@ impl fmt::Display for TierEventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queued {
+                tier,
                 entry,
                 reason,
                 work,
             } => {
-                write!(f, "queued{}, {reason}, after {work} operators", At(*entry))
+                write!(
+                    f,
+                    "queued{}, {tier}, {reason}, after {work} operators",
+                    At(*entry)
+                )
             }
             Self::Compiled {
                 tier,
@@ -181,7 +188,7 @@ const TARGET: &str = "upshift::tier";
 /// How much of the log somebody must want to see an event there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loudness {
-    /// What the optimizing tier does, and failures: level `debug`.
+    /// What the tiers above the baseline do, and failures: level `debug`.
     Notable,
     /// First compiles, of which there may be thousands: level `trace`.
     Common,
@@ -239,6 +246,7 @@ mod tests {
         let expected = "   12.345 ms  function 3 (sum): compiled at loop 2, llvm, 1.500 ms, 96 bytes, with 4 7";
         assert_eq!(compiled.to_string(), expected);
         let queued = event(TierEventKind::Queued {
+            tier: "llvm",
             entry: EntryPoint::Function,
             reason: QueueReason::Call,
             work: 10,
@@ -246,7 +254,7 @@ mod tests {
         assert!(
             queued
                 .to_string()
-                .ends_with(": queued, called, after 10 operators")
+                .ends_with(": queued, llvm, called, after 10 operators")
         );
     }
 

@@ -1,4 +1,4 @@
-//! What is compiled by the optimizing tier in one go: what a worker does with it, and how whoever waits for it
+//! What is compiled by a tier above the baseline in one go: what a worker does with it, and how whoever waits for it
 //! learns that it is over, however it ends.
 
 use std::any::Any;
@@ -15,6 +15,7 @@ use upshift_translate::{
 use crate::ModuleTiering;
 use crate::chaos::Mishap;
 use crate::pool::{Key, Pool};
+use crate::rung::Rung;
 
 /// Compiles that were asked for, to be done in one go: one, most of the time.
 pub(crate) struct Job {
@@ -22,6 +23,8 @@ pub(crate) struct Job {
     pub module: Weak<ModuleTiering>,
     /// The module's number in the engine.
     pub module_id: u64,
+    /// Which tier compiles it.
+    pub rung: Rung,
     /// Compiles it; keeps alive what that needs of the module, and nothing else of it.
     pub compiler: Arc<dyn ModuleCompiler>,
     /// What to compile: something, and if it is more than one thing, all of them functions.
@@ -61,7 +64,7 @@ impl Job {
         let mut mishap = Mishap::default();
         let mut claimed = Vec::with_capacity(self.requests.len());
         for &request in &self.requests {
-            if let Some(drawn) = module.begin(request) {
+            if let Some(drawn) = module.begin(self.rung, request) {
                 mishap = drawn;
                 claimed.push(request);
             }
@@ -126,7 +129,7 @@ impl Job {
             if self.requests.len() > 1 && outcomes.iter().all(is_broken) {
                 module.request_singly(&self.requests, &self.ticket);
             } else {
-                module.finish_all(&self.requests, outcomes, time);
+                module.finish_all(self.rung, &self.requests, outcomes, time);
             }
         }
         self.ticket.hand_in();
@@ -159,7 +162,7 @@ impl Drop for Job {
             && let Some(module) = self.module.upgrade()
         {
             for &request in &self.requests {
-                module.withdraw(request);
+                module.withdraw(self.rung, request);
             }
         }
     }

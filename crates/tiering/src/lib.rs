@@ -22,6 +22,7 @@ mod policy;
 mod pool;
 mod profile;
 mod progress;
+mod rung;
 mod stats;
 
 pub use chaos::Chaos;
@@ -29,8 +30,8 @@ pub use event::{EventSink, QueueReason, TierEvent, TierEventKind};
 pub use module::ModuleTiering;
 pub use options::{BaselineCompiler, TierMode, TieringError, TieringOptions};
 pub use profile::{
-    BaselineProfile, BuiltInProfile, InliningProfile, OptimizerProfile, ProfileError,
-    SpeculationProfile, TierUpProfile, TieringProfile, WorkersProfile,
+    BaselineProfile, BuiltInProfile, InliningProfile, MiddleProfile, OptimizerProfile,
+    ProfileError, SpeculationProfile, TierUpProfile, TieringProfile, WorkersProfile,
 };
 pub use stats::{
     AheadTotals, CallSiteStats, FunctionStats, FunctionTier, FunctionsByTier, TierStats, TierTotals,
@@ -48,6 +49,17 @@ use upshift_translate::{CallProfile, CodegenSettings, ModuleUnit, Tier};
 use ahead::Ahead;
 use policy::Policy;
 use pool::Pool;
+use rung::{PerRung, Rung};
+
+/// The tiers that there are.
+pub struct Tiers {
+    /// What every function starts in.
+    pub baseline: Arc<dyn Tier>,
+    /// What hot functions move to soon. Its code counts work like the baseline's.
+    pub middle: Option<Arc<dyn Tier>>,
+    /// What hot functions move to in the end.
+    pub optimizing: Option<Arc<dyn Tier>>,
+}
 
 /// The tiers of an engine and the rules by which functions move through them.
 ///
@@ -64,14 +76,15 @@ pub struct Tiering {
 
 /// What the modules of an engine share.
 struct EngineState {
-    /// What hot functions move to. There is one in all modes but [`TierMode::Baseline`].
-    optimizing: Option<Arc<dyn Tier>>,
+    /// What hot functions move to. There is something in all modes but [`TierMode::Baseline`].
+    better: PerRung<Option<Arc<dyn Tier>>>,
     /// In which tiers functions run, an optimizing tier being there if it says so.
     mode: TierMode,
     options: TieringOptions,
     policy: Policy,
-    /// The background threads.
-    pool: Arc<Pool>,
+    /// The background threads of each tier above the baseline. The middle tier has one of its own: what takes a
+    /// millisecond need not wait for what takes a hundred.
+    pool: PerRung<Arc<Pool>>,
     /// Those that compile in the baseline what is about to be called.
     ahead: Arc<Ahead>,
     /// When the engine was made.
@@ -79,20 +92,22 @@ struct EngineState {
 }
 
 impl Tiering {
-    /// Tiering from a first tier, perhaps a second, and the rules.
+    /// Tiering from tiers and the rules.
     ///
     /// # Errors
     /// When everything is to run in an optimizing tier and there is none, or a number of the profile is out
     /// of its range.
-    pub fn new(
-        baseline: Arc<dyn Tier>,
-        optimizing: Option<Arc<dyn Tier>>,
-        mut options: TieringOptions,
-    ) -> Result<Self, TieringError> {
+    pub fn new(tiers: Tiers, mut options: TieringOptions) -> Result<Self, TieringError> {
         options.profile.validate()?;
+        let Tiers {
+            baseline,
+            middle,
+            optimizing,
+        } = tiers;
+        let middle = middle.filter(|_| options.profile.middle.enabled);
         let mode = match (options.profile.mode, &optimizing) {
             (TierMode::Optimizing, None) => return Err(TieringError::NoOptimizingTier),
-            (TierMode::Auto, None) => TierMode::Baseline,
+            (TierMode::Auto, None) if middle.is_none() => TierMode::Baseline,
             (mode, _) => mode,
         };
         // With everything compiled ahead there is no frame that could move.
@@ -109,11 +124,18 @@ impl Tiering {
         let relief_after = policy
             .relief_after()
             .filter(|_| mode != TierMode::Optimizing);
+        let nice = options.profile.workers.nice;
         let engine = EngineState {
             ahead: Ahead::new(&baseline_profile, spare),
-            optimizing: optimizing.filter(|_| mode != TierMode::Baseline),
+            better: PerRung {
+                middle: middle.filter(|_| mode == TierMode::Auto),
+                optimizing: optimizing.filter(|_| mode != TierMode::Baseline),
+            },
             mode,
-            pool: Pool::new(policy.workers(), relief_after, options.profile.workers.nice),
+            pool: PerRung {
+                middle: Pool::new(1, None, nice),
+                optimizing: Pool::new(policy.workers(), relief_after, nice),
+            },
             policy,
             options,
             start: Instant::now(),
@@ -125,7 +147,7 @@ impl Tiering {
         })
     }
 
-    /// Which tiers functions run in: [`TierMode::Auto`] without an optimizing tier has become
+    /// Which tiers functions run in: [`TierMode::Auto`] without a tier to move to has become
     /// [`TierMode::Baseline`].
     #[must_use]
     pub fn mode(&self) -> TierMode {
@@ -171,7 +193,9 @@ impl Tiering {
 
 impl Drop for Tiering {
     fn drop(&mut self) {
-        self.engine.pool.close();
+        for rung in Rung::ALL {
+            self.engine.pool[rung].close();
+        }
         self.engine.ahead.close();
     }
 }

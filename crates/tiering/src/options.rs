@@ -10,8 +10,8 @@ use crate::{Chaos, EventSink, ProfileError, TieringProfile};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TierMode {
-    /// In the baseline first; what turns out hot moves to the optimizing tier while it runs. Without an
-    /// optimizing tier the same as `Baseline`.
+    /// In the baseline first; what turns out hot moves to the middle tier and to the optimizing tier while it
+    /// runs, as far as there are such. Without any the same as `Baseline`.
     #[default]
     Auto,
     /// In the baseline only.
@@ -42,8 +42,9 @@ pub struct TieringOptions {
     /// For tests: whoever asks for better code waits until it is there, and work counts to the operator.
     pub synchronous: bool,
     /// For tests: every loop header that is reached asks for an entry there, in [`TierMode::Auto`] of the
-    /// optimizing tier, in [`TierMode::Baseline`] of the baseline itself. Functions are then not compiled by
-    /// the optimizing tier, so that every loop stays in reach.
+    /// next tier, in [`TierMode::Baseline`] of the baseline itself. Functions are then not compiled by
+    /// the optimizing tier, so that every loop stays in reach: those of the baseline move to the middle tier, and
+    /// those of the middle tier to the optimizing tier.
     pub force_osr: bool,
     /// For tests: lets compiles go wrong.
     pub chaos: Option<Chaos>,

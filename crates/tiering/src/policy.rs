@@ -8,12 +8,14 @@
 
 use std::time::Duration;
 
-use crate::{TierUpProfile, TieringProfile};
+use crate::rung::Rung;
+use crate::{MiddleProfile, TierUpProfile, TieringProfile};
 
 /// The rules of an engine.
 #[derive(Debug)]
 pub(crate) struct Policy {
     tier_up: TierUpProfile,
+    middle: MiddleProfile,
     smallest_grant: i32,
     largest_grant: i32,
     grant_while_compiling: i32,
@@ -35,6 +37,7 @@ impl Policy {
         );
         Self {
             tier_up: profile.tier_up.clone(),
+            middle: profile.middle.clone(),
             smallest_grant: grant(profile.baseline.smallest_grant_in_operators),
             largest_grant: grant(profile.baseline.largest_grant_in_operators),
             grant_while_compiling: grant(profile.baseline.grant_while_compiling_in_operators),
@@ -54,7 +57,34 @@ impl Policy {
 
     /// Work in the baseline, in operators, after which a function of this size is worth compiling, while so
     /// many compiles are queued or running.
-    pub fn threshold(&self, size_in_operators: usize, pending: usize) -> u64 {
+    pub fn threshold(&self, rung: Rung, size_in_operators: usize, pending: usize) -> u64 {
+        match rung {
+            Rung::Middle => self.middle_threshold(size_in_operators),
+            Rung::Optimizing => self.optimizing_threshold(size_in_operators, pending),
+        }
+    }
+
+    /// What waits for the middle tier does not wait for long.
+    fn middle_threshold(&self, size_in_operators: usize) -> u64 {
+        let eagerness = if self.crowded {
+            self.middle.eagerness.max(self.tier_up.least_eagerness)
+        } else {
+            self.middle.eagerness
+        };
+        let price = self.price_in_microseconds(Rung::Middle, size_in_operators);
+        self.middle
+            .threshold_in_operators
+            .unwrap_or_else(|| self.work_in(price * eagerness))
+    }
+
+    /// What the baseline does in so many microseconds, in operators.
+    fn work_in(&self, microseconds: f64) -> u64 {
+        let speed = f64::from(self.tier_up.baseline_operators_per_microsecond);
+        // Saturates.
+        ((microseconds * speed) as u64).max(1)
+    }
+
+    fn optimizing_threshold(&self, size_in_operators: usize, pending: usize) -> u64 {
         let rules = &self.tier_up;
         let size = size_in_operators as u64;
         if let Some(threshold) = rules.threshold_in_operators {
@@ -64,16 +94,14 @@ impl Policy {
             // One call is enough: less than the first call's work must be, however rough the size is.
             return calls.saturating_sub(1).saturating_mul(size).max(1);
         }
-        let speed = f64::from(rules.baseline_operators_per_microsecond);
-        let price = self.price_in_microseconds(size_in_operators);
-        // Saturates.
-        ((price * speed * self.eagerness(pending)) as u64).max(1)
+        let price = self.price_in_microseconds(Rung::Optimizing, size_in_operators);
+        self.work_in(price * self.eagerness(pending))
     }
 
     /// About what compiling a function of this size takes.
-    pub fn price(&self, size_in_operators: usize) -> Duration {
+    pub fn price(&self, rung: Rung, size_in_operators: usize) -> Duration {
         // At most some hours, for sizes are those of functions.
-        Duration::from_micros(self.price_in_microseconds(size_in_operators) as u64)
+        Duration::from_micros(self.price_in_microseconds(rung, size_in_operators) as u64)
     }
 
     /// How long all threads are at what they compile before another one takes what is small, if it ever does.
@@ -81,10 +109,19 @@ impl Policy {
         self.relief_after
     }
 
-    fn price_in_microseconds(&self, size_in_operators: usize) -> f64 {
-        let base = f64::from(self.tier_up.compile_base_in_microseconds);
-        let per_operator = f64::from(self.tier_up.compile_per_operator_in_nanoseconds) / 1e3;
-        base + per_operator * size_in_operators as f64
+    fn price_in_microseconds(&self, rung: Rung, size_in_operators: usize) -> f64 {
+        let (base, per_operator) = match rung {
+            Rung::Middle => (
+                self.middle.compile_base_in_microseconds,
+                self.middle.compile_per_operator_in_nanoseconds,
+            ),
+            Rung::Optimizing => (
+                self.tier_up.compile_base_in_microseconds,
+                self.tier_up.compile_per_operator_in_nanoseconds,
+            ),
+        };
+        let per_operator = f64::from(per_operator) / 1e3;
+        f64::from(base) + per_operator * size_in_operators as f64
     }
 
     /// The priority of a function that has done this much work: what a microsecond of compiling is spent on. What
@@ -93,7 +130,10 @@ impl Policy {
     pub fn heat(&self, work: u64, size_in_operators: usize) -> u64 {
         // Scaled, so that little work is told apart too.
         const SCALE: f64 = 1024.0;
-        (work as f64 * SCALE / self.price_in_microseconds(size_in_operators).max(1.0)) as u64
+        (work as f64 * SCALE
+            / self
+                .price_in_microseconds(Rung::Optimizing, size_in_operators)
+                .max(1.0)) as u64
     }
 
     fn eagerness(&self, pending: usize) -> f64 {
@@ -132,6 +172,11 @@ impl Policy {
         self.grant_while_compiling
     }
 
+    /// The size, in operators, beyond which functions go without the middle tier.
+    pub fn max_middle_operators(&self) -> usize {
+        self.middle.max_function_operators
+    }
+
     /// How many polls in a row show which loops come round often.
     pub fn probe(&self) -> u32 {
         self.tier_up.loop_probe_in_polls
@@ -161,13 +206,16 @@ mod tests {
         // 1 ms + 900 * 10 us = 10 ms, in which the baseline does 5 million operators.
         let policy = policy(|_| (), 3);
         assert_eq!(policy.workers(), 2);
-        assert_eq!(policy.threshold(900, 0), 500_000);
-        assert_eq!(policy.threshold(900, 1), 500_000);
-        assert_eq!(policy.threshold(900, 2), 750_000);
-        assert_eq!(policy.threshold(900, 5), 1_500_000);
-        assert_eq!(policy.threshold(900, 1000), 5_000_000);
-        assert_eq!(policy.threshold(0, 0), 50_000);
-        assert_eq!(policy.threshold(usize::MAX, 1000), u64::MAX);
+        assert_eq!(policy.threshold(Rung::Optimizing, 900, 0), 500_000);
+        assert_eq!(policy.threshold(Rung::Optimizing, 900, 1), 500_000);
+        assert_eq!(policy.threshold(Rung::Optimizing, 900, 2), 750_000);
+        assert_eq!(policy.threshold(Rung::Optimizing, 900, 5), 1_500_000);
+        assert_eq!(policy.threshold(Rung::Optimizing, 900, 1000), 5_000_000);
+        assert_eq!(policy.threshold(Rung::Optimizing, 0, 0), 50_000);
+        assert_eq!(
+            policy.threshold(Rung::Optimizing, usize::MAX, 1000),
+            u64::MAX
+        );
     }
 
     #[test]
@@ -182,17 +230,36 @@ mod tests {
     fn with_one_processor_a_compile_has_to_pay_for_itself() {
         let policy = policy(|_| (), 1);
         assert_eq!(policy.workers(), 1);
-        assert_eq!(policy.threshold(900, 0), 5_000_000);
+        assert_eq!(policy.threshold(Rung::Optimizing, 900, 0), 5_000_000);
     }
 
     #[test]
     fn thresholds_can_be_given() {
         let operators = policy(|rules| rules.threshold_in_operators = Some(77), 2);
-        assert_eq!(operators.threshold(1000, 9), 77);
+        assert_eq!(operators.threshold(Rung::Optimizing, 1000, 9), 77);
         let calls = policy(|rules| rules.threshold_in_calls = Some(11), 2);
-        assert_eq!(calls.threshold(1000, 9), 10_000);
+        assert_eq!(calls.threshold(Rung::Optimizing, 1000, 9), 10_000);
         let first = policy(|rules| rules.threshold_in_calls = Some(1), 2);
-        assert_eq!(first.threshold(1000, 0), 1);
+        assert_eq!(first.threshold(Rung::Optimizing, 1000, 0), 1);
+    }
+
+    #[test]
+    fn the_middle_tier_has_a_threshold_and_a_price_of_its_own() {
+        let mut profile = TieringProfile::default();
+        profile.middle.compile_base_in_microseconds = 100;
+        profile.middle.compile_per_operator_in_nanoseconds = 1_000;
+        profile.middle.eagerness = 0.5;
+        profile.tier_up.baseline_operators_per_microsecond = 500;
+        // 100 us + 900 * 1 us = 1 ms, in half of which the baseline does 250 000 operators.
+        let threshold = |profile: &TieringProfile, processors| {
+            let policy = Policy::new(profile, processors);
+            assert_eq!(policy.price(Rung::Middle, 900), Duration::from_millis(1));
+            policy.threshold(Rung::Middle, 900, 100)
+        };
+        assert_eq!(threshold(&profile, 2), 250_000);
+        assert_eq!(threshold(&profile, 1), 500_000);
+        profile.middle.threshold_in_operators = Some(7);
+        assert_eq!(threshold(&profile, 2), 7);
     }
 
     #[test]

@@ -24,6 +24,10 @@
 //! lock and no pause. A thread that read the slot just before goes on in the old code, which stays where it
 //! is until the module is gone.
 //!
+//! **Two tiers** may be at a function at the same time, each with a progress of its own. Both store into the same
+//! slot, under the function's lock, and the middle tier looks there first whether the optimizing tier is `Ready`:
+//! so calls never go back to what is worse.
+//!
 //! `cfg(loom)` has these orders checked for all interleavings that the memory model allows, on these very
 //! functions.
 
@@ -93,6 +97,14 @@ impl Progress {
         self.end(Stage::Ready);
     }
 
+    /// Publishes what was claimed, unless something better has been published. Both are published under one lock.
+    pub fn publish_below(&self, better: &Self, store: impl FnOnce()) {
+        if better.stage() != Stage::Ready {
+            store();
+        }
+        self.end(Stage::Ready);
+    }
+
     /// Gives up what was claimed, for good.
     pub fn fail(&self) {
         self.end(Stage::Failed);
@@ -120,8 +132,8 @@ impl Progress {
 #[cfg(all(loom, test))]
 mod loom_model {
     use loom::cell::UnsafeCell;
-    use loom::sync::Arc;
     use loom::sync::atomic::AtomicUsize;
+    use loom::sync::{Arc, Mutex};
     use loom::thread;
 
     use super::*;
@@ -199,6 +211,49 @@ mod loom_model {
             worker.join().unwrap();
             // Whoever asked first, somebody's queueing went through and nobody's twice.
             assert_ne!(function.progress.stage(), Stage::Idle);
+        });
+    }
+
+    #[test]
+    fn loom_two_tiers() {
+        const BETTER: usize = 2;
+        struct TwoTiers {
+            middle: Progress,
+            optimizing: Progress,
+            slot: AtomicUsize,
+            lock: Mutex<()>,
+        }
+        loom::model(|| {
+            let function = Arc::new(TwoTiers {
+                middle: Progress::default(),
+                optimizing: Progress::default(),
+                slot: AtomicUsize::new(OLD),
+                lock: Mutex::new(()),
+            });
+            let spawn = |what: fn(&TwoTiers)| {
+                let function = Arc::clone(&function);
+                thread::spawn(move || what(&function))
+            };
+            let middle = spawn(|function| {
+                assert!(function.middle.queue() && function.middle.claim());
+                let _lock = function.lock.lock();
+                let store = || function.slot.store(NEW, Ordering::Release);
+                function.middle.publish_below(&function.optimizing, store);
+            });
+            let optimizing = spawn(|function| {
+                assert!(function.optimizing.queue() && function.optimizing.claim());
+                let _lock = function.lock.lock();
+                let store = || function.slot.store(BETTER, Ordering::Release);
+                function.optimizing.publish(store);
+            });
+            let best = function.optimizing.stage() == Stage::Ready;
+            let better = function.middle.stage() == Stage::Ready;
+            let target = function.slot.load(Ordering::Acquire);
+            assert!(!best || target == BETTER, "back to worse code");
+            assert!(!better || target != OLD, "ready, and yet the old code");
+            middle.join().unwrap();
+            optimizing.join().unwrap();
+            assert_eq!(function.slot.load(Ordering::Acquire), BETTER);
         });
     }
 

@@ -16,19 +16,21 @@ pub struct TierStats {
     pub code_bytes: usize,
     /// Time that compiling took, summed over threads and tiers.
     pub compile_time: Duration,
-    /// Work that instances were granted in the baseline, in operators.
+    /// Work that instances were granted before the optimizing tier, in operators.
     pub work: u64,
-    /// Calls that ran in the baseline; `None` unless the engine counts them.
+    /// Calls that ran before the optimizing tier; `None` unless the engine counts them.
     pub calls: Option<u64>,
     /// How many functions calls find in which tier now.
     pub functions: FunctionsByTier,
     /// What the baseline did.
     pub baseline: TierTotals,
+    /// What the middle tier did.
+    pub middle: TierTotals,
     /// What the optimizing tier did.
     pub optimizing: TierTotals,
     /// What of the baseline's compiles was done before a first call asked for it.
     pub ahead: AheadTotals,
-    /// Compiles by the optimizing tier that are queued or running.
+    /// Compiles by the tiers above the baseline that are queued or running.
     pub pending: usize,
 }
 
@@ -39,6 +41,8 @@ pub struct FunctionsByTier {
     pub not_compiled: usize,
     /// In the baseline.
     pub baseline: usize,
+    /// In the middle tier.
+    pub middle: usize,
     /// In the optimizing tier.
     pub optimizing: usize,
 }
@@ -75,6 +79,8 @@ pub enum FunctionTier {
     NotCompiled,
     /// To the baseline's code.
     Baseline,
+    /// To the middle tier's code.
+    Middle,
     /// To the optimizing tier's code.
     Optimizing,
 }
@@ -87,14 +93,16 @@ pub struct FunctionStats {
     pub function: u32,
     /// Where its calls go.
     pub tier: FunctionTier,
-    /// Work that instances were granted in the baseline, in operators.
+    /// Work that instances were granted before the optimizing tier, in operators.
     pub work: u64,
-    /// Calls that ran in the baseline; `None` unless the engine counts them.
+    /// Calls that ran before the optimizing tier; `None` unless the engine counts them.
     pub calls: Option<u64>,
     /// If the baseline compiled it before it was called: whether it was called since, as far as work is counted.
     pub compiled_ahead: Option<bool>,
     /// What the baseline did for it.
     pub baseline: TierTotals,
+    /// What the middle tier did for it.
+    pub middle: TierTotals,
     /// What the optimizing tier did for it.
     pub optimizing: TierTotals,
     /// Entries at its loops that frames can move into now.

@@ -13,6 +13,7 @@ use support::{
 use upshift_runtime::TierHooks;
 use upshift_tiering::{
     FunctionTier, ModuleTiering, TierEventKind, TierMode, Tiering, TieringError, TieringOptions,
+    Tiers,
 };
 
 /// Function 0 has no loop, function 1 one, function 2 three inside each other.
@@ -355,11 +356,19 @@ fn everything_ahead_leaves_nothing_to_the_baseline() {
     assert_eq!(optimizing.total(), 3);
 }
 
+fn only_baseline() -> Tiers {
+    Tiers {
+        baseline: std::sync::Arc::new(FakeTier::baseline()),
+        middle: None,
+        optimizing: None,
+    }
+}
+
 #[test]
 fn everything_ahead_needs_an_optimizing_tier() {
     let mut options = TieringOptions::default();
     options.profile.mode = TierMode::Optimizing;
-    let tiering = Tiering::new(std::sync::Arc::new(FakeTier::baseline()), None, options);
+    let tiering = Tiering::new(only_baseline(), options);
     assert!(matches!(tiering, Err(TieringError::NoOptimizingTier)));
 }
 
@@ -367,7 +376,7 @@ fn everything_ahead_needs_an_optimizing_tier() {
 fn a_bad_profile_is_refused() {
     let mut options = TieringOptions::default();
     options.profile.workers.count = Some(0);
-    let tiering = Tiering::new(std::sync::Arc::new(FakeTier::baseline()), None, options);
+    let tiering = Tiering::new(only_baseline(), options);
     let message = tiering.err().expect("refused").to_string();
     assert!(message.contains("workers.count"), "{message}");
 }

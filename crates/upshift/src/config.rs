@@ -203,11 +203,11 @@ impl Config {
         self
     }
 
-    /// Whether the baseline's code counts how often each function is called, for
+    /// Whether code before the optimizing tier counts how often each function is called, for
     /// [`Module::function_stats`](crate::Module::function_stats) and
     /// [`tier_stats`](crate::Module::tier_stats). Off by default.
     ///
-    /// The numbers are exact: calls by WebAssembly and by the host that ran in the baseline, of all instances that
+    /// The numbers are exact: calls by WebAssembly and by the host that ran before the optimizing tier, of all instances that
     /// there are and were. They stand still when a function has moved up. Each instance has numbers of its own, which
     /// its code adds to without atomic operations, so that counting costs one instruction a call, on however many
     /// threads a module runs; they are summed when somebody asks. Without this option, there is no such instruction.
@@ -238,7 +238,7 @@ impl Config {
     }
 
     /// Which tiers functions run in: by default all start in the baseline, and what turns out hot moves to
-    /// the optimizing tier while it runs. What is said here takes the place of the [profile](Self::profile)'s
+    /// the middle tier and the optimizing tier while it runs. What is said here takes the place of the [profile](Self::profile)'s
     /// mode, whichever is given first.
     ///
     /// ```

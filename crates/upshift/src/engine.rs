@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use upshift_cranelift::BaselineTier;
+use upshift_cranelift::CraneliftTier;
 use upshift_runtime::{GUARDED_RESERVATION, InterruptState, MemoryPlan, TypeRegistry};
 use upshift_singlepass::FastTier;
-use upshift_tiering::{BaselineCompiler, TierMode, Tiering};
+use upshift_tiering::{BaselineCompiler, TierMode, Tiering, Tiers};
 use upshift_translate::{CodegenSettings, MemoryStyle, Tier};
 
 use crate::error::ErrorKind;
@@ -54,7 +54,7 @@ impl Engine {
             |error: &dyn std::fmt::Display| Error::from_kind(ErrorKind::Config(error.to_string()));
         // Installs the signal handlers, so that no store can fail to.
         InterruptState::new(config.interrupt_signal).map_err(|error| refuse(&error))?;
-        let baseline = BaselineTier::new().map_err(|error| refuse(&error))?;
+        let baseline = CraneliftTier::baseline().map_err(|error| refuse(&error))?;
         let baseline = baseline.poll_first_rounds(config.tiering.force_osr);
         let optimizing = optimizing_tier(config).map_err(|error| refuse(&error))?;
         let options = config.tiering_options();
@@ -62,8 +62,14 @@ impl Engine {
             BaselineCompiler::SinglePass => Arc::new(FastTier::new(baseline)),
             BaselineCompiler::Cranelift => Arc::new(baseline),
         };
-        let tiering =
-            Tiering::new(baseline, optimizing, options).map_err(|error| refuse(&error))?;
+        let middle = CraneliftTier::middle().map_err(|error| refuse(&error))?;
+        let middle = middle.poll_first_rounds(config.tiering.force_osr);
+        let tiers = Tiers {
+            baseline,
+            middle: Some(Arc::new(middle)),
+            optimizing,
+        };
+        let tiering = Tiering::new(tiers, options).map_err(|error| refuse(&error))?;
         Ok(Self(Arc::new(Inner {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
             config: config.clone(),

@@ -13,6 +13,9 @@ pub struct Mode {
     pub configure: fn(&mut Config),
 }
 
+/// More work than any generated module does.
+const NEVER: u64 = i64::MAX.cast_unsigned();
+
 /// All modes. Another tier is another line.
 pub const MODES: &[Mode] = &[
     Mode {
@@ -82,11 +85,26 @@ pub const MODES: &[Mode] = &[
             move_up(config).force_osr(true);
         },
     },
+    // Nothing moves further than to the middle tier, calls as well as loops.
+    Mode {
+        name: "middle",
+        precise: true,
+        configure: |config| {
+            let mut profile = TieringProfile::default();
+            profile.middle.threshold_in_operators = Some(1);
+            profile.tier_up.threshold_in_operators = Some(NEVER);
+            config
+                .tier(TierMode::Auto)
+                .synchronous_tiering(true)
+                .profile(profile);
+        },
+    },
 ];
 
 #[cfg(feature = "llvm")]
 fn move_up(config: &mut Config) -> &mut Config {
     let mut profile = quick_profile();
+    profile.middle.threshold_in_operators = Some(1);
     profile.tier_up.threshold_in_operators = Some(1);
     profile.speculation.least_call_samples = 1;
     config

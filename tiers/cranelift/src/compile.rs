@@ -11,19 +11,22 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_runtime::{InstalledCode, TrapCode};
 use upshift_translate::{
-    CodeForm, CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, FunctionShape, Mode,
-    ModuleCompiler, ModuleUnit, TranslateError, translate,
+    CodeForm, CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, FunctionShape,
+    LoopLocals, Mode, ModuleCompiler, ModuleUnit, TranslateError, translate,
 };
 
 use crate::arch::{Entry, EntryCheck, PART_SIZE};
-use crate::emitter::{BaselineEmitter, EmitOptions, Finished, Scratch};
-use crate::tier::NAME;
+use crate::emitter::{ClifEmitter, EmitOptions, Finished, Locals, Scratch};
 
 /// Alignment of functions. Cranelift would prefer 32; most functions are small, and their first
 /// instructions are a prologue. What comes before the body keeps it.
 const FUNCTION_ALIGNMENT: u32 = PART_SIZE as u32;
 /// A body larger than this has its thread give the memory back that compiling it took.
 const LARGE_BODY: usize = 256 << 10;
+
+/// The most bytes of WebAssembly in the copies that make an entry at a loop of the middle tier, which does not do
+/// enough with loops for more copies to be worth the time.
+const MAX_CHAIN_BYTES: usize = 2 << 10;
 
 thread_local! {
     /// What this thread compiles with, between compilations.
@@ -51,16 +54,33 @@ impl Workspace {
     }
 }
 
-/// Compiles functions of one module on the baseline.
-pub struct BaselineCompiler {
+/// Compiles functions of one module in one of the tiers.
+pub struct CraneliftCompiler {
+    /// The tier's name.
+    tier: &'static str,
     isa: OwnedTargetIsa,
     options: EmitOptions,
     unit: Arc<ModuleUnit>,
 }
 
-impl BaselineCompiler {
-    pub(crate) fn new(isa: OwnedTargetIsa, options: EmitOptions, unit: Arc<ModuleUnit>) -> Self {
-        Self { isa, options, unit }
+impl CraneliftCompiler {
+    pub(crate) fn new(
+        tier: &'static str,
+        isa: OwnedTargetIsa,
+        options: EmitOptions,
+        unit: Arc<ModuleUnit>,
+    ) -> Self {
+        Self {
+            tier,
+            isa,
+            options,
+            unit,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unit(&self) -> &Arc<ModuleUnit> {
+        &self.unit
     }
 
     /// The function in Cranelift's intermediate language, as its code generator gets it.
@@ -124,7 +144,11 @@ impl BaselineCompiler {
         };
         let module = &self.unit.module;
         let shape = FunctionShape::new(module, request.function).map_err(refuse)?;
-        let mut emitter = BaselineEmitter::new(
+        if self.options.locals == Locals::AsValues {
+            let locals = LoopLocals::new(module, request.function).map_err(refuse)?;
+            workspace.scratch.loop_locals = locals;
+        }
+        let mut emitter = ClifEmitter::new(
             &mut workspace.context.func,
             &mut workspace.scratch,
             &self.unit,
@@ -133,9 +157,16 @@ impl BaselineCompiler {
             request.entry,
             self.options,
         );
-        // A single copy would do here: the chain is what an optimizing tier needs, so it is what the
-        // tests that force OSR entries go through.
-        let mode = Mode::from(request.entry);
+        // A single copy would do for the baseline: the chain is what an optimizing tier needs, so it is what
+        // the tests that force OSR entries go through.
+        let mode = match self.options.locals {
+            Locals::InCells => Mode::from(request.entry),
+            Locals::AsValues => Mode {
+                entry: request.entry,
+                max_chain_bytes: MAX_CHAIN_BYTES,
+                polls_in_entries: true,
+            },
+        };
         translate(module, request.function, &mut emitter, mode).map_err(refuse)?;
         Ok(emitter.finish())
     }
@@ -172,12 +203,16 @@ impl BaselineCompiler {
                 code,
                 ..
             } = workspace;
-            context.verify_if(&*self.isa)?;
-            context.compute_cfg();
-            context.compute_domtree();
-            context.eliminate_unreachable_code(&*self.isa)?;
-            // What `Context::compile` does besides is of no use here: there are no aliases of values to
-            // resolve, and too few parameters of blocks that are always the same to look for them.
+            if self.options.locals == Locals::AsValues {
+                context.optimize(&*self.isa, control)?;
+            } else {
+                context.verify_if(&*self.isa)?;
+                context.compute_cfg();
+                context.compute_domtree();
+                context.eliminate_unreachable_code(&*self.isa)?;
+                // What `Context::compile` does besides is of no use here: there are no aliases of values to
+                // resolve, and too few parameters of blocks that are always the same to look for them.
+            }
             let stencil = self.isa.compile_function(
                 &context.func,
                 &context.domtree,
@@ -222,7 +257,7 @@ impl BaselineCompiler {
                 EntryPoint::Function => None,
                 EntryPoint::Loop(number) => Some(number),
             },
-            tier: NAME,
+            tier: self.tier,
             traps,
             offsets: offsets(code, body, len, finished.first_offset),
             inlined: None,
@@ -261,14 +296,14 @@ impl BaselineCompiler {
     #[cold]
     fn codegen_error(&self, request: CompileRequest, message: String) -> CompileError {
         CompileError::Codegen {
-            tier: NAME,
+            tier: self.tier,
             function: self.function_index(request),
             message,
         }
     }
 }
 
-impl ModuleCompiler for BaselineCompiler {
+impl ModuleCompiler for CraneliftCompiler {
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
         self.compile_telling_calls(request, &mut |_| ())
     }

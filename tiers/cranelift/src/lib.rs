@@ -1,10 +1,11 @@
-//! The baseline tier: code for any function in well under a millisecond, by Cranelift without
-//! optimization and with its single-pass register allocator.
+//! The two tiers that Cranelift makes code for. The baseline: code for any function in well under a
+//! millisecond, without optimization and by the single-pass register allocator. The middle tier: what is hot,
+//! optimized, by the backtracking allocator, in some milliseconds.
 //!
-//! [`BaselineTier`] implements the tiering's [`Tier`](upshift_translate::Tier). The walk over a body is
+//! [`CraneliftTier`] implements the tiering's [`Tier`](upshift_translate::Tier). The walk over a body is
 //! `upshift_translate`'s; what is here turns its operators into Cranelift's instructions (`emitter`), runs
-//! Cranelift (`compile`) and puts the bytes where they are executed (`jit`). Calls are counted outside of
-//! what Cranelift makes (`arch`), loops inside (`emitter`).
+//! Cranelift and installs the code (`compile`). Calls are counted outside of what Cranelift makes (`arch`),
+//! loops inside (`emitter`). For the emitter the tiers differ in one thing, where locals are between blocks.
 
 mod arch;
 mod compile;
@@ -13,5 +14,5 @@ mod emitter;
 mod tests;
 mod tier;
 
-pub use compile::BaselineCompiler;
-pub use tier::{BaselineTier, UnsupportedHost};
+pub use compile::CraneliftCompiler;
+pub use tier::{CraneliftTier, UnsupportedHost};

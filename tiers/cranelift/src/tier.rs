@@ -1,30 +1,30 @@
-//! The tier: what Cranelift is told about this machine, once for all modules.
+//! The tiers: what Cranelift is told about this machine, once for all modules.
 
+use std::fmt;
 use std::sync::Arc;
 
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use upshift_translate::{ModuleCompiler, ModuleUnit, Tier};
 
-use crate::compile::BaselineCompiler;
-use crate::emitter::EmitOptions;
+use crate::compile::CraneliftCompiler;
+use crate::emitter::{EmitOptions, Locals};
 
-/// The tier's name, as shown to users.
-pub(crate) const NAME: &str = "baseline";
-
-/// The baseline tier.
+/// One of the two tiers that Cranelift makes code for.
 ///
 /// ```
-/// use upshift_cranelift::BaselineTier;
+/// use upshift_cranelift::CraneliftTier;
 /// use upshift_translate::Tier;
 ///
-/// let tier = BaselineTier::new()?;
-/// assert_eq!(tier.name(), "baseline");
+/// assert_eq!(CraneliftTier::baseline()?.name(), "baseline");
+/// assert_eq!(CraneliftTier::middle()?.name(), "middle");
 /// # Ok::<(), upshift_cranelift::UnsupportedHost>(())
 /// ```
 #[derive(Clone)]
-pub struct BaselineTier {
+pub struct CraneliftTier {
+    name: &'static str,
     isa: OwnedTargetIsa,
+    locals: Locals,
     poll_first_rounds: bool,
 }
 
@@ -42,21 +42,30 @@ pub enum UnsupportedHost {
     Cranelift(String),
 }
 
-impl BaselineTier {
-    /// The tier for the processor that this process runs on.
+impl CraneliftTier {
+    /// The tier of every function's first code, for the processor that this process runs on.
     ///
     /// # Errors
     /// When the processor lacks what generated code needs.
-    pub fn new() -> Result<Self, UnsupportedHost> {
-        require_features()?;
-        let flags = flags().map_err(|error| UnsupportedHost::Cranelift(error.to_string()))?;
-        let builder = cranelift_native::builder()
-            .map_err(|message| UnsupportedHost::Cranelift(message.to_owned()))?;
-        let isa = builder
-            .finish(flags)
-            .map_err(|error| UnsupportedHost::Cranelift(error.to_string()))?;
+    pub fn baseline() -> Result<Self, UnsupportedHost> {
         Ok(Self {
-            isa,
+            name: "baseline",
+            isa: host("none", "single_pass")?,
+            locals: Locals::InCells,
+            poll_first_rounds: false,
+        })
+    }
+
+    /// The tier of what is hot, for the time until an optimizing tier is done: its code takes some
+    /// milliseconds to make, and counts work and polls as the baseline's does, so that frames can leave it.
+    ///
+    /// # Errors
+    /// As [`baseline`](Self::baseline).
+    pub fn middle() -> Result<Self, UnsupportedHost> {
+        Ok(Self {
+            name: "middle",
+            isa: host("speed", "backtracking")?,
+            locals: Locals::AsValues,
             poll_first_rounds: false,
         })
     }
@@ -69,20 +78,21 @@ impl BaselineTier {
         self
     }
 
-    /// A compiler for the functions of one module, with what only this tier offers.
+    /// A compiler for the functions of one module, with what only these tiers offer.
     #[must_use]
-    pub fn compiler(&self, unit: Arc<ModuleUnit>) -> BaselineCompiler {
+    pub fn compiler(&self, unit: Arc<ModuleUnit>) -> CraneliftCompiler {
         let options = EmitOptions {
             call_conv: CallConv::triple_default(self.isa.triple()),
             poll_first_rounds: self.poll_first_rounds,
+            locals: self.locals,
         };
-        BaselineCompiler::new(Arc::clone(&self.isa), options, unit)
+        CraneliftCompiler::new(self.name, Arc::clone(&self.isa), options, unit)
     }
 }
 
-impl Tier for BaselineTier {
+impl Tier for CraneliftTier {
     fn name(&self) -> &'static str {
-        NAME
+        self.name
     }
 
     fn module_compiler(&self, unit: Arc<ModuleUnit>) -> Box<dyn ModuleCompiler> {
@@ -90,10 +100,19 @@ impl Tier for BaselineTier {
     }
 }
 
-fn flags() -> Result<Flags, settings::SetError> {
+/// Cranelift for the processor that this process runs on.
+fn host(opt_level: &str, regalloc_algorithm: &str) -> Result<OwnedTargetIsa, UnsupportedHost> {
+    require_features()?;
+    let refuse = |error: &dyn fmt::Display| UnsupportedHost::Cranelift(error.to_string());
+    let flags = flags(opt_level, regalloc_algorithm).map_err(|error| refuse(&error))?;
+    let builder = cranelift_native::builder().map_err(|message| refuse(&message))?;
+    builder.finish(flags).map_err(|error| refuse(&error))
+}
+
+fn flags(opt_level: &str, regalloc_algorithm: &str) -> Result<Flags, settings::SetError> {
     let mut flags = settings::builder();
-    flags.set("opt_level", "none")?;
-    flags.set("regalloc_algorithm", "single_pass")?;
+    flags.set("opt_level", opt_level)?;
+    flags.set("regalloc_algorithm", regalloc_algorithm)?;
     flags.set(
         "enable_verifier",
         if cfg!(debug_assertions) {

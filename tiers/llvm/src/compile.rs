@@ -226,6 +226,7 @@ impl LlvmCompiler {
         let mode = Mode {
             entry: member.entry,
             max_chain_bytes: self.settings.options.max_osr_chain_bytes,
+            polls_in_entries: false,
         };
         translate(module, member.defined, &mut emitter, mode).map_err(refuse)?;
         emitter.finish();

@@ -24,5 +24,6 @@ pub use optimizer::OptimizerOptions;
 pub use profile::{CallProfile, CallSamples};
 pub use tier::*;
 pub use walk::{
-    BodySummary, IndirectCall, Mode, TranslateError, TranslateProblem, enclosing_loops, translate,
+    BodySummary, IndirectCall, LoopLocals, Mode, TranslateError, TranslateProblem, enclosing_loops,
+    translate,
 };

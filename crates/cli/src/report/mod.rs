@@ -14,7 +14,7 @@ use upshift::{
 };
 
 use crate::error::{CliError, Result};
-use crate::timeline::FIRST_TIER;
+use crate::timeline::{FIRST_TIER, MIDDLE_TIER};
 
 mod page;
 
@@ -59,7 +59,7 @@ impl Recorder {
         }
     }
 
-    /// Keeps what the optimizing tier does. First compiles are in the module's statistics.
+    /// Keeps what the tiers above the baseline do. First compiles are in the module's statistics.
     pub(crate) fn hear(&self, event: &TierEvent) {
         if let TierEventKind::Compiled { tier, .. } | TierEventKind::Published { tier, .. } =
             &event.kind
@@ -118,6 +118,7 @@ struct TiersOverTime {
 #[derive(Clone, Copy, Default)]
 struct Shares {
     llvm: u64,
+    middle: u64,
     baseline: u64,
     elsewhere: u64,
 }
@@ -129,11 +130,14 @@ struct Move<'a> {
     name: Option<&'a str>,
     /// The loop, if it was a running frame.
     in_loop: Option<u32>,
+    /// The tier, if it was calls.
+    tier: Option<&'static str>,
 }
 
 struct Compile<'a> {
     start: Duration,
     event: &'a TierEvent,
+    tier: &'static str,
     time: Duration,
     bytes: usize,
 }
@@ -148,12 +152,13 @@ struct Function<'a> {
 
 impl Shares {
     fn total(self) -> u64 {
-        self.llvm + self.baseline + self.elsewhere
+        self.llvm + self.middle + self.baseline + self.elsewhere
     }
 
     fn count(&mut self, tier: Option<&str>, samples: u64) {
         *match tier {
             Some(FIRST_TIER) => &mut self.baseline,
+            Some(MIDDLE_TIER) => &mut self.middle,
             Some(_) => &mut self.llvm,
             None => &mut self.elsewhere,
         } += samples;
@@ -221,12 +226,12 @@ impl TiersOverTime {
 
 impl<'a> Move<'a> {
     fn of(event: &'a TierEvent) -> Option<Self> {
-        let in_loop = match &event.kind {
+        let (tier, in_loop) = match &event.kind {
             TierEventKind::Published {
                 entry: EntryPoint::Function,
-                ..
-            } => None,
-            TierEventKind::OsrEntered { loop_number } => Some(*loop_number),
+                tier,
+            } => (Some(*tier), None),
+            TierEventKind::OsrEntered { loop_number } => (None, Some(*loop_number)),
             _ => return None,
         };
         Some(Self {
@@ -234,18 +239,23 @@ impl<'a> Move<'a> {
             function: event.function,
             name: event.name.as_deref(),
             in_loop,
+            tier,
         })
     }
 }
 
 impl<'a> Compile<'a> {
     fn of(event: &'a TierEvent) -> Option<Self> {
-        let TierEventKind::Compiled { time, bytes, .. } = &event.kind else {
+        let TierEventKind::Compiled {
+            tier, time, bytes, ..
+        } = &event.kind
+        else {
             return None;
         };
         Some(Self {
             start: event.at.saturating_sub(*time),
             event,
+            tier,
             time: *time,
             bytes: *bytes,
         })

@@ -8,6 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use upshift::{FunctionTier, TierEvent, TierMode};
 
 use crate::summary::grouped;
+use crate::timeline::MIDDLE_TIER;
 
 use super::{Compile, Function, Move, Report, Shares, TiersOverTime};
 
@@ -70,7 +71,8 @@ fn summary(report: &Report<'_>) -> Markup {
             (fact(
                 "functions",
                 &format!("{} in LLVM", grouped(stats.functions.optimizing as u64)),
-                &format!("{} in the baseline, {} not compiled",
+                &format!("{} in the middle tier, {} in the baseline, {} not compiled",
+                    grouped(stats.functions.middle as u64),
                     grouped(stats.functions.baseline as u64),
                     grouped(stats.functions.not_compiled as u64)),
             ))
@@ -79,6 +81,13 @@ fn summary(report: &Report<'_>) -> Markup {
                 &time(stats.baseline.compile_time),
                 &format!("compiles: {}, {} bytes of code", grouped(stats.baseline.compiled as u64),
                     grouped(stats.baseline.code_bytes as u64)),
+            ))
+            (fact(
+                "compiled by the middle tier",
+                &time(stats.middle.compile_time),
+                &format!("compiles: {}, {} bytes of code, {} failed",
+                    grouped(stats.middle.compiled as u64),
+                    grouped(stats.middle.code_bytes as u64), stats.middle.failed),
             ))
             (fact(
                 "compiled by LLVM",
@@ -115,6 +124,7 @@ fn tiers_over_time(report: &Report<'_>) -> Markup {
             "Where the program's thread was, by samples of its CPU time ("
             (grouped(all)) " in all): "
             (key("llvm", "LLVM", tiers.all.llvm, all)) ", "
+            (key("middle", "middle tier", tiers.all.middle, all)) ", "
             (key("baseline", "baseline", tiers.all.baseline, all)) ", "
             (key("elsewhere", "host and runtime", tiers.all.elsewhere, all)) "."
         }
@@ -153,6 +163,7 @@ fn describe(moved: &Move<'_>) -> Markup {
         (named(moved.function, moved.name))
         @match moved.in_loop {
             Some(number) => { ": a running frame moved up in loop " (number) },
+            None if moved.tier == Some(MIDDLE_TIER) => { ": calls go to the middle tier's code" },
             None => { ": calls go to LLVM's code" },
         }
     }
@@ -165,6 +176,7 @@ fn steps(tiers: &TiersOverTime, whole: Duration) -> Markup {
     let mut paths = [
         ("elsewhere", String::new()),
         ("baseline", String::new()),
+        ("middle", String::new()),
         ("llvm", String::new()),
     ];
     for (number, shares) in tiers.steps.iter().enumerate() {
@@ -174,12 +186,13 @@ fn steps(tiers: &TiersOverTime, whole: Duration) -> Markup {
         }
         let Shares {
             llvm,
+            middle,
             baseline,
             elsewhere,
         } = *shares;
         let x = x_of(tiers.start + tiers.step * number as u32);
         let mut top = HEIGHT;
-        for ((_, path), part) in paths.iter_mut().zip([elsewhere, baseline, llvm]) {
+        for ((_, path), part) in paths.iter_mut().zip([elsewhere, baseline, middle, llvm]) {
             let height = part as f64 / total as f64 * HEIGHT;
             top -= height;
             if part > 0 {
@@ -207,7 +220,7 @@ fn compile_threads(report: &Report<'_>) -> Markup {
     let busy = |thread: &[Compile<'_>]| -> Duration { thread.iter().map(|c| c.time).sum() };
     html! {
         h2 { "Compile threads" }
-        p { "When LLVM was compiling, and what; as few threads as can have done it. "
+        p { "When hot functions were compiled, and which; as few threads as can have done it. "
             "A box begins where the compile began, and code is used after it has ended." }
         @for thread in &report.threads {
             div.chart.thread {
@@ -233,7 +246,7 @@ fn bar(compile: &Compile<'_>, whole: Duration) -> Markup {
         .max(0.5);
     let event = compile.event;
     html! {
-        rect.llvm x={ (format!("{x:.2}")) } y="0" width={ (format!("{width:.2}")) } height=(HEIGHT) {
+        rect class={ "compile " (compile.tier) } x={ (format!("{x:.2}")) } y="0" width={ (format!("{width:.2}")) } height=(HEIGHT) {
             title { (named(event.function, event.name.as_deref())) ", "
                 (time(compile.time)) ", " (grouped(compile.bytes as u64)) " bytes" }
         }
@@ -244,7 +257,7 @@ fn failures(failures: &[&TierEvent]) -> Markup {
     html! {
         @if !failures.is_empty() {
             h2 { "Compiles that failed" }
-            p { "These stay in the baseline." }
+            p { "These stay where they were." }
             ul { @for event in failures { li { (event.to_string().trim()) } } }
         }
     }
@@ -254,12 +267,12 @@ fn functions(report: &Report<'_>) -> Markup {
     let all = report.tiers.as_ref().map_or(0, |tiers| tiers.all.total());
     html! {
         h2 { "Functions" }
-        p { "By sampled time. Calls and work, in operators, are what was counted in the baseline." }
+        p { "By sampled time. Calls and work, in operators, are what was counted before LLVM." }
         div.wide {
             table {
                 thead { tr {
-                    th.text { "function" } th { "time" } th { "in LLVM" } th { "in baseline" } th.text { "calls go to" }
-                    th { "moved up at" } th { "calls counted in baseline" } th { "work" } th { "baseline compile" } th { "LLVM compile" }
+                    th.text { "function" } th { "time" } th { "in LLVM" } th { "in middle tier" } th { "in baseline" } th.text { "calls go to" }
+                    th { "moved up at" } th { "calls counted" } th { "work" } th { "baseline compile" } th { "LLVM compile" }
                     th { "LLVM bytes" } th { "loop entries" } th { "entered" }
                 } }
                 tbody { @for function in &report.functions { (row(function, all)) } }
@@ -276,6 +289,7 @@ fn row(function: &Function<'_>, all: u64) -> Markup {
     let tier = match stats.tier {
         FunctionTier::NotCompiled => "its first compile",
         FunctionTier::Baseline => "baseline",
+        FunctionTier::Middle => "middle",
         FunctionTier::Optimizing => "LLVM",
     };
     let moved = function.moved.map_or_else(String::new, time);
@@ -284,6 +298,7 @@ fn row(function: &Function<'_>, all: u64) -> Markup {
             th.text scope="row" { (named(stats.function, function.name)) }
             td { (share(samples.total(), all)) }
             td { (share(samples.llvm, all)) }
+            td { (share(samples.middle, all)) }
             td { (share(samples.baseline, all)) }
             td.text { (tier) }
             td { (moved) }

@@ -14,7 +14,7 @@ use crate::pool::WORKER_STACK;
 impl ModuleTiering {
     /// What a tier makes of a function (imports not counted), as text. Installs nothing.
     ///
-    /// The optimizing tier is asked when `tier` says so and there is one; otherwise the baseline.
+    /// The tier that `tier` says is asked if there is one; otherwise the baseline.
     ///
     /// # Errors
     /// When the code generator refuses the function, or breaks.
@@ -24,11 +24,14 @@ impl ModuleTiering {
         request: CompileRequest,
         form: CodeForm,
     ) -> Result<String, CompileError> {
-        let (compiler, tier) = match &self.optimizing {
-            Some(optimizing) if tier == FunctionTier::Optimizing => {
-                (&optimizing.compiler, optimizing.name)
-            }
-            _ => (&self.baseline, self.baseline_name),
+        let better = match tier {
+            FunctionTier::Optimizing => self.better.optimizing.as_ref(),
+            FunctionTier::Middle => self.better.middle.as_ref(),
+            FunctionTier::Baseline | FunctionTier::NotCompiled => None,
+        };
+        let (compiler, tier) = match better {
+            Some(better) => (&better.compiler, better.name),
+            None => (&self.baseline, self.baseline_name),
         };
         let function = self.index(request.function);
         let broken = move |message| CompileError::Codegen {

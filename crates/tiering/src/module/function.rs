@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 use upshift_translate::DirectCall;
 
 use super::loops::LoopTable;
-use crate::TierTotals;
-use crate::progress::Progress;
+use crate::progress::{Progress, Stage};
+use crate::rung::{PerRung, Rung};
+use crate::{FunctionTier, TierTotals};
 
 /// A function.
 #[derive(Default)]
@@ -18,8 +19,8 @@ pub(super) struct FunctionState {
     /// Held while the baseline compiles the function, so that threads that race compile once, and while
     /// something is stored into its slot.
     pub compiling: Mutex<()>,
-    /// How far the optimizing tier is.
-    pub better: Progress,
+    /// How far each tier above the baseline is.
+    pub better: PerRung<Progress>,
     /// Whether it was compiled before anybody called it.
     pub ahead: Ahead,
     /// The newest code that was published; null before the first call.
@@ -37,20 +38,20 @@ pub(super) struct Detail {
     pub loops: LoopTable,
     /// What tiers did for it.
     pub totals: Mutex<Totals>,
-    /// Work before which the optimizing tier is not asked again.
+    /// Work before which no tier is asked again.
     pub retry_at: AtomicU64,
-    /// How often it was asked in vain, there being no memory.
+    /// How often one was asked in vain, there being no memory.
     pub retries: AtomicU8,
-    /// Work that had been done when the optimizing tier's code was published.
-    pub ready_at: AtomicU64,
+    /// Work that had been done when a tier's code was published.
+    pub ready_at: PerRung<AtomicU64>,
     /// Work that had been done when an entry at a loop was last asked for, published or used for the first time: what is
     /// done before says nothing about how much of it calls will do in the baseline.
-    pub entry_at: AtomicU64,
+    pub entry_at: PerRung<AtomicU64>,
     /// Whether there is an entry at a loop.
-    pub has_entry: AtomicBool,
+    pub has_entry: PerRung<AtomicBool>,
     /// What it calls, if it was compiled ahead and has not been called yet.
     pub calls: Mutex<Box<[DirectCall]>>,
-    /// How often something of it was compiled by the optimizing tier.
+    /// How often something of it was compiled again.
     pub attempts: AtomicU32,
 }
 
@@ -96,7 +97,7 @@ impl Ahead {
 #[derive(Default)]
 pub(super) struct Totals {
     pub baseline: TierTotals,
-    pub optimizing: TierTotals,
+    pub better: PerRung<TierTotals>,
 }
 
 impl FunctionState {
@@ -113,21 +114,35 @@ impl FunctionState {
     }
 
     /// Work that was done before entries at loops were last heard of; 0 without any.
-    pub fn work_before_entries(&self) -> u64 {
+    pub fn work_before_entries(&self, rung: Rung) -> u64 {
         self.existing_detail()
-            .map_or(0, |detail| detail.entry_at.load(Ordering::Relaxed))
+            .map_or(0, |detail| detail.entry_at[rung].load(Ordering::Relaxed))
     }
 
     /// Whether frames can move up at a loop.
-    pub fn has_entry(&self) -> bool {
+    pub fn has_entry(&self, rung: Rung) -> bool {
         self.existing_detail()
-            .is_some_and(|detail| detail.has_entry.load(Ordering::Relaxed))
+            .is_some_and(|detail| detail.has_entry[rung].load(Ordering::Relaxed))
     }
 
     /// Notes how much work had been done when something happened to an entry at a loop.
-    pub fn note_entry(&self) {
+    pub fn note_entry(&self, rung: Rung) {
         let work = self.work.load(Ordering::Relaxed);
-        self.detail().entry_at.store(work, Ordering::Relaxed);
+        self.detail().entry_at[rung].store(work, Ordering::Relaxed);
+    }
+
+    /// Where calls go.
+    pub fn tier(&self) -> FunctionTier {
+        let is_ready = |rung| self.better[rung].stage() == Stage::Ready;
+        if self.newest_code().is_none() {
+            FunctionTier::NotCompiled
+        } else if is_ready(Rung::Optimizing) {
+            FunctionTier::Optimizing
+        } else if is_ready(Rung::Middle) {
+            FunctionTier::Middle
+        } else {
+            FunctionTier::Baseline
+        }
     }
 
     pub fn detail(&self) -> &Detail {

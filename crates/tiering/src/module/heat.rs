@@ -24,6 +24,7 @@ use crate::event::TierEventKind;
 use crate::job::{Job, Latch, Ticket};
 use crate::pool::Refused;
 use crate::progress::Stage;
+use crate::rung::Rung;
 use crate::{QueueReason, TierMode};
 
 /// No budget: the next poll asks again.
@@ -37,50 +38,75 @@ impl ModuleTiering {
             self.expect_calls_of(function);
         }
         let grant = if self.engine.options.force_osr {
+            if self.can_tier_up() && self.is_for_middle(function) {
+                self.heat_at_entry(Rung::Middle, function, state, work_done(state, *budget));
+            }
             NOTHING
         } else if !self.can_tier_up() {
             self.engine.policy.largest_grant()
         } else {
-            self.heat_at_entry(function, state, work_done(state, *budget))
+            let work = work_done(state, *budget);
+            self.rungs_above(function, None)
+                .map(|rung| self.heat_at_entry(rung, function, state, work))
+                .fold(self.engine.policy.largest_grant(), i32::min)
         };
         refill(state, budget, grant);
     }
 
-    fn heat_at_entry(&self, function: u32, state: &FunctionState, work: u64) -> i32 {
+    /// The tiers that are better than the one in which a frame runs, the best first.
+    fn rungs_above(&self, function: u32, from: Option<Rung>) -> impl Iterator<Item = Rung> {
+        let optimizing = self.better.optimizing.is_some();
+        let middle = from.is_none() && self.is_for_middle(function);
+        let rungs = [(Rung::Optimizing, optimizing), (Rung::Middle, middle)];
+        rungs
+            .into_iter()
+            .filter_map(|(rung, is)| is.then_some(rung))
+    }
+
+    /// Whether the middle tier is worth a try.
+    fn is_for_middle(&self, function: u32) -> bool {
+        let done = &self.functions[function as usize].better.optimizing;
+        self.better.middle.is_some()
+            && done.stage() != Stage::Ready
+            && self.size_in_operators(function) <= self.engine.policy.max_middle_operators()
+    }
+
+    fn heat_at_entry(&self, rung: Rung, function: u32, state: &FunctionState, work: u64) -> i32 {
         let policy = &self.engine.policy;
         let request = CompileRequest {
             function,
             entry: EntryPoint::Function,
         };
-        match state.better.stage() {
+        match state.better[rung].stage() {
             Stage::Idle => {
-                let before = state.work_before_entries();
-                let threshold = self.threshold(function, state).saturating_add(before);
+                let before = state.work_before_entries(rung);
+                let threshold = self.threshold(rung, function, state).saturating_add(before);
                 if work < threshold {
                     let grant = policy.grant(work, threshold);
-                    return grant.min(self.grant_while_waiting(state));
+                    return grant.min(self.grant_while_waiting(rung, state));
                 }
-                state.detail().loops.end_probe();
+                state.detail().loops.end_probe(rung);
                 let work = work.saturating_sub(before);
-                self.request_and_maybe_wait(request, QueueReason::Call, work);
-                self.grant_while_waiting(state)
+                self.request_and_maybe_wait(rung, request, QueueReason::Call, work);
+                self.grant_while_waiting(rung, state)
             }
             Stage::Queued => {
-                self.raise_function(function, state, work);
-                self.grant_while_waiting(state)
+                self.raise_function(rung, function, state, work);
+                self.grant_while_waiting(rung, state)
             }
-            Stage::Compiling => self.grant_while_waiting(state),
+            Stage::Compiling => self.grant_while_waiting(rung, state),
+            Stage::Ready if rung == Rung::Middle => policy.largest_grant(),
             Stage::Ready => policy.grant_while_compiling(),
-            Stage::Failed if state.has_entry() => policy.smallest_grant(),
+            Stage::Failed if state.has_entry(rung) => policy.smallest_grant(),
             Stage::Failed => policy.largest_grant(),
         }
     }
 
     /// What to grant in the baseline while better code is on its way. If all that there is so far is an entry at a
     /// loop, what is called is to get there soon with nothing left, whatever other loops it comes by.
-    fn grant_while_waiting(&self, state: &FunctionState) -> i32 {
+    fn grant_while_waiting(&self, rung: Rung, state: &FunctionState) -> i32 {
         let policy = &self.engine.policy;
-        if state.has_entry() && state.better.stage() != Stage::Ready {
+        if state.has_entry(rung) && state.better[rung].stage() != Stage::Ready {
             policy.smallest_grant()
         } else {
             policy.grant_while_compiling()
@@ -88,64 +114,76 @@ impl ModuleTiering {
     }
 
     /// Moves a waiting function forward by what it does in spite of entries at loops.
-    fn raise_function(&self, function: u32, state: &FunctionState, work: u64) {
+    fn raise_function(&self, rung: Rung, function: u32, state: &FunctionState, work: u64) {
         let entry = EntryPoint::Function;
         let key = (self.id, CompileRequest { function, entry });
-        let work = work.saturating_sub(state.work_before_entries());
-        self.engine.pool.raise(key, self.heat(function, work));
+        let work = work.saturating_sub(state.work_before_entries(rung));
+        self.engine.pool[rung].raise(key, self.heat(function, work));
     }
 
-    /// The budget is used up at a loop's header. Says where to go on, if not here.
+    /// The budget is used up at a loop's header, in the baseline or in this tier's code. Says where to go on, if
+    /// not here.
     pub(super) fn work_at_loop(
         &self,
+        from: Option<Rung>,
         function: u32,
         number: u32,
         budget: &mut i32,
     ) -> Option<*const u8> {
         let state = &self.functions[function as usize];
         let (grant, entry) = if self.engine.options.force_osr {
-            (NOTHING, self.forced_entry(function, state, number))
+            (NOTHING, self.forced_entry(from, function, state, number))
         } else if !self.can_tier_up() {
             (self.engine.policy.largest_grant(), None)
         } else {
-            self.heat_at_loop(function, state, number, work_done(state, *budget))
+            let work = work_done(state, *budget);
+            let mut next = (self.engine.policy.largest_grant(), None);
+            for rung in self.rungs_above(function, from) {
+                let (grant, entry) = self.heat_at_loop(rung, function, state, number, work);
+                next = (next.0.min(grant), entry.map(|entry| (rung, entry)));
+                if next.1.is_some() {
+                    break;
+                }
+            }
+            next
         };
         refill(state, budget, grant);
-        let entry = entry?;
-        if entry.enter() {
+        let (rung, entry) = entry?;
+        if entry.enter(rung) {
             // The work so far is that of frames that waited for it.
-            state.note_entry();
+            state.note_entry(rung);
             self.tell(function, || TierEventKind::OsrEntered {
                 loop_number: number,
             });
         }
-        entry.code()
+        entry.better[rung].code()
     }
 
     /// The next grant, and an entry that is ready.
     fn heat_at_loop(
         &self,
+        rung: Rung,
         function: u32,
         state: &FunctionState,
         number: u32,
         work: u64,
     ) -> (i32, Option<Arc<LoopEntry>>) {
         let policy = &self.engine.policy;
-        let soon = self.grant_while_waiting(state);
-        if let Some(found) = self.known_loop(function, state, number, work) {
+        let soon = self.grant_while_waiting(rung, state);
+        if let Some(found) = self.known_loop(rung, function, state, number, work) {
             return found;
         }
-        let since = match state.better.stage() {
-            Stage::Idle => state.work_before_entries(),
+        let since = match state.better[rung].stage() {
+            Stage::Idle => state.work_before_entries(rung),
             Stage::Queued => {
-                self.raise_function(function, state, work);
+                self.raise_function(rung, function, state, work);
                 return (soon, None);
             }
             Stage::Compiling => return (soon, None),
-            Stage::Ready => state.detail().ready_at.load(Ordering::Relaxed),
+            Stage::Ready => state.detail().ready_at[rung].load(Ordering::Relaxed),
             Stage::Failed => return (policy.largest_grant(), None),
         };
-        let threshold = self.threshold(function, state).saturating_add(since);
+        let threshold = self.threshold(rung, function, state).saturating_add(since);
         if work < threshold {
             return (policy.grant(work, threshold).min(soon), None);
         }
@@ -155,35 +193,41 @@ impl ModuleTiering {
         } else {
             policy.probe()
         };
-        let number = match detail
-            .loops
-            .probe(&self.unit.module, function, number, polls)
-        {
+        let loops = &detail.loops;
+        let found = match loops.probe(rung, &self.unit.module, function, number, polls) {
             Found::Wait => return (NOTHING, None),
-            Found::Loop(number) => number,
+            Found::Loop(found) => found,
         };
-        let entry = detail.loops.get(&self.unit.module, function, number);
-        self.ask_for_loop(function, &entry, work);
-        match entry.better.stage() {
-            Stage::Ready => (soon, Some(entry)),
+        let entry = loops.get(&self.unit.module, function, found);
+        self.ask_for_loop(rung, function, &entry, work);
+        match entry.stage(rung) {
+            // A loop further out is entered when its own header comes by, however soon the code is there.
+            Stage::Ready if found == number => (soon, Some(entry)),
             _ => (soon, None),
         }
     }
 
     /// Has the function compiled if calls still do much work in the baseline before they move up in a loop.
-    fn follow_entry(&self, function: u32, state: &FunctionState, number: u32, work: u64) {
+    fn follow_entry(
+        &self,
+        rung: Rung,
+        function: u32,
+        state: &FunctionState,
+        number: u32,
+        work: u64,
+    ) {
         let entry = EntryPoint::Function;
         let request = CompileRequest { function, entry };
-        match state.better.stage() {
+        match state.better[rung].stage() {
             Stage::Idle => {
-                let before = state.work_before_entries();
-                let threshold = self.threshold(function, state).saturating_add(before);
+                let before = state.work_before_entries(rung);
+                let threshold = self.threshold(rung, function, state).saturating_add(before);
                 if work >= threshold {
                     let reason = QueueReason::Loop(number);
-                    self.request_and_maybe_wait(request, reason, work.saturating_sub(before));
+                    self.request_and_maybe_wait(rung, request, reason, work.saturating_sub(before));
                 }
             }
-            Stage::Queued => self.raise_function(function, state, work),
+            Stage::Queued => self.raise_function(rung, function, state, work),
             Stage::Compiling | Stage::Ready | Stage::Failed => {}
         }
     }
@@ -192,28 +236,29 @@ impl ModuleTiering {
     /// there is nothing to wait for.
     fn known_loop(
         &self,
+        rung: Rung,
         function: u32,
         state: &FunctionState,
         number: u32,
         work: u64,
     ) -> Option<(i32, Option<Arc<LoopEntry>>)> {
         let policy = &self.engine.policy;
-        let soon = self.grant_while_waiting(state);
+        let soon = self.grant_while_waiting(rung, state);
         let loops = &state.existing_detail()?.loops;
         let all = loops.all();
         if all.is_empty() {
             return None;
         }
         let here = loops.get(&self.unit.module, function, number);
-        match here.better.stage() {
+        match here.stage(rung) {
             Stage::Ready => {
-                if here.entered.load(Ordering::Relaxed) > 0 {
-                    self.follow_entry(function, state, number, work);
+                if here.entered(rung) > 0 {
+                    self.follow_entry(rung, function, state, number, work);
                 }
                 return Some((soon, Some(here)));
             }
             Stage::Queued | Stage::Compiling => {
-                self.raise_loop(function, number, work);
+                self.raise_loop(rung, function, number, work);
                 return Some((soon, None));
             }
             Stage::Idle | Stage::Failed => {}
@@ -223,22 +268,25 @@ impl ModuleTiering {
             .iter()
             .filter(|entry| here.outer.contains(&entry.number))
         {
-            match outer.better.stage() {
-                Stage::Ready if outer.hunt(policy.probe()) => return Some((NOTHING, None)),
+            match outer.stage(rung) {
+                Stage::Ready if outer.better[rung].hunt(policy.probe()) => {
+                    return Some((NOTHING, None));
+                }
                 Stage::Ready => missed = true,
                 Stage::Queued | Stage::Compiling => {
-                    self.raise_loop(function, outer.number, work);
+                    self.raise_loop(rung, function, outer.number, work);
                     return Some((soon, None));
                 }
                 Stage::Idle | Stage::Failed => {}
             }
         }
-        if here.better.stage() == Stage::Failed {
+        if here.stage(rung) == Stage::Failed {
             // Calls may do better.
             let entry = EntryPoint::Function;
             let request = CompileRequest { function, entry };
             let heat = self.heat(function, work);
             self.request(
+                rung,
                 request,
                 QueueReason::Loop(number),
                 heat,
@@ -249,10 +297,10 @@ impl ModuleTiering {
         }
         if missed {
             // The outer loop does not come by: this one keeps running.
-            self.ask_for_loop(function, &here, work);
+            self.ask_for_loop(rung, function, &here, work);
             return Some((soon, None));
         }
-        if all.iter().any(|entry| entry.better.stage().is_under_way()) {
+        if all.iter().any(|entry| entry.stage(rung).is_under_way()) {
             // One at a time: frames that enter there run all of the function's loops.
             return Some((soon, None));
         }
@@ -260,55 +308,60 @@ impl ModuleTiering {
     }
 
     /// Asks for an entry at a loop. True when that was this call's doing.
-    fn ask_for_loop(&self, function: u32, entry: &LoopEntry, work: u64) -> bool {
+    fn ask_for_loop(&self, rung: Rung, function: u32, entry: &LoopEntry, work: u64) -> bool {
         let request = CompileRequest {
             function,
             entry: EntryPoint::Loop(entry.number),
         };
         let reason = QueueReason::Loop(entry.number);
-        self.functions[function as usize].note_entry();
-        self.request_and_maybe_wait(request, reason, work)
+        self.functions[function as usize].note_entry(rung);
+        self.request_and_maybe_wait(rung, request, reason, work)
     }
 
-    fn raise_loop(&self, function: u32, number: u32, work: u64) {
+    fn raise_loop(&self, rung: Rung, function: u32, number: u32, work: u64) {
         let entry = EntryPoint::Loop(number);
         let key = (self.id, CompileRequest { function, entry });
-        self.engine.pool.raise(key, self.heat(function, work));
+        self.engine.pool[rung].raise(key, self.heat(function, work));
     }
 
-    /// For tests: an entry at this very loop, of the tier that there is.
+    /// For tests: an entry at this very loop, of the next tier that there is.
     fn forced_entry(
         &self,
+        from: Option<Rung>,
         function: u32,
         state: &FunctionState,
         number: u32,
-    ) -> Option<Arc<LoopEntry>> {
+    ) -> Option<(Rung, Arc<LoopEntry>)> {
+        let rung = match self.engine.mode {
+            TierMode::Auto => self.rungs_above(function, from).last()?,
+            TierMode::Baseline | TierMode::Optimizing => Rung::Optimizing,
+        };
         let loops = &state.detail().loops;
         let entry = loops.get(&self.unit.module, function, number);
-        if entry.better.stage() == Stage::Idle {
+        if entry.stage(rung) == Stage::Idle {
             match self.engine.mode {
                 TierMode::Auto => {
                     let work = state.work.load(Ordering::Relaxed);
-                    self.ask_for_loop(function, &entry, work);
+                    self.ask_for_loop(rung, function, &entry, work);
                 }
                 TierMode::Baseline | TierMode::Optimizing => {
                     self.baseline_entry(function, &entry);
                 }
             }
         }
-        (entry.better.stage() == Stage::Ready).then_some(entry)
+        (entry.stage(rung) == Stage::Ready).then_some((rung, entry))
     }
 
     /// Whether functions move up at all.
     fn can_tier_up(&self) -> bool {
-        self.engine.mode == TierMode::Auto && !self.engine.pool.is_closed()
+        self.engine.mode == TierMode::Auto && !self.engine.pool.optimizing.is_closed()
     }
 
     /// Work after which the function is worth compiling.
-    fn threshold(&self, function: u32, state: &FunctionState) -> u64 {
+    fn threshold(&self, rung: Rung, function: u32, state: &FunctionState) -> u64 {
         let size = self.size_in_operators(function);
-        let pending = self.engine.pool.pending();
-        let threshold = self.engine.policy.threshold(size, pending);
+        let pending = self.engine.pool[rung].pending();
+        let threshold = self.engine.policy.threshold(rung, size, pending);
         let retry_at = state
             .existing_detail()
             .map_or(0, |detail| detail.retry_at.load(Ordering::Relaxed));
@@ -324,34 +377,36 @@ impl ModuleTiering {
 
     fn request_and_maybe_wait(
         &self,
+        rung: Rung,
         request: CompileRequest,
         reason: QueueReason,
         work: u64,
     ) -> bool {
         let heat = self.heat(request.function, work);
         if !self.engine.options.synchronous {
-            return self.request(request, reason, heat, Ticket::none(), false);
+            return self.request(rung, request, reason, heat, Ticket::none(), false);
         }
         let latch = Arc::new(Latch::default());
-        let asked = self.request(request, reason, heat, Ticket::of(&latch), true);
+        let asked = self.request(rung, request, reason, heat, Ticket::of(&latch), true);
         latch.wait();
         asked
     }
 
-    /// Asks the optimizing tier for something, unless somebody else has. True when that was this call's
+    /// Asks a tier for something, unless somebody else has. True when that was this call's
     /// doing.
     pub(super) fn request(
         &self,
+        rung: Rung,
         request: CompileRequest,
         reason: QueueReason,
         heat: u64,
         ticket: Ticket,
         caller_waits: bool,
     ) -> bool {
-        if self.optimizing.is_none() || !self.queue(request, reason) {
+        if self.better[rung].is_none() || !self.queue(rung, request, reason) {
             return false;
         }
-        self.submit(Box::new([request]), heat, ticket, caller_waits);
+        self.submit(rung, Box::new([request]), heat, ticket, caller_waits);
         true
     }
 
@@ -364,29 +419,38 @@ impl ModuleTiering {
         };
         let requests = functions.iter().map(request);
         let queued: Box<[_]> = requests
-            .filter(|&request| self.queue(request, QueueReason::Ahead))
+            .filter(|&request| self.queue(Rung::Optimizing, request, QueueReason::Ahead))
             .collect();
         if !queued.is_empty() {
-            self.submit(queued, heat, ticket, true);
+            self.submit(Rung::Optimizing, queued, heat, ticket, true);
         }
     }
 
     /// Asks once more for functions that were claimed together, now one by one.
     pub(crate) fn request_singly(&self, requests: &[CompileRequest], ticket: &Ticket) {
         for &request in requests {
-            self.withdraw(request);
+            self.withdraw(Rung::Optimizing, request);
             let heat = self.heat(request.function, 0);
-            self.request(request, QueueReason::Ahead, heat, ticket.another(), true);
+            let ticket = ticket.another();
+            self.request(
+                Rung::Optimizing,
+                request,
+                QueueReason::Ahead,
+                heat,
+                ticket,
+                true,
+            );
         }
     }
 
     /// Notes that something is to be compiled, unless that is so already.
-    fn queue(&self, request: CompileRequest, reason: QueueReason) -> bool {
-        if !self.with_progress(request, |progress| progress.queue()) {
+    fn queue(&self, rung: Rung, request: CompileRequest, reason: QueueReason) -> bool {
+        if !self.with_progress(rung, request, |progress| progress.queue()) {
             return false;
         }
         let state = &self.functions[request.function as usize];
         self.tell(request.function, || TierEventKind::Queued {
+            tier: self.tier_name(rung),
             entry: request.entry,
             reason,
             work: state.work.load(Ordering::Relaxed),
@@ -397,35 +461,37 @@ impl ModuleTiering {
     /// Gives the pool what was noted.
     fn submit(
         &self,
+        rung: Rung,
         requests: Box<[CompileRequest]>,
         heat: u64,
         ticket: Ticket,
         caller_waits: bool,
     ) {
-        let Some(optimizing) = &self.optimizing else {
+        let Some(better) = &self.better[rung] else {
             return;
         };
         let price = requests
             .iter()
             .map(|request| self.size_in_operators(request.function))
-            .map(|size| self.engine.policy.price(size))
+            .map(|size| self.engine.policy.price(rung, size))
             .sum();
         let job = Job {
             module: self.this.clone(),
             module_id: self.id,
-            compiler: Arc::clone(&optimizing.compiler),
+            rung,
+            compiler: Arc::clone(&better.compiler),
             requests: requests.clone(),
             price,
             ticket,
             taken: false,
         };
-        match self.engine.pool.submit(job, heat, caller_waits) {
+        match self.engine.pool[rung].submit(job, heat, caller_waits) {
             Ok(()) | Err(Refused::Closed) => {}
             Err(error @ Refused::NoThread(_)) => {
                 for request in requests {
                     self.back_off(request.function);
                     self.tell(request.function, || TierEventKind::Failed {
-                        tier: optimizing.name,
+                        tier: better.name,
                         entry: request.entry,
                         error: error.to_string(),
                         retry: true,

@@ -20,14 +20,15 @@ use upshift_module::Module;
 use upshift_translate::enclosing_loops;
 
 use crate::progress::{Progress, Stage};
+use crate::rung::{PerRung, Rung};
 
 /// The loops of one function.
 #[derive(Default)]
 pub(super) struct LoopTable {
     /// Those that were asked for: few.
     entries: RwLock<Vec<Arc<LoopEntry>>>,
-    /// The probe that is going on.
-    probe: Mutex<Option<Probe>>,
+    /// The probes that are going on, for each tier.
+    probe: PerRung<Mutex<Option<Probe>>>,
 }
 
 /// A loop, and the code that is entered at its header.
@@ -36,16 +37,23 @@ pub(super) struct LoopEntry {
     pub number: u32,
     /// The loops around it, inside out.
     pub outer: Box<[u32]>,
-    /// How far its code is.
-    pub better: Progress,
-    /// Its code; null before.
-    code: AtomicPtr<u8>,
-    /// How often frames moved into it.
-    pub entered: AtomicU64,
-    /// Polls of inner loops that waited for this one to come by.
-    hunted: AtomicU32,
+    /// What each tier makes of it.
+    pub better: PerRung<LoopCode>,
     /// Held while the baseline compiles an entry, for tests.
     pub compiling: Mutex<()>,
+}
+
+/// The code that is entered at a loop's header, of one tier.
+#[derive(Default)]
+pub(super) struct LoopCode {
+    /// How far it is.
+    pub progress: Progress,
+    /// The code; null before.
+    code: AtomicPtr<u8>,
+    /// How often frames moved into it.
+    entered: AtomicU64,
+    /// Polls of inner loops that waited for this one to come by.
+    hunted: AtomicU32,
 }
 
 /// The polls that show which loops come round often.
@@ -67,6 +75,24 @@ pub(super) enum Found {
 }
 
 impl LoopEntry {
+    /// Notes that a frame moves in. True the first time.
+    pub fn enter(&self, rung: Rung) -> bool {
+        self.better[rung].hunted.store(0, Ordering::Relaxed);
+        self.better[rung].entered.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// How often frames moved into a tier's code.
+    pub fn entered(&self, rung: Rung) -> u64 {
+        self.better[rung].entered.load(Ordering::Relaxed)
+    }
+
+    /// How far a tier is with it.
+    pub fn stage(&self, rung: Rung) -> Stage {
+        self.better[rung].progress.stage()
+    }
+}
+
+impl LoopCode {
     /// The code, once it is ready.
     pub fn code(&self) -> Option<*const u8> {
         let code = self.code.load(Ordering::Acquire);
@@ -79,15 +105,9 @@ impl LoopEntry {
         self.code.store(code, Ordering::Release);
     }
 
-    /// Notes that a frame moves in. True the first time.
-    pub fn enter(&self) -> bool {
-        self.hunted.store(0, Ordering::Relaxed);
-        self.entered.fetch_add(1, Ordering::Relaxed) == 0
-    }
-
     /// Whether a frame in an inner loop is to go on towards this one with no budget.
     pub fn hunt(&self, polls: u32) -> bool {
-        self.better.stage() == Stage::Ready && self.hunted.fetch_add(1, Ordering::Relaxed) < polls
+        self.progress.stage() == Stage::Ready && self.hunted.fetch_add(1, Ordering::Relaxed) < polls
     }
 }
 
@@ -114,10 +134,7 @@ impl LoopTable {
         let entry = Arc::new(LoopEntry {
             number,
             outer: outer.into(),
-            better: Progress::default(),
-            code: AtomicPtr::default(),
-            entered: AtomicU64::new(0),
-            hunted: AtomicU32::new(0),
+            better: PerRung::default(),
             compiling: Mutex::default(),
         });
         entries.push(Arc::clone(&entry));
@@ -131,8 +148,15 @@ impl LoopTable {
 
     /// The header of this loop came by: what follows from that for the probe, which is started if none is
     /// going on.
-    pub fn probe(&self, module: &Module, function: u32, number: u32, polls: u32) -> Found {
-        let mut current = self.probe.lock();
+    pub fn probe(
+        &self,
+        rung: Rung,
+        module: &Module,
+        function: u32,
+        number: u32,
+        polls: u32,
+    ) -> Found {
+        let mut current = self.probe[rung].lock();
         let probe = current.get_or_insert_with(|| {
             let mut chain = vec![number];
             chain.extend(enclosing(module, function, number));
@@ -155,8 +179,8 @@ impl LoopTable {
     }
 
     /// The start of the function came by: ends the probe.
-    pub fn end_probe(&self) {
-        *self.probe.lock() = None;
+    pub fn end_probe(&self, rung: Rung) {
+        *self.probe[rung].lock() = None;
     }
 }
 
@@ -179,7 +203,7 @@ mod tests {
     fn probe(polls: u32, seen: &[u32]) -> Vec<Found> {
         let module = Module::parse(NEST.as_bytes(), &Features::default()).expect("valid");
         let table = LoopTable::default();
-        let poll = |&number| table.probe(&module, 0, number, polls);
+        let poll = |&number| table.probe(Rung::Optimizing, &module, 0, number, polls);
         seen.iter().map(poll).collect()
     }
 

@@ -27,6 +27,7 @@ use crate::event::{Loudness, TierEvent, TierEventKind, is_heard, tell};
 use crate::job::{Latch, Ticket, panic_message};
 use crate::pool::processors;
 use crate::progress::Stage;
+use crate::rung::{PerRung, Rung};
 use crate::{EngineState, TierMode};
 use function::{Detail, FunctionState};
 
@@ -53,7 +54,7 @@ pub struct ModuleTiering {
     /// The first tier's name.
     baseline_name: &'static str,
     /// What hot functions move to.
-    optimizing: Option<Optimizing>,
+    better: PerRung<Option<Better>>,
     /// One per defined function.
     functions: Arc<[FunctionState]>,
     /// What all modules of the engine share.
@@ -64,8 +65,8 @@ pub struct ModuleTiering {
     this: Weak<Self>,
 }
 
-/// The optimizing tier's part.
-struct Optimizing {
+/// A tier above the baseline.
+struct Better {
     compiler: Arc<dyn ModuleCompiler>,
     name: &'static str,
 }
@@ -79,14 +80,20 @@ impl ModuleTiering {
     ) -> Arc<Self> {
         let functions = unit.module.bodies.iter();
         let functions = functions.map(|_| FunctionState::default()).collect();
-        let optimizing = engine.optimizing.as_ref().map(|tier| Optimizing {
-            compiler: Arc::from(tier.module_compiler(Arc::clone(&unit))),
-            name: tier.name(),
-        });
+        let better = |tier: &Option<Arc<dyn Tier>>| {
+            tier.as_ref().map(|tier| Better {
+                compiler: Arc::from(tier.module_compiler(Arc::clone(&unit))),
+                name: tier.name(),
+            })
+        };
+        let better = PerRung {
+            middle: better(&engine.better.middle),
+            optimizing: better(&engine.better.optimizing),
+        };
         Arc::new_cyclic(|this| Self {
             baseline: Arc::from(baseline.module_compiler(Arc::clone(&unit))),
             baseline_name: baseline.name(),
-            optimizing,
+            better,
             functions,
             engine,
             id,
@@ -321,7 +328,9 @@ impl ModuleTiering {
 
 impl Drop for ModuleTiering {
     fn drop(&mut self) {
-        self.engine.pool.forget(self.id);
+        for rung in Rung::ALL {
+            self.engine.pool[rung].forget(self.id);
+        }
         self.engine.ahead.forget(self.id);
     }
 }
@@ -339,7 +348,8 @@ impl TierHooks for ModuleTiering {
     fn budget_at_entry(&self, function: u32, budget: &mut i32) -> Option<*const u8> {
         self.work_at_entry(function, budget);
         let state = &self.functions[function as usize];
-        (state.better.stage() == Stage::Ready)
+        // The middle tier's entry looks at the budget once more, and there may be none.
+        (state.better.optimizing.stage() == Stage::Ready)
             .then(|| state.newest_code())
             .flatten()
     }
@@ -350,6 +360,15 @@ impl TierHooks for ModuleTiering {
         loop_number: u32,
         budget: &mut i32,
     ) -> Option<*const u8> {
-        self.work_at_loop(function, loop_number, budget)
+        self.work_at_loop(None, function, loop_number, budget)
+    }
+
+    fn budget_at_middle_loop(
+        &self,
+        function: u32,
+        loop_number: u32,
+        budget: &mut i32,
+    ) -> Option<*const u8> {
+        self.work_at_loop(Some(Rung::Middle), function, loop_number, budget)
     }
 }

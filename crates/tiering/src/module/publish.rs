@@ -13,12 +13,19 @@ use crate::chaos::Mishap;
 use crate::event::{Loudness, TierEventKind};
 use crate::job::Outcome;
 use crate::progress::{Progress, Stage};
+use crate::rung::Rung;
 
 impl ModuleTiering {
     /// A worker takes a queued compile. `None` when it is not to be done any more. What else is to happen to it
     /// is drawn here.
-    pub(crate) fn begin(&self, request: CompileRequest) -> Option<Mishap> {
-        if !self.with_progress(request, Progress::claim) {
+    pub(crate) fn begin(&self, rung: Rung, request: CompileRequest) -> Option<Mishap> {
+        if !self.with_progress(rung, request, Progress::claim) {
+            return None;
+        }
+        let better = &self.functions[request.function as usize].better;
+        let is_late = rung == Rung::Middle && better.optimizing.stage() == Stage::Ready;
+        if is_late && request.entry == EntryPoint::Function {
+            self.withdraw(rung, request);
             return None;
         }
         let detail = self.detail(request.function);
@@ -30,14 +37,15 @@ impl ModuleTiering {
     }
 
     /// A queued compile will not be done.
-    pub(crate) fn withdraw(&self, request: CompileRequest) {
-        self.with_progress(request, Progress::retreat);
+    pub(crate) fn withdraw(&self, rung: Rung, request: CompileRequest) {
+        self.with_progress(rung, request, Progress::retreat);
     }
 
     /// Claimed compiles that were done in one go are over. Each gets the part of the time that is its part of the
     /// WebAssembly.
     pub(crate) fn finish_all(
         &self,
+        rung: Rung,
         requests: &[CompileRequest],
         outcomes: Vec<Outcome>,
         time: Duration,
@@ -46,31 +54,31 @@ impl ModuleTiering {
         let all: usize = requests.iter().map(size).sum();
         for (request, outcome) in requests.iter().zip(outcomes) {
             let part = size(request) as f64 / all as f64;
-            self.finish(*request, outcome, time.mul_f64(part));
+            self.finish(rung, *request, outcome, time.mul_f64(part));
         }
     }
 
     /// A claimed compile is over.
-    fn finish(&self, request: CompileRequest, outcome: Outcome, time: Duration) {
+    fn finish(&self, rung: Rung, request: CompileRequest, outcome: Outcome, time: Duration) {
         let bytes = match &outcome {
             Outcome::Compiled(compiled) => Some(compiled.bytes),
             Outcome::Failed(_) | Outcome::Broken(_) => None,
             Outcome::Lost => {
-                self.with_progress(request, Progress::retreat);
+                self.with_progress(rung, request, Progress::retreat);
                 return;
             }
         };
         let detail = self.detail(request.function);
-        detail.totals.lock().optimizing.add(bytes, time);
+        detail.totals.lock().better[rung].add(bytes, time);
         let error = match outcome {
             Outcome::Compiled(compiled) => {
-                self.make_reachable(request, &compiled);
+                self.make_reachable(rung, request, &compiled);
                 self.tell_compiled(Loudness::Notable, false, request, compiled, time);
                 return;
             }
             Outcome::Failed(error) => error,
             Outcome::Broken(message) => CompileError::Codegen {
-                tier: self.optimizing_name(),
+                tier: self.tier_name(rung),
                 function: self.index(request.function),
                 message,
             },
@@ -84,43 +92,50 @@ impl ModuleTiering {
         } else {
             Progress::fail
         };
-        self.with_progress(request, end);
+        self.with_progress(rung, request, end);
         self.tell(request.function, || TierEventKind::Failed {
-            tier: self.optimizing_name(),
+            tier: self.tier_name(rung),
             entry: request.entry,
             error: error.to_string(),
             retry,
         });
     }
 
-    /// Publishes the optimizing tier's code.
-    fn make_reachable(&self, request: CompileRequest, compiled: &Compiled) {
+    /// Publishes the code of a tier above the baseline.
+    fn make_reachable(&self, rung: Rung, request: CompileRequest, compiled: &Compiled) {
         let state = &self.functions[request.function as usize];
         let address = compiled.code.address;
         match request.entry {
             EntryPoint::Function => {
                 let work = state.work.load(Ordering::Relaxed);
-                state.detail().ready_at.store(work, Ordering::Relaxed);
-                // A first call that is compiling for the baseline right now must not store over it.
+                state.detail().ready_at[rung].store(work, Ordering::Relaxed);
+                // A first call that is compiling for the baseline right now must not store over it. Nor must
+                // the middle tier over what is better.
                 let _compiling = state.compiling.lock();
-                state.better.publish(|| {
+                let better = &state.better;
+                let store = || {
                     self.unit.code.publish(&compiled.code);
                     state.publish(address);
-                });
+                };
+                match rung {
+                    Rung::Middle => better.middle.publish_below(&better.optimizing, store),
+                    Rung::Optimizing => better.optimizing.publish(store),
+                }
             }
             EntryPoint::Loop(number) => {
                 let entry = self.loop_entry(request.function, number);
-                entry.better.publish(|| {
-                    entry.publish(address);
-                    state.note_entry();
-                    state.detail().has_entry.store(true, Ordering::Relaxed);
+                let code = &entry.better[rung];
+                code.progress.publish(|| {
+                    code.publish(address);
+                    state.note_entry(rung);
+                    state.detail().has_entry[rung].store(true, Ordering::Relaxed);
                 });
                 // Calls move up in the loop now. How hot the function is without that is to be seen.
                 let of_calls = CompileRequest {
                     entry: EntryPoint::Function,
                     ..request
                 };
-                self.engine.pool.lower((self.id, of_calls), 0);
+                self.engine.pool[rung].lower((self.id, of_calls), 0);
             }
         }
     }
@@ -128,7 +143,8 @@ impl ModuleTiering {
     /// For tests: has the baseline compile an entry at one of its own loops.
     pub(super) fn baseline_entry(&self, function: u32, entry: &LoopEntry) {
         let compiling = entry.compiling.lock();
-        if entry.better.stage() != Stage::Idle || !entry.better.queue() || !entry.better.claim() {
+        let (progress, code) = (&entry.better.optimizing.progress, &entry.better.optimizing);
+        if progress.stage() != Stage::Idle || !progress.queue() || !progress.claim() {
             return;
         }
         let request = CompileRequest {
@@ -138,12 +154,12 @@ impl ModuleTiering {
         match self.compile_here(request, None) {
             Ok((compiled, time)) => {
                 let address = compiled.code.address;
-                entry.better.publish(|| entry.publish(address));
+                progress.publish(|| code.publish(address));
                 drop(compiling);
                 self.tell_compiled(Loudness::Common, false, request, compiled, time);
             }
             // It was told already.
-            Err(_) => entry.better.fail(),
+            Err(_) => progress.fail(),
         }
     }
 
@@ -161,12 +177,15 @@ impl ModuleTiering {
     /// Does something to the progress of what is requested.
     pub(super) fn with_progress<T>(
         &self,
+        rung: Rung,
         request: CompileRequest,
         change: impl FnOnce(&Progress) -> T,
     ) -> T {
         match request.entry {
-            EntryPoint::Function => change(&self.functions[request.function as usize].better),
-            EntryPoint::Loop(number) => change(&self.loop_entry(request.function, number).better),
+            EntryPoint::Function => change(&self.functions[request.function as usize].better[rung]),
+            EntryPoint::Loop(number) => {
+                change(&self.loop_entry(request.function, number).better[rung].progress)
+            }
         }
     }
 
@@ -175,9 +194,9 @@ impl ModuleTiering {
         loops.get(&self.unit.module, function, number)
     }
 
-    fn optimizing_name(&self) -> &'static str {
-        self.optimizing
+    pub(super) fn tier_name(&self, rung: Rung) -> &'static str {
+        self.better[rung]
             .as_ref()
-            .map_or("optimizing", |tier| tier.name)
+            .map_or("no tier", |tier| tier.name)
     }
 }

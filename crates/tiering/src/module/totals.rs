@@ -1,11 +1,14 @@
 //! Statistics: nothing is kept for them alone but times and sizes of compiles. Calls are counted by instances, and
 //! added by who knows those.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::ModuleTiering;
 use super::function::AheadStage;
+use super::loops::LoopEntry;
 use crate::progress::Stage;
+use crate::rung::Rung;
 use crate::{CallSiteStats, FunctionStats, FunctionTier, TierStats, TierTotals};
 
 impl ModuleTiering {
@@ -22,6 +25,7 @@ impl ModuleTiering {
             match function.tier {
                 FunctionTier::NotCompiled => stats.functions.not_compiled += 1,
                 FunctionTier::Baseline => stats.functions.baseline += 1,
+                FunctionTier::Middle => stats.functions.middle += 1,
                 FunctionTier::Optimizing => stats.functions.optimizing += 1,
             }
             if let Some(called) = function.compiled_ahead {
@@ -32,17 +36,23 @@ impl ModuleTiering {
             stats.work += function.work;
             stats.osr_entered += function.osr_entered;
             sum(&mut stats.baseline, &function.baseline);
+            sum(&mut stats.middle, &function.middle);
             sum(&mut stats.optimizing, &function.optimizing);
         }
         for state in self.functions.iter() {
-            stats.pending += usize::from(state.better.stage().is_under_way());
-            for entry in state.existing_detail().iter().flat_map(|d| d.loops.all()) {
-                stats.pending += usize::from(entry.better.stage().is_under_way());
+            let loops = state
+                .existing_detail()
+                .map_or_else(Vec::new, |detail| detail.loops.all());
+            for rung in Rung::ALL {
+                stats.pending += usize::from(state.better[rung].stage().is_under_way());
+                let under_way = |entry: &&Arc<LoopEntry>| entry.stage(rung).is_under_way();
+                stats.pending += loops.iter().filter(under_way).count();
             }
         }
         let of_baseline = |code: &&_| is_function_of(code, self.baseline_name);
         stats.compiled_functions = all.iter().map(|code| &**code).filter(of_baseline).count();
-        stats.compile_time = stats.baseline.compile_time + stats.optimizing.compile_time;
+        let above = stats.middle.compile_time + stats.optimizing.compile_time;
+        stats.compile_time = stats.baseline.compile_time + above;
         stats
     }
 
@@ -66,11 +76,7 @@ impl ModuleTiering {
             let work = state.work.load(Ordering::Relaxed);
             let mut stats = FunctionStats {
                 function: self.index(function as u32),
-                tier: match (state.better.stage(), state.newest_code()) {
-                    (Stage::Ready, _) => FunctionTier::Optimizing,
-                    (_, Some(_)) => FunctionTier::Baseline,
-                    (_, None) => FunctionTier::NotCompiled,
-                },
+                tier: state.tier(),
                 work,
                 compiled_ahead: (state.ahead.get() == AheadStage::Compiled).then_some(work > 0),
                 ..FunctionStats::default()
@@ -78,10 +84,15 @@ impl ModuleTiering {
             if let Some(detail) = state.existing_detail() {
                 let totals = detail.totals.lock();
                 stats.baseline = totals.baseline;
-                stats.optimizing = totals.optimizing;
+                stats.middle = totals.better.middle;
+                stats.optimizing = totals.better.optimizing;
                 for entry in detail.loops.all() {
-                    stats.osr_entries += usize::from(entry.better.stage() == Stage::Ready);
-                    stats.osr_entered += entry.entered.load(Ordering::Relaxed);
+                    let is_ready = |&rung: &Rung| entry.stage(rung) == Stage::Ready;
+                    stats.osr_entries += Rung::ALL.iter().copied().filter(is_ready).count();
+                    stats.osr_entered += Rung::ALL
+                        .map(|rung| entry.entered(rung))
+                        .iter()
+                        .sum::<u64>();
                 }
             }
             stats

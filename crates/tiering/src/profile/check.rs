@@ -101,6 +101,7 @@ mod tests {
         profile.tier_up.threshold_in_calls = Some(1);
         profile.workers.count = Some(1);
         profile.baseline.ahead_threads = Some(1);
+        profile.middle.threshold_in_operators = Some(1);
         let mut found = Vec::new();
         for (name, value) in &profile.to_table().expect("TOML") {
             match value {

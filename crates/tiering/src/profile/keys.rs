@@ -24,12 +24,13 @@ pub(super) enum Range {
         least: f64,
         most: f64,
     },
+    Bool,
     OneOf(&'static [&'static str]),
     /// Any text that is not empty; which it must be, only the code generator knows.
     Text(&'static str),
 }
 
-use Range::{Integer, Number, OneOf, OneOfIntegers, Text};
+use Range::{Bool, Integer, Number, OneOf, OneOfIntegers, Text};
 
 /// The largest grant: budgets are 32 bits, and have room for what is taken at once on top.
 const MAX_GRANT: u64 = 1 << 30;
@@ -66,6 +67,13 @@ pub(super) const KEYS: &[Key] = keys! {
     "tier-up.least-eagerness": Number { least: 0.0, most: 100.0 },
     "tier-up.loop-probe-in-polls": Integer { least: 0, most: 1_000_000 },
     "tier-up.retries": Integer { least: 0, most: 16 },
+
+    "middle.enabled": Bool,
+    "middle.threshold-in-operators": Integer { least: 1, most: MAX_THRESHOLD },
+    "middle.compile-base-in-microseconds": Integer { least: 0, most: 60_000_000 },
+    "middle.compile-per-operator-in-nanoseconds": Integer { least: 0, most: 1_000_000_000 },
+    "middle.eagerness": Number { least: 0.0, most: 100.0 },
+    "middle.max-function-operators": Integer { least: 0, most: MAX_SIZE },
 
     "workers.count": Integer { least: 1, most: 1024 },
     "workers.relief-after-in-milliseconds": Integer { least: 0, most: 3_600_000 },
@@ -158,7 +166,7 @@ impl Key {
                 .map(Value::Float)
                 .unwrap_or(Value::String(text.to_owned())),
             // TOML's own notation, which has 1_000_000 and 0xff.
-            Integer { .. } | OneOfIntegers(_) => format!("value = {text}")
+            Integer { .. } | OneOfIntegers(_) | Bool => format!("value = {text}")
                 .parse::<toml::Table>()
                 .ok()
                 .filter(|table| table.len() == 1)
@@ -190,6 +198,7 @@ impl Range {
             (Number { least, most }, Value::Integer(value)) => {
                 (*least..=*most).contains(&(*value as f64))
             }
+            (Bool, Value::Boolean(_)) => true,
             (OneOf(all), Value::String(value)) => all.contains(&value.as_str()),
             (Text(_), Value::String(value)) => !value.trim().is_empty(),
             _ => false,
@@ -207,6 +216,7 @@ impl fmt::Display for Range {
                 let all: Vec<_> = all.iter().map(u64::to_string).collect();
                 f.write_str(&listed(&all))
             }
+            Bool => f.write_str("true or false"),
             OneOf(all) => f.write_str(&listed(all)),
             Text(what) => f.write_str(what),
         }

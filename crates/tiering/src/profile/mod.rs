@@ -45,6 +45,8 @@ pub struct TieringProfile {
     pub baseline: BaselineProfile,
     /// When a function is worth compiling again.
     pub tier_up: TierUpProfile,
+    /// When and for what the middle tier is used.
+    pub middle: MiddleProfile,
     /// The threads that do it.
     pub workers: WorkersProfile,
     /// How the optimizing tier goes about it.
@@ -112,6 +114,28 @@ pub struct TierUpProfile {
     pub loop_probe_in_polls: u32,
     /// How often a compile that found no memory is tried again, each time after twice the work.
     pub retries: u8,
+}
+
+/// When a function is compiled by the middle tier, which bridges the time until the optimizing tier is done.
+///
+/// A compile of a function of n operators is taken to cost `compile-base + n * compile-per-operator`. It is
+/// made once the function has spent `eagerness` times as long in the baseline.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MiddleProfile {
+    /// Whether there is a middle tier.
+    pub enabled: bool,
+    /// Work after which a function is compiled, in operators, in place of the estimate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold_in_operators: Option<u64>,
+    /// What a compile takes however small the function is, in microseconds.
+    pub compile_base_in_microseconds: u32,
+    /// What it takes more for each operator, in nanoseconds.
+    pub compile_per_operator_in_nanoseconds: u32,
+    /// Which part of the compile time a function runs before it is compiled.
+    pub eagerness: f64,
+    /// Functions of more operators go without.
+    pub max_function_operators: usize,
 }
 
 /// The threads that compile in the background.
@@ -325,6 +349,19 @@ impl Default for TierUpProfile {
             least_eagerness: 1.0,
             loop_probe_in_polls: 512,
             retries: 3,
+        }
+    }
+}
+
+impl Default for MiddleProfile {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            threshold_in_operators: None,
+            compile_base_in_microseconds: 300,
+            compile_per_operator_in_nanoseconds: 4_000,
+            eagerness: 0.3,
+            max_function_operators: 50_000,
         }
     }
 }

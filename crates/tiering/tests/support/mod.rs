@@ -12,6 +12,7 @@ use upshift_module::{Features, Module};
 use upshift_runtime::InstalledCode;
 use upshift_tiering::{
     EventSink, ModuleTiering, TierEvent, TierEventKind, Tiering, TieringOptions, TieringProfile,
+    Tiers,
 };
 use upshift_translate::{
     BodySummary, CodeForm, CodegenSettings, CompileError, CompileRequest, Compiled, DirectCall,
@@ -180,7 +181,12 @@ pub fn engine(
     options: TieringOptions,
 ) -> Tiering {
     let optimizing = optimizing.map(|tier| Arc::new(tier.clone()) as Arc<dyn Tier>);
-    Tiering::new(Arc::new(baseline.clone()), optimizing, options).expect("good options")
+    let tiers = Tiers {
+        baseline: Arc::new(baseline.clone()),
+        middle: None,
+        optimizing,
+    };
+    Tiering::new(tiers, options).expect("good options")
 }
 
 /// A module of an engine.

@@ -11,7 +11,7 @@ use cranelift_codegen::isa::CallConv;
 use upshift_module::FuncType;
 use upshift_runtime::{Builtin, BuiltinType};
 
-use super::state::{BaselineEmitter, clif_type};
+use super::state::{ClifEmitter, clif_type};
 
 /// The signature of functions of a WebAssembly type.
 pub(crate) fn signature(ty: &FuncType, call_conv: CallConv) -> Signature {
@@ -40,7 +40,7 @@ pub(crate) fn osr_signature(call_conv: CallConv) -> Signature {
     signature
 }
 
-impl BaselineEmitter<'_> {
+impl ClifEmitter<'_> {
     // Past the table look-up that the builder makes for the flags of each access.
 
     pub(super) fn load_as(
@@ -182,7 +182,10 @@ impl BaselineEmitter<'_> {
             BuiltinType::I32 => I32,
             BuiltinType::I64 | BuiltinType::Pointer => I64,
         };
-        let mut signature = Signature::new(self.options.call_conv);
+        let mut signature = Signature::new(match builtin {
+            Builtin::BudgetAtMiddleLoop => CallConv::PreserveAll,
+            _ => self.options.call_conv,
+        });
         signature
             .params
             .push(AbiParam::special(I64, ArgumentPurpose::VMContext));

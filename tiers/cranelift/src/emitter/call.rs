@@ -7,14 +7,14 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 use upshift_runtime::{Builtin, TrapCode, offsets};
 
 use super::homes::Resident;
-use super::state::{BaselineEmitter, clif_type, result_offset};
+use super::state::{ClifEmitter, clif_type, result_offset};
 use super::user_trap;
 
 /// Bytes of a code slot, of a type id.
 const SLOT_SIZE: i32 = 8;
 const TYPE_ID_SIZE: i32 = 4;
 
-impl BaselineEmitter<'_> {
+impl ClifEmitter<'_> {
     pub(super) fn call_function(
         &mut self,
         function: u32,
@@ -114,7 +114,9 @@ impl BaselineEmitter<'_> {
         }
         let cells = (ty.results().len() > 1).then(|| self.result_cells(ty.results().len()));
         values.extend(cells);
+        self.put_budget_back();
         let call = self.cursor.ins().call_indirect(signature, code, &values);
+        self.take_budget();
         self.scratch.values = values;
         self.forget_values();
         match cells {
@@ -145,6 +147,7 @@ impl BaselineEmitter<'_> {
     }
 
     pub(super) fn return_from_function(&mut self, values: &[Value]) {
+        self.put_budget_back();
         match values {
             _ if self.entry_results.is_some() => {
                 let cells = self.resident(Resident::Results);

@@ -2,13 +2,13 @@
 //! a home, a stack slot of its own, from which a block that needs it loads it once.
 //!
 //! Were they ordinary values used in many blocks, the single-pass register allocator would keep them in
-//! spill slots and load them again for every single use.
+//! spill slots and load them again for every single use. Where locals are values, so are these.
 
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value};
 use upshift_runtime::offsets;
 
-use super::state::BaselineEmitter;
+use super::state::ClifEmitter;
 
 /// What has a home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) struct Home {
     known: Option<Value>,
 }
 
-impl BaselineEmitter<'_> {
+impl ClifEmitter<'_> {
     /// States that the current, first block has this resident's value.
     pub(super) fn move_in(&mut self, resident: Resident, value: Value) {
         let known = Some(value);
@@ -62,6 +62,11 @@ impl BaselineEmitter<'_> {
         if let Some(value) = self.scratch.homes[index].known {
             return value;
         }
+        if self.as_values() {
+            let value = self.in_prologue(|this| this.initial(resident));
+            self.scratch.homes[index].known = Some(value);
+            return value;
+        }
         let slot = self.scratch.homes[index].slot.unwrap_or_else(|| {
             let slot = self.new_home(resident);
             self.scratch.homes[index].slot = Some(slot);
@@ -77,24 +82,29 @@ impl BaselineEmitter<'_> {
         let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3);
         let slot = self.cursor.func.create_sized_stack_slot(data);
         self.in_prologue(|this| {
-            let value = match resident {
-                Resident::Context => this.entry_context,
-                // Asked for by functions that have it only.
-                Resident::Results => this.entry_results.unwrap_or(this.entry_context),
-                Resident::Memory(0) => {
-                    let offset = offsets::VMCONTEXT_MEMORY0_BASE;
-                    this.load_at(I64, this.flags.fixed, this.entry_context, offset)
-                }
-                Resident::Memory(memory) => {
-                    let offset = this.unit.offsets.memory(memory);
-                    let record = this.load_at(I64, this.flags.fixed, this.entry_context, offset);
-                    this.load_at(I64, this.flags.fixed, record, offsets::VMMEMORY_BASE)
-                }
-            };
+            let value = this.initial(resident);
             let address = this.cursor.ins().stack_addr(I64, slot, 0);
             this.store_at(this.flags.own, value, address, 0);
         });
         slot
+    }
+
+    /// Its value where the function begins.
+    fn initial(&mut self, resident: Resident) -> Value {
+        match resident {
+            Resident::Context => self.entry_context,
+            // Asked for by functions that have it only.
+            Resident::Results => self.entry_results.unwrap_or(self.entry_context),
+            Resident::Memory(0) => {
+                let offset = offsets::VMCONTEXT_MEMORY0_BASE;
+                self.load_at(I64, self.flags.fixed, self.entry_context, offset)
+            }
+            Resident::Memory(memory) => {
+                let offset = self.unit.offsets.memory(memory);
+                let record = self.load_at(I64, self.flags.fixed, self.entry_context, offset);
+                self.load_at(I64, self.flags.fixed, record, offsets::VMMEMORY_BASE)
+            }
+        }
     }
 
     /// Forgets what values residents have.

@@ -8,7 +8,7 @@ use upshift_translate::{LoadOp, MemoryAccess, MemoryStyle, Shape, StoreOp};
 
 use super::homes::Resident;
 use super::scalar::{float_type, int_type};
-use super::state::{BaselineEmitter, clif_type};
+use super::state::{ClifEmitter, clif_type};
 use super::user_trap;
 use super::vector::{lane_type, vector_type};
 
@@ -38,7 +38,7 @@ fn narrow_load(bits: u8, signed: bool) -> Opcode {
     }
 }
 
-impl BaselineEmitter<'_> {
+impl ClifEmitter<'_> {
     /// Where an access to `size` bytes goes: an address and an offset from it. Checks what must be.
     fn heap_address(&mut self, access: MemoryAccess, size: u32, address: Value) -> (Value, i32) {
         if self.unit.settings.memory == MemoryStyle::Checked {

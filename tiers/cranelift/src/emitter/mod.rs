@@ -8,6 +8,7 @@ mod memory;
 mod poll;
 mod scalar;
 mod state;
+mod values;
 mod vector;
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -25,7 +26,7 @@ use upshift_translate::{
 };
 
 use state::clif_type;
-pub(crate) use state::{BaselineEmitter, EmitOptions, Finished, Scratch};
+pub(crate) use state::{ClifEmitter, EmitOptions, Finished, Locals, Scratch};
 
 /// A trap of WebAssembly as Cranelift's code: the same number.
 pub(crate) fn user_trap(code: TrapCode) -> ClifTrap {
@@ -33,7 +34,7 @@ pub(crate) fn user_trap(code: TrapCode) -> ClifTrap {
     ClifTrap::unwrap_user(code as u8)
 }
 
-impl BaselineEmitter<'_> {
+impl ClifEmitter<'_> {
     /// A jump's target with its arguments.
     fn target(&mut self, block: Block, args: &[Value]) -> BlockCall {
         let mut block_args = std::mem::take(&mut self.scratch.block_args);
@@ -47,7 +48,7 @@ impl BaselineEmitter<'_> {
     }
 }
 
-impl Emitter for BaselineEmitter<'_> {
+impl Emitter for ClifEmitter<'_> {
     type Value = Value;
     type Block = Block;
 
@@ -71,13 +72,14 @@ impl Emitter for BaselineEmitter<'_> {
         values.extend_from_slice(self.cursor.func.dfg.block_params(block));
     }
 
-    fn seal(&mut self, _: Block) {
-        // Only variables would want to know, and locals are none.
+    fn seal(&mut self, block: Block) {
+        self.seal_block(block);
     }
 
     fn jump(&mut self, target: Block, args: &[Value]) {
-        let target = self.target(target, args);
-        self.cursor.ins().Jump(Opcode::Jump, INVALID, target);
+        let call = self.target(target, args);
+        self.cursor.ins().Jump(Opcode::Jump, INVALID, call);
+        self.note_branch(target);
     }
 
     fn branch_if(
@@ -87,6 +89,7 @@ impl Emitter for BaselineEmitter<'_> {
         otherwise: (Block, &[Value]),
     ) {
         self.scratch.calls.branch();
+        let blocks = [then.0, otherwise.0];
         let then = self.target(then.0, then.1);
         let otherwise = self.target(otherwise.0, otherwise.1);
         let condition = self.comparison_behind(condition).unwrap_or(condition);
@@ -94,6 +97,9 @@ impl Emitter for BaselineEmitter<'_> {
         self.cursor
             .ins()
             .Brif(Opcode::Brif, ty, then, otherwise, condition);
+        for block in blocks {
+            self.note_branch(block);
+        }
     }
 
     fn branch_table(
@@ -110,10 +116,13 @@ impl Emitter for BaselineEmitter<'_> {
             .enumerate()
             .map(|(i, &block)| self.target(block, args_of(i)))
             .collect();
-        let default = self.target(default, args_of(targets.len()));
-        let table = JumpTableData::new(default, &calls);
+        let last = self.target(default, args_of(targets.len()));
+        let table = JumpTableData::new(last, &calls);
         let table = self.cursor.func.create_jump_table(table);
         self.cursor.ins().br_table(index, table);
+        for &block in targets.iter().chain([&default]) {
+            self.note_branch(block);
+        }
     }
 
     fn return_values(&mut self, values: &[Value]) {

@@ -9,7 +9,7 @@ use upshift_translate::{
     IntType, IntUnary,
 };
 
-use super::state::BaselineEmitter;
+use super::state::ClifEmitter;
 
 pub(super) fn int_type(ty: IntType) -> Type {
     match ty {
@@ -51,7 +51,7 @@ pub(super) fn float_condition(op: FloatCompare) -> FloatCC {
     }
 }
 
-impl BaselineEmitter<'_> {
+impl ClifEmitter<'_> {
     pub(super) fn select_value(
         &mut self,
         ty: ValType,

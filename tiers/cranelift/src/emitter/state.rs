@@ -12,15 +12,26 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use upshift_module::{FuncType, Module, ValType};
 use upshift_runtime::{Builtin, offsets};
-use upshift_translate::{CallList, EntryPoint, FrameLayout, FunctionShape, ModuleUnit};
+use upshift_translate::{CallList, EntryPoint, FrameLayout, FunctionShape, LoopLocals, ModuleUnit};
 
 use super::build::{osr_signature, signature};
 use super::homes::{Home, Resident};
 use super::memory::Sum;
 use super::poll::Site;
+use super::values::Values;
 
 /// Bytes of a result cell.
 const RESULT_CELL: u32 = 16;
+
+/// Where locals are between blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locals {
+    /// In cells of the frame: best for a register allocator that knows one block.
+    InCells,
+    /// Nowhere in particular: they are values, and so are whole functions' residents and the budget. Cells
+    /// are filled only when a frame may be left.
+    AsValues,
+}
 
 /// What is the same for all functions of a tier.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +40,15 @@ pub(crate) struct EmitOptions {
     pub call_conv: CallConv,
     /// Whether the first round of a loop, too, asks whether there is a better place to go on.
     pub poll_first_rounds: bool,
+    /// Where locals are between blocks.
+    pub locals: Locals,
+}
+
+impl EmitOptions {
+    /// Whether code that is entered there counts work. What the baseline is entered at, for tests, does not.
+    fn counts_in(self, entry: EntryPoint) -> bool {
+        entry == EntryPoint::Function || self.locals == Locals::AsValues
+    }
 }
 
 /// What the code generator needs beside the function.
@@ -41,8 +61,10 @@ pub(crate) struct Finished {
 }
 
 /// Drives Cranelift's instruction builder for one function.
-pub(crate) struct BaselineEmitter<'f> {
+pub(crate) struct ClifEmitter<'f> {
     pub(super) cursor: FuncCursor<'f>,
+    /// The current block.
+    block: ir::Block,
     pub(super) unit: &'f ModuleUnit,
     pub(super) module: &'f Module,
     /// The function, imports not counted, and its type.
@@ -101,6 +123,10 @@ pub(crate) struct Scratch {
     /// The calls of defined functions so far.
     pub(crate) calls: CallList,
     pub(super) block_args: Vec<BlockArg>,
+    /// Locals as values, and behind them the budget.
+    pub(super) values_of_locals: Values,
+    /// For locals as values: which of them a loop's header needs.
+    pub(crate) loop_locals: LoopLocals,
     pub(super) values: Vec<Value>,
 }
 
@@ -117,6 +143,7 @@ impl Scratch {
         self.osr_signature = None;
         self.work_sites.clear();
         self.calls.clear();
+        self.values_of_locals.clear();
     }
 }
 
@@ -161,7 +188,7 @@ pub(super) fn result_offset(index: usize) -> i32 {
     index as i32 * RESULT_CELL as i32
 }
 
-impl<'f> BaselineEmitter<'f> {
+impl<'f> ClifEmitter<'f> {
     /// Sets up an empty function and emits its prologue. The current block is where code goes on.
     pub(crate) fn new(
         func: &'f mut Function,
@@ -196,6 +223,7 @@ impl<'f> BaselineEmitter<'f> {
         let entry_context = cursor.func.dfg.block_params(block)[0];
         let mut emitter = Self {
             cursor,
+            block,
             unit,
             module: &unit.module,
             function,
@@ -208,7 +236,7 @@ impl<'f> BaselineEmitter<'f> {
             frame_slot,
             layout,
             taken_over: None,
-            counts: unit.settings.count_work && entry == EntryPoint::Function,
+            counts: unit.settings.count_work && options.counts_in(entry),
             open_site: None,
             entry_work: None,
             osr_exit: None,
@@ -218,11 +246,29 @@ impl<'f> BaselineEmitter<'f> {
             first_location: SourceLoc::default(),
         };
         emitter.move_in(Resident::Context, entry_context);
+        emitter.begin_values();
         match entry {
             EntryPoint::Function => emitter.store_params(block),
             EntryPoint::Loop(_) => emitter.take_over_locals(block),
         }
+        emitter.take_budget();
         emitter
+    }
+
+    /// Makes what locals as values begin with.
+    fn begin_values(&mut self) {
+        if !self.as_values() {
+            return;
+        }
+        self.seal_block(self.block);
+        let zeros = [
+            self.iconst(I32, 0),
+            self.iconst(I64, 0),
+            self.cursor.ins().f32const(0.0),
+            self.cursor.ins().f64const(0.0),
+            self.vector_constant(I8X16, 0),
+        ];
+        self.scratch.values_of_locals.begin(zeros);
     }
 
     /// What is left to do behind the walk. The function can be compiled then.
@@ -247,7 +293,13 @@ impl<'f> BaselineEmitter<'f> {
             self.entry_results = Some(results);
             self.move_in(Resident::Results, results);
         }
-        if params < self.scratch.locals.len() {
+        if self.as_values() {
+            for local in params..self.scratch.locals.len() {
+                let ty = clif_type(self.scratch.locals[local]);
+                let zero = self.scratch.values_of_locals.zero(ty);
+                self.write_local(local as u32, zero);
+            }
+        } else if params < self.scratch.locals.len() {
             self.zero_cells(
                 self.layout.local_offset(params as u32),
                 self.layout.operands_offset(),
@@ -276,6 +328,15 @@ impl<'f> BaselineEmitter<'f> {
         self.taken_over = Some(cells);
         self.entry_results = Some(results);
         self.move_in(Resident::Results, results);
+        if self.as_values() {
+            for local in 0..self.scratch.locals.len() {
+                let ty = clif_type(self.scratch.locals[local]);
+                let offset = self.layout.local_offset(local as u32) as i32;
+                let value = self.load_at(ty, self.flags.own, cells, offset);
+                self.write_local(local as u32, value);
+            }
+            return;
+        }
         for offset in (0..self.layout.operands_offset()).step_by(16) {
             let value = self.load_at(I8X16, self.flags.own, cells, offset as i32);
             self.store_cell(offset, value);
@@ -289,13 +350,37 @@ impl<'f> BaselineEmitter<'f> {
         self.load_at(clif_type(ty), self.flags.own, cells, offset as i32)
     }
 
+    /// Whether locals are values.
+    pub(super) fn as_values(&self) -> bool {
+        self.options.locals == Locals::AsValues
+    }
+
     // Locals and cells.
 
+    /// The variable behind all locals.
+    pub(super) fn budget_variable(&self) -> u32 {
+        // Validation allows 50 000 locals.
+        self.scratch.locals.len() as u32
+    }
+
     pub(super) fn read_local(&mut self, local: u32) -> Value {
-        if let Some(value) = self.scratch.known[local as usize] {
+        if !self.as_values()
+            && let Some(value) = self.scratch.known[local as usize]
+        {
             return value;
         }
-        let ty = clif_type(self.scratch.locals[local as usize]);
+        let ty = self
+            .scratch
+            .locals
+            .get(local as usize)
+            .map_or(I32, |&ty| clif_type(ty));
+        if self.as_values() {
+            let func = &mut *self.cursor.func;
+            return self
+                .scratch
+                .values_of_locals
+                .read(self.block, local, ty, func);
+        }
         let offset = self.layout.local_offset(local) as i32;
         // A load can become an operand of the instruction that uses it, and its address is then
         // computed apart: here, not in the prologue, which would keep it in a spill slot.
@@ -306,6 +391,13 @@ impl<'f> BaselineEmitter<'f> {
     }
 
     pub(super) fn write_local(&mut self, local: u32, value: Value) {
+        if self.as_values() {
+            let value = self.canonical(value);
+            self.scratch
+                .values_of_locals
+                .write(self.block, local, value);
+            return;
+        }
         self.store_cell(self.layout.local_offset(local), value);
         self.learn(local, value);
     }
@@ -319,6 +411,9 @@ impl<'f> BaselineEmitter<'f> {
     /// Forgets what values locals and residents have. At the start of a block; and at a call, across which a value
     /// would be stored and loaded again: it is in memory already.
     pub(super) fn forget_values(&mut self) {
+        if self.as_values() {
+            return;
+        }
         self.forget_residents();
         self.scratch.sums.clear();
         for local in self.scratch.filled.drain(..) {
@@ -349,10 +444,31 @@ impl<'f> BaselineEmitter<'f> {
 
     // Blocks.
 
+    /// All branches to a block have been made.
+    pub(super) fn seal_block(&mut self, block: ir::Block) {
+        if self.as_values() {
+            let func = &mut *self.cursor.func;
+            self.scratch.values_of_locals.seal(block, func);
+        }
+    }
+
+    /// The last instruction branches to a block.
+    pub(super) fn note_branch(&mut self, to: ir::Block) {
+        if self.as_values() {
+            let branch = self.cursor.func.layout.last_inst(self.block);
+            if let Some(branch) = branch {
+                let values = &mut self.scratch.values_of_locals;
+                values.add_branch(self.block, branch, to);
+            }
+        }
+    }
+
     /// Goes on in `block`.
     pub(super) fn start_block(&mut self, block: ir::Block) {
         self.cursor.func.layout.append_block(block);
         self.cursor.goto_bottom(block);
+        self.block = block;
+        self.scratch.sums.clear();
         self.forget_values();
     }
 

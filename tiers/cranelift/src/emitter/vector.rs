@@ -1,5 +1,5 @@
 //! Vector operators. A vector has whatever Cranelift type its maker gave it; each operator asks for the
-//! one it needs ([`BaselineEmitter::as_type`]), which costs no instruction.
+//! one it needs ([`ClifEmitter::as_type`]), which costs no instruction.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::types::{
@@ -12,7 +12,7 @@ use upshift_translate::{
 };
 
 use super::scalar::{float_condition, int_condition};
-use super::state::BaselineEmitter;
+use super::state::ClifEmitter;
 
 pub(super) fn vector_type(shape: Shape) -> Type {
     match shape {
@@ -61,7 +61,7 @@ fn wider(shape: Shape) -> Type {
     }
 }
 
-impl BaselineEmitter<'_> {
+impl ClifEmitter<'_> {
     fn pair_as(&mut self, ty: Type, a: Value, b: Value) -> (Value, Value) {
         (self.as_type(ty, a), self.as_type(ty, b))
     }

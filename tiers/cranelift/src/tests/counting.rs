@@ -7,7 +7,7 @@ use upshift_translate::{CodeForm, CodegenSettings, CompileRequest, EntryPoint, M
 
 use super::lab::{CHECKED, GUARDED, Lab, compiler, f64};
 use super::loops::SUM;
-use crate::BaselineTier;
+use crate::CraneliftTier;
 
 const ENTRY: CompileRequest = CompileRequest {
     function: 0,
@@ -59,14 +59,14 @@ fn an_entry_takes_its_own_work_and_the_first_round_of_its_loops() {
 
 #[test]
 fn a_loop_that_ends_with_its_first_round_does_not_ask() {
-    let loops = |tier: &BaselineTier, rounds: i32| {
+    let loops = |tier: &CraneliftTier, rounds: i32| {
         let mut lab = Lab::on(tier, SUM, GUARDED, Vec::new());
         *lab.hooks.grant.lock().unwrap() = 0;
         let n = u128::from(rounds.cast_unsigned());
         assert_eq!(lab.one("sum", &[n - 1]), n * (n - 1) / 2);
         lab.hooks.loops.load(Ordering::Relaxed)
     };
-    let tier = BaselineTier::new().unwrap();
+    let tier = CraneliftTier::baseline().unwrap();
     assert_eq!((loops(&tier, 1), loops(&tier, 7)), (0, 6));
     let tier = tier.poll_first_rounds(true);
     assert_eq!((loops(&tier, 1), loops(&tier, 7)), (1, 7));

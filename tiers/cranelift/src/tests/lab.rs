@@ -17,7 +17,7 @@ use upshift_translate::{
     ModuleUnit,
 };
 
-use crate::{BaselineCompiler, BaselineTier};
+use crate::{CraneliftCompiler, CraneliftTier};
 
 pub const GUARDED: CodegenSettings = CodegenSettings {
     memory: MemoryStyle::Guarded,
@@ -36,7 +36,10 @@ pub const CHECKED: CodegenSettings = CodegenSettings {
 
 /// Tiering with one tier.
 pub struct LabHooks {
-    compiler: BaselineCompiler,
+    compiler: CraneliftCompiler,
+    unit: Arc<ModuleUnit>,
+    /// What makes OSR entries, if not the same.
+    entries_from: Mutex<Option<CraneliftCompiler>>,
     code: Arc<ModuleCode>,
     /// What a budget is refilled to.
     pub grant: Mutex<i32>,
@@ -52,6 +55,12 @@ pub struct LabHooks {
 }
 
 impl LabHooks {
+    /// Has OSR entries made by another tier.
+    pub fn entries_of(&self, tier: &CraneliftTier) {
+        let compiler = tier.compiler(Arc::clone(&self.unit));
+        *self.entries_from.lock().unwrap() = Some(compiler);
+    }
+
     fn request(function: u32, entry: EntryPoint) -> CompileRequest {
         CompileRequest { function, entry }
     }
@@ -84,7 +93,10 @@ impl TierHooks for LabHooks {
             return None;
         }
         let request = Self::request(function, EntryPoint::Loop(number));
-        let code = self.compiler.compile(request).expect("an OSR entry").code;
+        let other = self.entries_from.lock().unwrap();
+        let compiler = other.as_ref().unwrap_or(&self.compiler);
+        let code = compiler.compile(request).expect("an OSR entry").code;
+        drop(other);
         assert_eq!(code.loop_entry, Some(number));
         Some(code.address as *const u8)
     }
@@ -94,15 +106,15 @@ impl TierHooks for LabHooks {
 pub fn compiler(
     text: &str,
     settings: CodegenSettings,
-) -> (BaselineCompiler, Arc<Module>, Arc<ModuleCode>) {
-    compiler_of(&BaselineTier::new().unwrap(), text, settings)
+) -> (CraneliftCompiler, Arc<Module>, Arc<ModuleCode>) {
+    compiler_of(&CraneliftTier::baseline().unwrap(), text, settings)
 }
 
-fn compiler_of(
-    tier: &BaselineTier,
+pub fn compiler_of(
+    tier: &CraneliftTier,
     text: &str,
     settings: CodegenSettings,
-) -> (BaselineCompiler, Arc<Module>, Arc<ModuleCode>) {
+) -> (CraneliftCompiler, Arc<Module>, Arc<ModuleCode>) {
     let module = Module::parse(text.as_bytes(), &Features::all());
     let module = Arc::new(module.unwrap_or_else(|error| panic!("{error}")));
     let code = ModuleCode::new(Arc::clone(&module)).unwrap();
@@ -152,18 +164,20 @@ impl Lab {
     }
 
     pub fn with(text: &str, settings: CodegenSettings, hosts: Vec<Host>) -> Self {
-        Self::on(&BaselineTier::new().unwrap(), text, settings, hosts)
+        Self::on(&CraneliftTier::baseline().unwrap(), text, settings, hosts)
     }
 
     pub fn on(
-        tier: &BaselineTier,
+        tier: &CraneliftTier,
         text: &str,
         settings: CodegenSettings,
         hosts: Vec<Host>,
     ) -> Self {
         let (compiler, module, code) = compiler_of(tier, text, settings);
         let hooks = Arc::new(LabHooks {
+            unit: Arc::clone(compiler.unit()),
             compiler,
+            entries_from: Mutex::new(None),
             code: Arc::clone(&code),
             grant: Mutex::new(1_000_000),
             move_loops: Mutex::new(false),

@@ -15,7 +15,7 @@ pub(super) const SUM: &str = r#"(module
     (local.get $sum)))"#;
 
 /// Operands below a loop, parameters of a loop, a vector local, two levels.
-const NESTED: &str = r#"(module
+pub(super) const NESTED: &str = r#"(module
   (func (export "nested") (param $n i32) (param $v v128) (result i64 v128) (local $i i32) (local $j i32)
     (i64.const 1000)
     (i32x4.splat (i32.const 1))
@@ -34,7 +34,7 @@ const NESTED: &str = r#"(module
     (i64.add (i64.extend_i32_u (local.get $i)))
     (local.get $v)))"#;
 
-fn nested_result(n: u128) -> Vec<u128> {
+pub(super) fn nested_result(n: u128) -> Vec<u128> {
     let triangle = n * (n - 1) / 2;
     let lane = n * n + 1;
     let lanes = lane | lane << 32 | lane << 64 | lane << 96;

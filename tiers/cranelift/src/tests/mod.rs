@@ -7,5 +7,6 @@ mod counting;
 mod lab;
 mod loops;
 mod memory;
+mod middle;
 mod operators;
 mod vectors;

@@ -291,7 +291,8 @@ impl<'a, E: Emitter> Walk<'a, E> {
             }
             self.enter_join(header, height, params);
         }
-        let site = if self.osr.is_none() {
+        // Branches back to an enclosing loop go to the header in that loop's own copy, and poll there.
+        let site = if self.polls && target.is_some() {
             Some(self.poll_loop(number))
         } else {
             None

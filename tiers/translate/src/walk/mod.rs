@@ -4,6 +4,7 @@
 mod body;
 mod control;
 mod error;
+mod liveness;
 mod memory;
 mod osr;
 mod scalar;
@@ -18,6 +19,7 @@ use body::Body;
 pub use body::enclosing_loops;
 use control::Frame;
 pub use error::{TranslateError, TranslateProblem};
+pub use liveness::LoopLocals;
 use osr::Osr;
 pub use summary::{BodySummary, IndirectCall};
 use work::Work;
@@ -34,6 +36,8 @@ pub struct Mode {
     /// WebAssembly than this, there is one copy instead, entered in the middle: loops around that place
     /// may then be irreducible, which is correct but optimizes badly. Zero: always one copy.
     pub max_chain_bytes: usize,
+    /// Whether loops poll in entries at loops, too, because these can be left for something better.
+    pub polls_in_entries: bool,
 }
 
 impl From<EntryPoint> for Mode {
@@ -42,6 +46,7 @@ impl From<EntryPoint> for Mode {
         Self {
             entry,
             max_chain_bytes: 128 * 1024,
+            polls_in_entries: false,
         }
     }
 }
@@ -50,7 +55,8 @@ impl From<EntryPoint> for Mode {
 ///
 /// The emitter's current block is where code starts: at the entry of the function, its locals initialized,
 /// or, for an entry at a loop, with the locals read from the cells of the frame that is taken over.
-/// Polls ([`Emitter::poll_entry`], [`Emitter::poll_loop`]) are emitted for [`EntryPoint::Function`] only.
+/// Polls are emitted for [`EntryPoint::Function`]; for an entry at a loop those of loops
+/// ([`Emitter::poll_loop`]), if the mode says so.
 ///
 /// Blocks where control joins have parameters. When a function is entered at its start these are the
 /// label's own values; all values below them dominate the block. When it is entered at a loop they are
@@ -72,6 +78,7 @@ pub fn translate<E: Emitter>(
         EntryPoint::Loop(number) => Some(Osr::new(&body, &locals, number, mode.max_chain_bytes)?),
     };
     let mut walk = Walk::new(module, &body, &locals, emitter, osr);
+    walk.polls = mode.entry == EntryPoint::Function || mode.polls_in_entries;
     match mode.entry {
         EntryPoint::Function => walk.whole_function(&body),
         EntryPoint::Loop(number) => walk.osr_entry(&body, number),
@@ -111,6 +118,8 @@ struct Walk<'a, E: Emitter> {
     times: Vec<u32>,
     /// Whether the operator before this one was a load, so that its result is on top of the stack.
     after_load: bool,
+    /// Whether loops poll.
+    polls: bool,
     /// What is entered at a loop, and how.
     osr: Option<Osr<E::Block>>,
 
@@ -153,6 +162,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             work: Work::none(),
             times: Vec::new(),
             after_load: false,
+            polls: true,
             osr,
             saved: Vec::new(),
             scratch: Scratch {

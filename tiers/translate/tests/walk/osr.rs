@@ -9,6 +9,7 @@ fn enter(text: &str, number: u32, max_chain_bytes: usize) -> Recording {
     let mode = Mode {
         entry: EntryPoint::Loop(number),
         max_chain_bytes,
+        polls_in_entries: false,
     };
     record(&parse(text), 0, mode).expect("the loop is there")
 }
@@ -327,4 +328,20 @@ fn enclosing_loops_are_listed_inside_out() {
     assert_eq!(chain(5), [5]);
     let missing = enclosing_loops(&module, 0, 6).expect_err("there are six");
     assert_eq!(missing.problem(), &TranslateProblem::NoSuchLoop(6));
+}
+
+#[test]
+fn entries_that_can_be_left_poll_at_every_header_that_is_come_back_to() {
+    let text = "(module (func (param i32)
+        (loop (loop (br_if 0 (local.get 0))) (loop (br_if 0 (local.get 0))) (br_if 0 (local.get 0)))))";
+    let polls = |polls_in_entries| {
+        let mode = Mode {
+            polls_in_entries,
+            ..Mode::from(EntryPoint::Loop(1))
+        };
+        let recording = record(&parse(text), 0, mode).expect("the loop is there");
+        recording.to_string().matches("poll_loop").count()
+    };
+    // Two inner loops in the first copy, then all three in the second.
+    assert_eq!((polls(false), polls(true)), (0, 5));
 }

@@ -53,6 +53,7 @@ fn every_function_of_the_suite_is_sound_from_every_entry() {
                 let chain = Mode {
                     entry,
                     max_chain_bytes: usize::MAX,
+                    polls_in_entries: false,
                 };
                 let recording = match record(&module, defined, chain) {
                     Ok(recording) => recording,
@@ -70,6 +71,7 @@ fn every_function_of_the_suite_is_sound_from_every_entry() {
                 let single = Mode {
                     entry,
                     max_chain_bytes: 0,
+                    polls_in_entries: false,
                 };
                 let recording = record(&module, defined, single).expect("it did before");
                 irreducible += u32::from(!check::is_reducible(&recording));

@@ -37,6 +37,8 @@ unsafe extern "C" {
     static upshift_budget_at_entry_close: u8;
     static upshift_tails_open: u8;
     static upshift_tails_close: u8;
+    static upshift_budget_at_middle_loop_open: u8;
+    static upshift_budget_at_middle_loop_close: u8;
 }
 
 global_asm!(
@@ -374,6 +376,7 @@ macro_rules! builtin_stubs {
         /// The table that every `VMContext` points at.
         pub(crate) static BUILTINS: VMBuiltins = VMBuiltins {
             budget_at_entry: upshift_budget_at_entry,
+            budget_at_middle_loop: upshift_budget_at_middle_loop,
             $($field),*
         };
     };
@@ -393,6 +396,76 @@ builtin_stubs! {
     ref_func "upshift_ref_func" libcalls::ref_func;
     budget_at_loop "upshift_budget_at_loop" crate::activation::budget_at_loop;
     trap "upshift_trap" crate::activation::trap;
+}
+
+// The builtin `budget_at_middle_loop`: a builtin's stub that saves all registers. What the C convention
+// has callees save, the callee saves.
+global_asm!(
+    ".text",
+    ".p2align 4",
+    ".globl upshift_budget_at_middle_loop",
+    ".hidden upshift_budget_at_middle_loop",
+    "upshift_budget_at_middle_loop:",
+    "push rbp",
+    "mov rbp, rsp",
+    "push rbx",
+    "push rax",
+    "push rcx",
+    "push rdx",
+    "push rsi",
+    "push rdi",
+    "push r8",
+    "push r9",
+    "push r10",
+    "push r11",
+    "sub rsp, 256",
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movaps [rsp + 16 * \\i], xmm\\i",
+    ".endr",
+    "mov rbx, [rdi]",
+    "mov rax, [rbp + 8]",
+    "mov [rbx + {EXIT_PC}], rax",
+    "mov rax, [rbp]",
+    "mov [rbx + {EXIT_FP}], rax",
+    "call {function}",
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movaps xmm\\i, [rsp + 16 * \\i]",
+    ".endr",
+    "mov rcx, [rbx + {INTERRUPT}]",
+    ".globl upshift_budget_at_middle_loop_open",
+    ".hidden upshift_budget_at_middle_loop_open",
+    "upshift_budget_at_middle_loop_open:",
+    "cmp dword ptr [rcx], 0",
+    "jne 2f",
+    "add rsp, 256",
+    "pop r11",
+    "pop r10",
+    "pop r9",
+    "pop r8",
+    "pop rdi",
+    "pop rsi",
+    "pop rdx",
+    "pop rcx",
+    "pop rax",
+    "pop rbx",
+    "pop rbp",
+    "ret",
+    ".globl upshift_budget_at_middle_loop_close",
+    ".hidden upshift_budget_at_middle_loop_close",
+    "upshift_budget_at_middle_loop_close:",
+    "2:",
+    "mov rdi, rbx",
+    "call {raise_interrupt}",
+    "ud2",
+    EXIT_PC = const VMSTORE_EXIT_PC,
+    EXIT_FP = const VMSTORE_EXIT_FP,
+    INTERRUPT = const VMSTORE_INTERRUPT,
+    function = sym crate::activation::budget_at_middle_loop,
+    raise_interrupt = sym raise_interrupt,
+);
+
+unsafe extern "C" {
+    fn upshift_budget_at_middle_loop();
 }
 
 /// The entry of host functions whose signature uses this much of the vector registers.
@@ -421,6 +494,10 @@ pub(crate) fn is_interruptible(pc: usize) -> bool {
         || between(
             &raw const upshift_tails_open,
             &raw const upshift_tails_close,
+        )
+        || between(
+            &raw const upshift_budget_at_middle_loop_open,
+            &raw const upshift_budget_at_middle_loop_close,
         )
 }
 
