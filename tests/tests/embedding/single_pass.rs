@@ -406,6 +406,8 @@ fn comparisons_that_lose_their_registers_leave_scratch_registers_alone() {
         "(i64.load 1 offset=16 (i32.and (i32.wrap_i64 (local.get 0)) (i32.const 255)))",
         "(call $sum (v128.load8_splat 1 (i32.and (i32.wrap_i64 (local.get 0)) (i32.const 255))))",
         "(global.get $g)",
+        "(i64.extend_i32_u (i32.load16_u 1 offset=0x80000010 (i32.add (i32.const 0x80000000)
+            (i32.and (i32.wrap_i64 (local.get 0)) (i32.const 255)))))",
         "(i64.extend_i32_u (ref.is_null (table.get $t (i32.and (i32.wrap_i64 (local.get 0)) (i32.const 7)))))",
         "(i64.extend_i32_u (i64x2.bitmask (i64x2.splat (local.get 0))))",
         "(i64.trunc_sat_f64_u (f64.convert_i64_u (local.get 0)))",

@@ -7,7 +7,8 @@ use upshift_module::{FuncType, ValType};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
 use super::state::{
-    CONTEXT, FLOAT_SCRATCH, FastEmitter, Place, RESULTS, SCRATCH, Slot, in_xmm, width_of,
+    CONTEXT, FLOAT_SCRATCH, FastEmitter, Place, RESULTS, SCRATCH, Slot, home_behind, in_xmm,
+    width_of,
 };
 use crate::asm::{Flag, Gpr, Mem, Width, Xmm, digit, op};
 
@@ -55,9 +56,8 @@ impl Arguments {
             self.gprs += 1;
             return Argument::Gpr(register);
         }
-        let size = ty.cell_size();
-        let offset = self.stack.next_multiple_of(size);
-        self.stack = offset + size;
+        let offset = home_behind(self.stack, ty);
+        self.stack = offset + ty.cell_size();
         Argument::Stack(offset)
     }
 }

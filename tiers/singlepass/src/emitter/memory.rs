@@ -13,43 +13,27 @@ const PAGE_BITS: u8 = 16;
 const ELEMENT_BITS: u8 = 3;
 
 impl FastEmitter<'_> {
-    /// Where an access to `size` bytes goes, or `None` if that takes more than an operand can have. The place may use
-    /// the scratch register, which making registers free may use too: what an access needs comes before. Index and
-    /// offset are 32 bits each, so no sum leaves the reservation.
-    pub(super) fn address(
-        &mut self,
-        access: MemoryAccess,
-        size: u32,
-        address: Slot,
-    ) -> Option<Mem> {
+    /// Where an access to `size` bytes goes. The place may use the scratch register, which making registers free may
+    /// use too: what an access needs comes before. Index and offset are 32 bits each, so no sum leaves the reservation.
+    pub(super) fn address(&mut self, access: MemoryAccess, size: u32, address: Slot) -> Mem {
         if self.unit.settings.memory == MemoryStyle::Checked {
             self.check_bounds(access, size, address);
         }
         if access.memory != 0 {
-            let displacement = i32::try_from(access.offset).ok()?;
-            let index = self.gpr(address);
-            let record = Mem::new(CONTEXT, self.unit.offsets.memory(access.memory));
-            let asm = &mut self.s.asm;
-            asm.load(Width::W64, SCRATCH, record);
-            asm.load(
-                Width::W64,
-                SCRATCH,
-                Mem::new(SCRATCH, offsets::VMMEMORY_BASE),
-            );
-            return Some(Mem::new(SCRATCH, displacement).index(index, 0));
+            return self.address_in_other(access, address);
         }
         if let Some(constant) = self.constant(address) {
             let sum = u64::from(constant as u32) + u64::from(access.offset);
-            return Some(match i32::try_from(sum) {
+            return match i32::try_from(sum) {
                 Ok(displacement) => Mem::new(MEMORY, displacement),
                 Err(_) => {
                     self.s.asm.mov_imm(SCRATCH, sum);
                     Mem::new(MEMORY, 0).index(SCRATCH, 0)
                 }
-            });
+            };
         }
         let index = self.gpr(address);
-        Some(match i32::try_from(access.offset) {
+        match i32::try_from(access.offset) {
             Ok(displacement) => Mem::new(MEMORY, displacement).index(index, 0),
             Err(_) => {
                 let asm = &mut self.s.asm;
@@ -57,7 +41,28 @@ impl FastEmitter<'_> {
                 asm.int(Width::W64, op::ADD, SCRATCH, index);
                 Mem::new(MEMORY, 0).index(SCRATCH, 0)
             }
-        })
+        }
+    }
+
+    /// The same in a memory whose base has no register.
+    fn address_in_other(&mut self, access: MemoryAccess, address: Slot) -> Mem {
+        let index = self.gpr(address);
+        let (index, displacement) = match i32::try_from(access.offset) {
+            Ok(displacement) => (index, displacement),
+            Err(_) => {
+                let sum = self.free_gpr();
+                let asm = &mut self.s.asm;
+                asm.mov_imm(sum, u64::from(access.offset));
+                asm.int(Width::W64, op::ADD, sum, index);
+                (sum, 0)
+            }
+        };
+        let record = Mem::new(CONTEXT, self.unit.offsets.memory(access.memory));
+        let base = Mem::new(SCRATCH, offsets::VMMEMORY_BASE);
+        let asm = &mut self.s.asm;
+        asm.load(Width::W64, SCRATCH, record);
+        asm.load(Width::W64, SCRATCH, base);
+        Mem::new(SCRATCH, displacement).index(index, 0)
     }
 
     /// Traps if not all of an access is within the memory's length.
@@ -95,9 +100,7 @@ impl FastEmitter<'_> {
         } else {
             Place::Xmm(self.free_xmm())
         };
-        let Some(from) = self.address(access, op.bytes(), address) else {
-            return self.give_up();
-        };
+        let from = self.address(access, op.bytes(), address);
         self.may_trap(TrapCode::MemoryOutOfBounds);
         let ty = match (op, result) {
             (LoadOp::Float(ty), Place::Xmm(result)) => {
@@ -155,10 +158,7 @@ impl FastEmitter<'_> {
         {
             let ty = self.type_of(value);
             let register = self.xmm(value);
-            let Some(to) = self.address(access, op.bytes(), address) else {
-                self.give_up();
-                return;
-            };
+            let to = self.address(access, op.bytes(), address);
             self.may_trap(TrapCode::MemoryOutOfBounds);
             self.store_xmm(ty, to, register);
             return;
@@ -183,10 +183,7 @@ impl FastEmitter<'_> {
             }
             None => Some(self.gpr(value)),
         };
-        let Some(to) = self.address(access, op.bytes(), address) else {
-            self.give_up();
-            return;
-        };
+        let to = self.address(access, op.bytes(), address);
         self.may_trap(TrapCode::MemoryOutOfBounds);
         let asm = &mut self.s.asm;
         match (register, constant) {

@@ -563,13 +563,8 @@ impl<'f> FastEmitter<'f> {
 
     /// The first byte behind the homes of the operands below `height`.
     pub(super) fn end_of_homes(&self, height: u32) -> u32 {
-        match height
-            .checked_sub(1)
-            .and_then(|top| self.s.operands.get(top as usize))
-        {
-            Some(operand) => operand.home + operand.ty.cell_size(),
-            None => self.layout.operands_offset(),
-        }
+        let height = height.min(self.height()) as usize;
+        end_of(&self.s.operands[..height], &self.layout)
     }
 
     /// Where an operand's home is, in bytes from the first cell.
@@ -687,7 +682,7 @@ impl<'f> FastEmitter<'f> {
     pub(super) fn push(&mut self, ty: ValType, place: Place) -> Slot {
         self.retain(place);
         let slot = self.height();
-        let home = home_behind(self.end_of_homes(slot), ty);
+        let home = home_behind(end_of(&self.s.operands, &self.layout), ty);
         self.settled = self.settled.min(slot);
         self.s.operands.push(Operand {
             ty,
@@ -1182,9 +1177,21 @@ pub(super) fn in_xmm(ty: ValType) -> bool {
     matches!(ty, ValType::F32 | ValType::F64 | ValType::V128)
 }
 
+/// The first byte behind the homes of these operands.
+fn end_of(operands: &[Operand], layout: &FrameLayout) -> u32 {
+    match operands.last() {
+        Some(top) => top.home + top.ty.cell_size(),
+        None => layout.operands_offset(),
+    }
+}
+
 /// Where the home of an operand of this type is, behind homes that end at `end`.
 pub(super) fn home_behind(end: u32, ty: ValType) -> u32 {
-    end.next_multiple_of(ty.cell_size())
+    // All cells are multiples of 8.
+    match ty {
+        ValType::V128 => end.next_multiple_of(16),
+        _ => end,
+    }
 }
 
 /// The prefix of moves between memory and vector registers.

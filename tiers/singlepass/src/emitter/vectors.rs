@@ -446,9 +446,7 @@ impl FastEmitter<'_> {
         vector: Slot,
     ) -> Slot {
         let result = self.own_xmm(vector);
-        let Some(from) = self.address(access, shape.lane_bits() / 8, address) else {
-            return self.give_up();
-        };
+        let from = self.address(access, shape.lane_bits() / 8, address);
         self.may_trap(TrapCode::MemoryOutOfBounds);
         self.insert_int(shape, lane, result, from);
         self.put(address.min(vector), result)
@@ -463,10 +461,7 @@ impl FastEmitter<'_> {
         vector: Slot,
     ) {
         let x = self.xmm(vector);
-        let Some(to) = self.address(access, shape.lane_bits() / 8, address) else {
-            self.give_up();
-            return;
-        };
+        let to = self.address(access, shape.lane_bits() / 8, address);
         self.may_trap(TrapCode::MemoryOutOfBounds);
         let (width, opcode) = match shape {
             Shape::I8x16 => (Width::W32, op::PEXTRB),
