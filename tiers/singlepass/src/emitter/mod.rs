@@ -4,10 +4,13 @@
 mod blocks;
 mod calls;
 mod floats;
+mod frame;
 mod integers;
 mod lane_conversions;
 mod lanes;
 mod memory;
+mod operands;
+mod registers;
 mod state;
 mod vectors;
 

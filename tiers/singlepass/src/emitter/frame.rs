@@ -1,0 +1,227 @@
+//! The frame: prologue and epilogue, parameters, where cells are, and what belongs to places in the code: traps,
+//! offsets, amounts of work.
+
+use upshift_module::ValType;
+use upshift_runtime::{TrapCode, offsets};
+use upshift_translate::WorkSite;
+
+use super::calls::{Argument, Arguments};
+use super::state::{
+    CONTEXT, FLOAT_SCRATCH, FRAME_TOP, FastEmitter, MEMORY, Operand, RESULTS, SAVED_CONTEXT,
+    SAVED_MEMORY, SCRATCH, Slot, Stub, end_of, width_of,
+};
+use crate::asm::{Flag, Gpr, Mem, Width, digit, op};
+
+impl FastEmitter<'_> {
+    pub(super) fn begin_function(&mut self) {
+        self.s.offsets.push((0, self.offset));
+        let budget = self.unit.offsets.budget(self.function);
+        let asm = &mut self.s.asm;
+        if self.unit.settings.count_work {
+            // Before anything is touched: better code may be jumped to from here.
+            let place = Mem::new(Gpr::RDI, budget);
+            let work = asm.int_imm32(Width::W32, digit::SUB, place, 0);
+            self.s.sites.push(work);
+            let out = asm.jump_if(Flag::S);
+            self.entry_check = Some((out, asm.position()));
+        }
+        if let Some(offset) = self.unit.offsets.call_count(self.function) {
+            asm.int_imm(Width::W64, digit::ADD, Mem::new(Gpr::RDI, offset), 1);
+        }
+        asm.push(Gpr::RBP);
+        asm.mov(Width::W64, Gpr::RBP, Gpr::RSP);
+        // Compare what rsp will be with the limit.
+        asm.load(
+            Width::W64,
+            SCRATCH,
+            Mem::new(Gpr::RDI, offsets::VMCONTEXT_STORE),
+        );
+        asm.mov(Width::W64, Gpr::RAX, Gpr::RSP);
+        let first = asm.int_imm32(Width::W64, digit::SUB, Gpr::RAX, 0);
+        let limit = Mem::new(SCRATCH, offsets::VMSTORE_STACK_LIMIT);
+        asm.int(Width::W64, op::CMP, Gpr::RAX, limit);
+        self.trap_if(Flag::B, TrapCode::StackOverflow);
+        let asm = &mut self.s.asm;
+        let second = asm.int_imm32(Width::W64, digit::SUB, Gpr::RSP, 0);
+        self.frame_sizes = [first, second];
+        asm.store(Width::W64, Mem::new(Gpr::RBP, SAVED_CONTEXT), CONTEXT);
+        asm.mov(Width::W64, CONTEXT, Gpr::RDI);
+        if self.has_memory() {
+            let asm = &mut self.s.asm;
+            asm.store(Width::W64, Mem::new(Gpr::RBP, SAVED_MEMORY), MEMORY);
+            let base = Mem::new(CONTEXT, offsets::VMCONTEXT_MEMORY0_BASE);
+            asm.load(Width::W64, MEMORY, base);
+        }
+        self.take_params();
+    }
+
+    pub(super) fn has_memory(&self) -> bool {
+        !self.module.memories.is_empty()
+    }
+
+    /// Puts parameters into their cells, and zeroes the other locals.
+    pub(super) fn take_params(&mut self) {
+        let ty = self.ty;
+        let mut arguments = Arguments::new();
+        for (local, &param) in ty.params().iter().enumerate() {
+            let local = local as u32;
+            let cell = self.local_place(local);
+            match arguments.next(param) {
+                Argument::Gpr(register) => {
+                    let width = width_of(param);
+                    if width == Width::W32 {
+                        // Callers leave anything in the upper half.
+                        self.s.asm.mov(width, register, register);
+                    }
+                    self.s.asm.store(width, cell, register);
+                    self.know_gpr(local, register);
+                }
+                Argument::Xmm(register) => {
+                    self.store_xmm(param, cell, register);
+                    self.know_xmm(local, register);
+                }
+                Argument::Stack(offset) => {
+                    let place = Mem::new(Gpr::RBP, 16 + offset as i32);
+                    self.copy_cell(param, place, cell);
+                }
+            }
+        }
+        if ty.results().len() > 1 {
+            let results = match arguments.next(ValType::I64) {
+                Argument::Stack(offset) => {
+                    let place = Mem::new(Gpr::RBP, 16 + offset as i32);
+                    self.s.asm.load(Width::W64, SCRATCH, place);
+                    SCRATCH
+                }
+                Argument::Gpr(register) => register,
+                Argument::Xmm(_) => SCRATCH,
+            };
+            let place = Mem::new(Gpr::RBP, RESULTS);
+            self.s.asm.store(Width::W64, place, results);
+        }
+        let params = ty.params().len();
+        if params < self.s.locals.len() {
+            let start = self.layout.local_offset(params as u32);
+            self.zero_cells(start, self.layout.operands_offset());
+        }
+    }
+
+    pub(super) fn zero_cells(&mut self, mut start: u32, end: u32) {
+        let asm = &mut self.s.asm;
+        if !start.is_multiple_of(16) {
+            asm.store_imm(Width::W64, Mem::new(Gpr::RSP, start as i32), 0);
+            start += 8;
+        }
+        if start < end {
+            asm.float(0, op::XORP, FLOAT_SCRATCH, FLOAT_SCRATCH);
+            for offset in (start..end).step_by(16) {
+                let place = Mem::new(Gpr::RSP, offset as i32);
+                asm.float(0, op::STOREF, FLOAT_SCRATCH, place);
+            }
+        }
+    }
+
+    /// Takes the frame down and returns.
+    pub(super) fn leave(&mut self) {
+        let saved = |offset| Mem::new(Gpr::RBP, offset);
+        if self.has_memory() {
+            self.s.asm.load(Width::W64, MEMORY, saved(SAVED_MEMORY));
+        }
+        self.s.asm.load(Width::W64, CONTEXT, saved(SAVED_CONTEXT));
+        self.s.asm.leave_and_return();
+    }
+
+    pub(super) fn frame_size(&self) -> u32 {
+        FRAME_TOP + self.aside.next_multiple_of(16) + self.cells.next_multiple_of(16)
+    }
+
+    /// Writes the frame's size to where it is needed, now that it is known.
+    pub(super) fn set_frame_size(&mut self) {
+        let size = self.frame_size().cast_signed();
+        for position in self.frame_sizes {
+            self.s.asm.set_imm32(position, size);
+        }
+    }
+
+    pub(super) fn local_place(&self, local: u32) -> Mem {
+        Mem::new(
+            Gpr::RSP,
+            (self.layout.local_offset(local) + self.lowered).cast_signed(),
+        )
+    }
+
+    pub(super) fn home(&mut self, slot: Slot) -> Mem {
+        let Operand { ty, home, .. } = self.s.operands[slot as usize];
+        self.cell(ty, home)
+    }
+
+    /// A cell for a value of this type.
+    pub(super) fn cell(&mut self, ty: ValType, offset: u32) -> Mem {
+        self.cells = self.cells.max(offset + ty.cell_size());
+        Mem::new(Gpr::RSP, (offset + self.lowered).cast_signed())
+    }
+
+    /// The first byte behind the homes of the operands below `height`.
+    pub(super) fn end_of_homes(&self, height: u32) -> u32 {
+        let height = height.min(self.height()) as usize;
+        end_of(&self.s.operands[..height], &self.layout)
+    }
+
+    /// Where an operand's home is, in bytes from the first cell.
+    pub(super) fn home_offset(&self, slot: Slot) -> u32 {
+        self.s.operands[slot as usize].home
+    }
+
+    /// Copies a value in memory.
+    pub(super) fn copy_cell(&mut self, ty: ValType, from: Mem, to: Mem) {
+        let asm = &mut self.s.asm;
+        if ty == ValType::V128 {
+            asm.float(0, op::MOVF, FLOAT_SCRATCH, from);
+            asm.float(0, op::STOREF, FLOAT_SCRATCH, to);
+        } else {
+            asm.load(Width::W64, SCRATCH, from);
+            asm.store(Width::W64, to, SCRATCH);
+        }
+    }
+
+    pub(super) fn set_work(&mut self, site: WorkSite, operators: u32) {
+        if let Some(&position) = self.s.sites.get(site.0 as usize) {
+            // More than a budget holds need not be counted.
+            let work = operators.min(i32::MAX as u32).cast_signed();
+            self.s.asm.set_imm32(position, work);
+        }
+    }
+
+    // Traps and offsets.
+
+    pub(super) fn set_offset(&mut self, offset: u32) {
+        self.offset = offset;
+        self.mark_offset();
+    }
+
+    /// States that code from here on belongs to the current operator.
+    pub(super) fn mark_offset(&mut self) {
+        let (position, offset) = (self.s.asm.position(), self.offset);
+        match self.s.offsets.last_mut() {
+            Some(last) if last.0 == position => last.1 = offset,
+            Some(last) if last.1 == offset => {}
+            _ => self.s.offsets.push((position, offset)),
+        }
+    }
+
+    /// States that the next instruction may trap.
+    pub(super) fn may_trap(&mut self, code: TrapCode) {
+        self.s.traps.push((self.s.asm.position(), code));
+    }
+
+    /// Traps here.
+    pub(super) fn trap(&mut self, code: TrapCode) {
+        self.may_trap(code);
+        self.s.asm.undefined();
+    }
+
+    pub(super) fn trap_if(&mut self, flag: Flag, code: TrapCode) {
+        let jump = self.s.asm.jump_if(flag);
+        self.s.stubs.push(Stub::Trap(jump, code, self.offset));
+    }
+}

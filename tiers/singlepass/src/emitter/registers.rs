@@ -1,0 +1,294 @@
+//! Registers: which are free, how operands and locals get there, and which locals they have.
+
+use super::state::{
+    FastEmitter, GPRS, NO_LOCAL, NO_REGISTER, Place, SCRATCH, Slot, XMMS, bytes_of, in_xmm,
+    width_of,
+};
+use crate::asm::{Constant, Gpr, Rm, Width, Xmm, op};
+
+impl FastEmitter<'_> {
+    /// A register that holds nothing, locked.
+    pub(super) fn free_gpr(&mut self) -> Gpr {
+        let free = GPRS.iter().find(|register| {
+            let held = &self.gprs.held[usize::from(register.0)];
+            held.operands == 0 && held.local == NO_LOCAL && !self.gprs.is_locked(register.0)
+        });
+        let register = match free {
+            Some(&register) => register,
+            None => self.make_free_gpr(),
+        };
+        self.gprs.lock(register.0);
+        register
+    }
+
+    pub(super) fn make_free_gpr(&mut self) -> Gpr {
+        self.settle_deep();
+        let start = usize::from(self.gprs.next);
+        for operands_too in [false, true] {
+            for i in 0..GPRS.len() {
+                let index = (start + i) % GPRS.len();
+                let register = GPRS[index];
+                let held = self.gprs.held[usize::from(register.0)];
+                if self.gprs.is_locked(register.0) || (held.operands > 0 && !operands_too) {
+                    continue;
+                }
+                self.gprs.next = ((index + 1) % GPRS.len()) as u8;
+                self.vacate(false, register.0);
+                return register;
+            }
+        }
+        // No operator works with eight registers at a time.
+        self.unsupported = true;
+        Gpr::RAX
+    }
+
+    /// A vector register that holds nothing, locked.
+    pub(super) fn free_xmm(&mut self) -> Xmm {
+        let free = (0..XMMS).find(|&register| {
+            let held = &self.xmms.held[usize::from(register)];
+            held.operands == 0 && held.local == NO_LOCAL && !self.xmms.is_locked(register)
+        });
+        let register = match free {
+            Some(register) => register,
+            None => self.make_free_xmm(),
+        };
+        self.xmms.lock(register);
+        Xmm(register)
+    }
+
+    pub(super) fn make_free_xmm(&mut self) -> u8 {
+        self.settle_deep();
+        let start = self.xmms.next;
+        for operands_too in [false, true] {
+            for i in 0..XMMS {
+                let register = (start + i) % XMMS;
+                let held = self.xmms.held[usize::from(register)];
+                if self.xmms.is_locked(register) || (held.operands > 0 && !operands_too) {
+                    continue;
+                }
+                self.xmms.next = (register + 1) % XMMS;
+                self.vacate(true, register);
+                return register;
+            }
+        }
+        self.unsupported = true;
+        0
+    }
+
+    /// Sends everything home that a register holds.
+    pub(super) fn vacate(&mut self, is_float: bool, register: u8) {
+        if self.registers(is_float).held[usize::from(register)].operands > 0 {
+            for slot in self.settled..self.height() {
+                let mut uses = false;
+                Self::each_register(self.place_of(slot), |kind, used| {
+                    uses |= kind == is_float && used == register;
+                });
+                if uses {
+                    self.store_home(slot);
+                    if self.place_of(slot) != Place::Home {
+                        self.move_to(slot, Place::Home);
+                    }
+                }
+            }
+        }
+        let held = &mut self.registers(is_float).held[usize::from(register)];
+        let local = std::mem::replace(&mut held.local, NO_LOCAL);
+        if local != NO_LOCAL {
+            self.s.known[local as usize] = NO_REGISTER;
+        }
+    }
+
+    /// Makes this register hold nothing, and locks it.
+    pub(super) fn take_gpr(&mut self, register: Gpr) {
+        self.vacate(false, register.0);
+        self.gprs.lock(register.0);
+    }
+
+    /// An integer operand in a register, locked. Not to be written to.
+    pub(super) fn gpr(&mut self, slot: Slot) -> Gpr {
+        let ty = self.type_of(slot);
+        let register = match self.place_of(slot) {
+            Place::Gpr(register) => register,
+            place => {
+                let register = self.free_gpr();
+                match place {
+                    Place::Constant(bits) => self.s.asm.mov_imm_keeping_flags(register, bits),
+                    Place::Comparison(comparison) => self.make_number(comparison, register),
+                    _ => {
+                        let home = self.home(slot);
+                        self.s.asm.load(width_of(ty), register, home);
+                    }
+                }
+                self.move_to(slot, Place::Gpr(register));
+                register
+            }
+        };
+        self.gprs.lock(register.0);
+        register
+    }
+
+    /// A float or vector operand in a register, locked. Not to be written to.
+    pub(super) fn xmm(&mut self, slot: Slot) -> Xmm {
+        let ty = self.type_of(slot);
+        let register = match self.place_of(slot) {
+            Place::Xmm(register) => register,
+            place => {
+                let register = self.free_xmm();
+                match place {
+                    Place::Constant(bits) => self.float_constant(bits, register),
+                    Place::Vector(constant) => self.load_vector(constant, register),
+                    _ => {
+                        let home = self.home(slot);
+                        self.load_xmm(ty, register, home);
+                    }
+                }
+                self.move_to(slot, Place::Xmm(register));
+                register
+            }
+        };
+        self.xmms.lock(register.0);
+        register
+    }
+
+    pub(super) fn float_constant(&mut self, bits: u64, register: Xmm) {
+        if bits == 0 {
+            self.s.asm.float(0, op::XORP, register, register);
+        } else {
+            self.s.asm.mov_imm_keeping_flags(SCRATCH, bits);
+            self.s
+                .asm
+                .mixed(0x66, Width::W64, op::MOVD, register.0, SCRATCH);
+        }
+    }
+
+    /// Loads a vector from behind the code, or makes it.
+    pub(super) fn load_vector(&mut self, constant: Constant, register: Xmm) {
+        let asm = &mut self.s.asm;
+        match asm.bits_of(constant) {
+            0 => asm.float(0, op::XORP, register, register),
+            u128::MAX => asm.vector(op::PCMPEQ, register, register),
+            _ => asm.float(0, op::MOVAPS, register, constant),
+        }
+    }
+
+    /// A vector as an instruction's second operand: a register, locked, or memory.
+    pub(super) fn vector_rm(&mut self, slot: Slot) -> Rm {
+        match self.place_of(slot) {
+            Place::Vector(constant) => constant.into(),
+            Place::Home => self.home(slot).into(),
+            _ => self.xmm(slot).into(),
+        }
+    }
+
+    /// A register with an operand's value that may be written to: the operand's own if nobody else needs it.
+    pub(super) fn own_gpr(&mut self, slot: Slot) -> Gpr {
+        if let Some(bits) = self.constant(slot) {
+            let register = self.free_gpr();
+            self.s.asm.mov_imm_keeping_flags(register, bits);
+            return register;
+        }
+        let register = self.gpr(slot);
+        let held = self.gprs.held[usize::from(register.0)];
+        if held.operands == 1 && held.local == NO_LOCAL {
+            return register;
+        }
+        let copy = self.free_gpr();
+        self.s.asm.mov(width_of(self.type_of(slot)), copy, register);
+        copy
+    }
+
+    /// Whether [`Self::own_gpr`] would need no copy.
+    pub(super) fn is_own(&self, slot: Slot) -> bool {
+        match self.place_of(slot) {
+            Place::Gpr(register) => {
+                let held = self.gprs.held[usize::from(register.0)];
+                held.operands == 1 && held.local == NO_LOCAL
+            }
+            Place::Xmm(register) => {
+                let held = self.xmms.held[usize::from(register.0)];
+                held.operands == 1 && held.local == NO_LOCAL
+            }
+            Place::Home | Place::Comparison(_) => true,
+            Place::Constant(_) | Place::Vector(_) => false,
+        }
+    }
+
+    /// The same of floats and vectors.
+    pub(super) fn own_xmm(&mut self, slot: Slot) -> Xmm {
+        let register = self.xmm(slot);
+        let held = self.xmms.held[usize::from(register.0)];
+        if held.operands == 1 && held.local == NO_LOCAL {
+            return register;
+        }
+        let copy = self.free_xmm();
+        self.s.asm.movaps(copy, register);
+        copy
+    }
+
+    // Locals.
+
+    pub(super) fn know_gpr(&mut self, local: u32, register: Gpr) {
+        self.gprs.held[usize::from(register.0)].local = local;
+        self.s.known[local as usize] = register.0;
+    }
+
+    pub(super) fn know_xmm(&mut self, local: u32, register: Xmm) {
+        self.xmms.held[usize::from(register.0)].local = local;
+        self.s.known[local as usize] = register.0;
+    }
+
+    pub(super) fn read_local(&mut self, local: u32) -> Slot {
+        let ty = self.s.locals[local as usize];
+        let known = self.s.known[local as usize];
+        let cell = self.local_place(local);
+        let place = if in_xmm(ty) {
+            if known == NO_REGISTER {
+                let register = self.free_xmm();
+                self.load_xmm(ty, register, cell);
+                self.know_xmm(local, register);
+                Place::Xmm(register)
+            } else {
+                Place::Xmm(Xmm(known))
+            }
+        } else if known == NO_REGISTER {
+            let register = self.free_gpr();
+            self.s.asm.load(width_of(ty), register, cell);
+            self.know_gpr(local, register);
+            Place::Gpr(register)
+        } else {
+            Place::Gpr(Gpr(known))
+        };
+        self.push(ty, place)
+    }
+
+    pub(super) fn write_local(&mut self, local: u32, value: Slot) {
+        let ty = self.s.locals[local as usize];
+        let cell = self.local_place(local);
+        if let Some(bits) = self.constant(value) {
+            self.store_constant(bytes_of(ty), bits, cell);
+            self.forget_local(local);
+        } else if in_xmm(ty) {
+            let register = self.xmm(value);
+            self.store_xmm(ty, cell, register);
+            self.forget_local(local);
+            if self.xmms.held[usize::from(register.0)].local == NO_LOCAL {
+                self.know_xmm(local, register);
+            }
+        } else {
+            let register = self.gpr(value);
+            self.s.asm.store(width_of(ty), cell, register);
+            self.forget_local(local);
+            if self.gprs.held[usize::from(register.0)].local == NO_LOCAL {
+                self.know_gpr(local, register);
+            }
+        }
+    }
+
+    pub(super) fn forget_local(&mut self, local: u32) {
+        let known = std::mem::replace(&mut self.s.known[local as usize], NO_REGISTER);
+        if known != NO_REGISTER {
+            let is_float = in_xmm(self.s.locals[local as usize]);
+            self.registers(is_float).held[usize::from(known)].local = NO_LOCAL;
+        }
+    }
+}
