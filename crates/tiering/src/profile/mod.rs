@@ -360,7 +360,7 @@ impl Default for MiddleProfile {
             threshold_in_operators: None,
             compile_base_in_microseconds: 300,
             compile_per_operator_in_nanoseconds: 4_000,
-            eagerness: 0.3,
+            eagerness: 2.5,
             max_function_operators: 50_000,
         }
     }
