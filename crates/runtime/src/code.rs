@@ -158,6 +158,9 @@ impl ModuleCode {
         } else {
             let wanted = FIRST_CHUNK << arena.chunks.len().min(16);
             let chunk = range.allocate(size.max(wanted.min(LARGEST_CHUNK)))?;
+            if let Some(full) = arena.chunks.last() {
+                full.rest();
+            }
             let first = chunk.executable();
             REGISTRY
                 .write()

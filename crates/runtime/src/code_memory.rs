@@ -162,6 +162,7 @@ impl CodeRange {
     /// Stubs for functions `0..count`, the same for all modules.
     pub(crate) fn lazy_stubs(&self, count: usize) -> io::Result<LazyStubs> {
         let mut state = self.state.lock();
+        let written = state.stubs;
         while state.stubs < count {
             let first = state.stubs;
             let batch = STUBS_START + first * arch::LAZY_STUB_SIZE;
@@ -187,6 +188,10 @@ impl CodeRange {
             }
             self.close(start, batch + size - start)?;
             state.stubs = first + STUB_BATCH;
+        }
+        if state.stubs > written {
+            let start = STUBS_START + written * arch::LAZY_STUB_SIZE;
+            self.rest(start, (state.stubs - written) * arch::LAZY_STUB_SIZE);
         }
         Ok(LazyStubs {
             first: self.executable + STUBS_START,
@@ -259,6 +264,19 @@ impl CodeRange {
         } else {
             Err(io::Error::last_os_error())
         }
+    }
+
+    /// Drops pages from the writable mapping until something is written to them: what is mapped at two addresses counts
+    /// twice as resident.
+    fn rest(&self, offset: usize, len: usize) {
+        if self.writes_once() {
+            // The only mapping.
+            return;
+        }
+        let address = (self.writable + offset) as *mut libc::c_void;
+        // SAFETY: the pages are inside of the range and belong to a memory file, which keeps what was written, be it by
+        // another thread at this moment. A failure costs nothing.
+        unsafe { libc::madvise(address, len, libc::MADV_DONTNEED) };
     }
 
     fn free(&self, mut offset: usize, mut len: usize) {
@@ -348,6 +366,11 @@ impl CodeChunk {
     pub(crate) fn executable(&self) -> usize {
         self.range.executable + self.offset
     }
+
+    /// Says that little will be written to it from now on.
+    pub(crate) fn rest(&self) {
+        self.range.rest(self.offset, self.len);
+    }
 }
 
 impl Drop for CodeChunk {
@@ -370,6 +393,22 @@ mod tests {
             (chunk.writable() as *mut u8).write_volatile(0xc3);
             CodeRange::seal(chunk.executable(), 1).expect("sealed");
             assert_eq!((chunk.executable() as *const u8).read_volatile(), 0xc3);
+        }
+    }
+
+    #[test]
+    fn what_rests_keeps_its_content_and_can_be_written() {
+        let range = CodeRange::current().expect("code memory");
+        let chunk = range.allocate(10_000).expect("three pages");
+        let at = |address: usize| address as *mut u8;
+        // SAFETY: the chunk is ours.
+        unsafe {
+            at(chunk.writable()).write_volatile(0xc3);
+            chunk.rest();
+            assert_eq!(at(chunk.executable()).read_volatile(), 0xc3);
+            at(chunk.writable() + 1).write_volatile(0x90);
+            assert_eq!(at(chunk.writable()).read_volatile(), 0xc3);
+            assert_eq!(at(chunk.executable() + 1).read_volatile(), 0x90);
         }
     }
 
