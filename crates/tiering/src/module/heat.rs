@@ -43,7 +43,7 @@ impl ModuleTiering {
             }
             NOTHING
         } else if !self.can_tier_up() {
-            self.engine.policy.largest_grant()
+            self.grant_for_the_record(work_done(state, *budget))
         } else {
             let work = work_done(state, *budget);
             self.rungs_above(function, None)
@@ -51,6 +51,12 @@ impl ModuleTiering {
                 .fold(self.engine.policy.largest_grant(), i32::min)
         };
         refill(state, budget, grant);
+    }
+
+    /// What to grant where there is nothing to decide, but work is counted all the same: as much as leaves the count as
+    /// exact as it is elsewhere.
+    fn grant_for_the_record(&self, work: u64) -> i32 {
+        self.engine.policy.grant(work, u64::MAX)
     }
 
     /// The tiers that are better than the one in which a frame runs, the best first.
@@ -134,7 +140,7 @@ impl ModuleTiering {
         let (grant, entry) = if self.engine.options.force_osr {
             (NOTHING, self.forced_entry(from, function, state, number))
         } else if !self.can_tier_up() {
-            (self.engine.policy.largest_grant(), None)
+            (self.grant_for_the_record(work_done(state, *budget)), None)
         } else {
             let work = work_done(state, *budget);
             let mut next = (self.engine.policy.largest_grant(), None);
