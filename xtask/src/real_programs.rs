@@ -33,6 +33,7 @@ Options:
   --engines A,B     only these: modes of Upshift, or others
   --list            prints programs, runs and engines
   --compare         measures; without --engines, Upshift, wasmtime, wasmi and node
+                    (wasmer-llvm by name only: building it takes a quarter of an hour)
   --rounds N        rounds of --compare (5)
   --reference A     the engine that the ratios of --compare refer to (wasmtime-cranelift)
   --timeout-s N     how long one run may take (600)

@@ -23,6 +23,8 @@ enum Kind {
     Upshift(&'static [&'static str]),
     /// The comparison package of wasmtime and wasmi, which has no cache.
     Wasmtime,
+    /// The comparison package of wasmer, which has no cache.
+    Wasmer,
     /// Node.js with these flags.
     Node(&'static [&'static str]),
 }
@@ -69,6 +71,11 @@ pub const ENGINES: &[Engine] = &[
         "wasmi, an interpreter that translates what is called",
         Kind::Wasmtime,
     ),
+    engine(
+        "wasmer-llvm",
+        "wasmer by LLVM, without a cache; takes a quarter of an hour to build",
+        Kind::Wasmer,
+    ),
     engine("node", "Node.js: V8 as it comes", Kind::Node(&[])),
 ];
 
@@ -110,11 +117,8 @@ impl Engine {
                 command.arg("run").args(options).arg(module);
                 command
             }
-            Kind::Wasmtime => {
-                let mut command = Command::new(peers::wasmtime());
-                command.args([self.name, "program"]).arg(module);
-                command
-            }
+            Kind::Wasmtime => self.peer(&peers::wasmtime(), module),
+            Kind::Wasmer => self.peer(&peers::wasmer(), module),
             Kind::Node(flags) => {
                 let mut command = Command::new(peers::node());
                 command
@@ -138,6 +142,13 @@ impl Engine {
             command.arg("--env").arg(format!("{key}={value}"));
         }
         command.arg("--").args(run.arguments);
+        command
+    }
+
+    /// The beginning of the command of a comparison package.
+    fn peer(&self, program: &Path, module: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.args([self.name, "program"]).arg(module);
         command
     }
 }
@@ -182,6 +193,9 @@ pub fn build(engines: &[&Engine], profile: Profile) -> Result<(), Failure> {
     let uses = |wanted: fn(&Kind) -> bool| engines.iter().any(|engine| wanted(&engine.kind));
     if uses(|kind| matches!(kind, Kind::Wasmtime)) {
         peers::build_wasmtime()?;
+    }
+    if uses(|kind| matches!(kind, Kind::Wasmer)) {
+        peers::build_wasmer()?;
     }
     if uses(|kind| matches!(kind, Kind::Node(_))) {
         peers::provide_node()?;

@@ -1,11 +1,14 @@
 //! `peer-wasmer`: measures wasmer with its Cranelift, LLVM and Singlepass compilers. With LLVM it has the settings that
-//! wasmer's own command line chooses; everything else is wasmer's default.
+//! wasmer's own command line chooses; everything else is wasmer's default. With the word `program` behind the engine, it
+//! runs a WASI program.
+
+mod program;
 
 use std::num::NonZero;
 
 use anyhow::{Context, Result, bail};
 use upshift_bench_protocol::{
-    HOST_FUNCTION, HOST_MODULE, Kernel, Peer, Settings, Value, host_function,
+    HOST_FUNCTION, HOST_MODULE, Kernel, Peer, Program, Settings, Value, host_function,
 };
 use wasmer::sys::{Cranelift, EngineBuilder, LLVM, Singlepass};
 use wasmer::{Engine, Function, Imports, Instance, Module, Store, Type};
@@ -116,5 +119,8 @@ impl Peer for WasmerEngine {
 }
 
 fn main() -> Result<()> {
+    if let Some(program) = Program::from_command_line()? {
+        return program::run(&program);
+    }
     upshift_bench_protocol::main::<WasmerEngine>()
 }

@@ -361,7 +361,7 @@ impl Default for MiddleProfile {
             compile_base_in_microseconds: 300,
             compile_per_operator_in_nanoseconds: 4_000,
             eagerness: 2.5,
-            max_function_operators: 50_000,
+            max_function_operators: 8_000,
         }
     }
 }
