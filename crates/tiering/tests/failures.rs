@@ -277,7 +277,7 @@ fn an_engine_that_is_dropped_waits_for_nobody_and_its_modules_go_on() {
     };
     let mut options = threshold(1);
     options.profile.workers.count = Some(1);
-    let largest = options.profile.baseline.largest_grant_in_operators;
+    let smallest = options.profile.baseline.smallest_grant_in_operators;
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
     for function in [0, 3] {
@@ -294,7 +294,7 @@ fn an_engine_that_is_dropped_waits_for_nobody_and_its_modules_go_on() {
     );
     let mut budget = 0;
     assert_eq!(module.budget_at_entry(3, &mut budget), None);
-    assert_eq!(budget, largest.cast_signed());
+    assert!(budget >= smallest.cast_signed(), "{budget}");
     release.send(()).expect("the worker waits");
     until("what was begun is published", || {
         module.stats().functions.optimizing == 1
