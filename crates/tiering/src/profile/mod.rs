@@ -67,7 +67,7 @@ pub struct BaselineProfile {
     /// What an instance may do in a function at first before it asks again, in operators. Grants grow with
     /// the work that all instances have done in the function.
     pub smallest_grant_in_operators: u32,
-    /// What grants never exceed, in operators. Also what is granted where there is nothing to decide.
+    /// What grants never exceed, in operators.
     pub largest_grant_in_operators: u32,
     /// What is granted while better code is on its way, in operators: how soon a loop looks whether it is
     /// there.
