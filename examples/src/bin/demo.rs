@@ -36,9 +36,9 @@ fn main() -> ExitCode {
 /// Whether all results are as expected.
 fn run() -> Result<bool, Box<dyn Error>> {
     println!(
-        "baseline: every function is compiled by Cranelift when it is called first.\n\
+        "baseline: every function is compiled, in one pass over it, when it is called first.\n\
          llvm:     everything is compiled by LLVM before the start.\n\
-         auto:     as baseline, and what turns out hot moves to LLVM while it runs.\n"
+         auto:     as baseline, and what turns out hot moves to the middle tier and to LLVM while it runs.\n"
     );
     let mut all_right = true;
     for kernel in upshift_kernels::all()? {
@@ -101,12 +101,12 @@ fn show(kernel: &Kernel, check: &Check, mode: TierMode) -> Result<Shown, Box<dyn
         let function = event.name.clone().unwrap_or_default();
         let what = match &event.kind {
             TierEventKind::OsrEntered { loop_number } => {
-                format!("{function} moves to LLVM in the middle of loop {loop_number}")
+                format!("{function} moves up in the middle of loop {loop_number}")
             }
             TierEventKind::Published {
-                tier: "llvm",
+                tier,
                 entry: EntryPoint::Function,
-            } => format!("calls of {function} go to LLVM's code"),
+            } if *tier != "baseline" => format!("calls of {function} go to the {tier} tier's code"),
             _ => return,
         };
         if let Ok(mut moves) = heard.lock() {
