@@ -548,3 +548,26 @@ fn a_deep_recursion_ends_at_the_limit_of_its_stack() {
         assert!(!trap.backtrace().frames().is_empty());
     }
 }
+
+/// What calls pass on the stack is below the frame, and has to be within the limit as well.
+#[test]
+fn a_recursion_with_many_results_ends_at_the_limit_of_its_stack() {
+    let engine = engine(BaselineCompiler::SinglePass);
+    let (results, drops) = ("i64 ".repeat(900), "drop ".repeat(900));
+    let text = format!(
+        r#"(module (func $f (export "f") (param i64) (result {results})
+             (call $f (local.get 0)) {drops} {}))"#,
+        "(local.get 0) ".repeat(900)
+    );
+    let module = Module::new(&engine, &text).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let f = instance.get_func(&store, "f").unwrap();
+    let mut values = vec![Val::I64(0); 900];
+    for _ in 0..2 {
+        let error = f.call(&mut store, &[Val::I64(1)], &mut values);
+        let error = error.unwrap_err();
+        let code = error.as_trap().map(upshift::Trap::code);
+        assert_eq!(code, Some(TrapCode::StackOverflow));
+    }
+}

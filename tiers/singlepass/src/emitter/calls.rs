@@ -222,6 +222,7 @@ impl FastEmitter<'_> {
         let size = area + if by_pointer { results * RESULT_CELL } else { 0 };
         if size > 0 {
             self.lowered = size;
+            self.most_lowered = self.most_lowered.max(size);
             let asm = &mut self.s.asm;
             asm.int_imm(Width::W64, digit::SUB, Gpr::RSP, size.cast_signed());
         }

@@ -16,13 +16,6 @@ pub(super) const DOWN: u8 = 9;
 pub(super) const UP: u8 = 10;
 pub(super) const TOWARDS_ZERO: u8 = 11;
 
-pub(super) fn val_type(ty: FloatType) -> ValType {
-    match ty {
-        FloatType::F32 => ValType::F32,
-        FloatType::F64 => ValType::F64,
-    }
-}
-
 /// The bits of a number in a type.
 fn bits(ty: FloatType, value: f64) -> u64 {
     match ty {
@@ -123,7 +116,7 @@ impl FastEmitter<'_> {
             FloatUnary::Trunc => self.round(ty, a, TOWARDS_ZERO),
             FloatUnary::Nearest => self.round(ty, a, NEAREST),
         };
-        self.replace(a, val_type(ty), Place::Xmm(result))
+        self.replace(a, ty.into(), Place::Xmm(result))
     }
 
     fn round(&mut self, ty: FloatType, a: Slot, mode: u8) -> Xmm {
@@ -158,7 +151,7 @@ impl FastEmitter<'_> {
         let result = self.own_xmm(a);
         let y = self.xmm(b);
         self.s.asm.float(scalar(ty), opcode, result, y);
-        self.replace(a.min(b), val_type(ty), Place::Xmm(result))
+        self.replace(a.min(b), ty.into(), Place::Xmm(result))
     }
 
     /// `min` or `max`: of equal operands, which may be zeros of both signs, `of_equal` makes the result.
@@ -178,7 +171,7 @@ impl FastEmitter<'_> {
         asm.float(scalar(ty), opcode, result, y);
         asm.end_skip(done);
         asm.end_skip(also_done);
-        self.replace(a.min(b), val_type(ty), Place::Xmm(result))
+        self.replace(a.min(b), ty.into(), Place::Xmm(result))
     }
 
     fn copy_sign(&mut self, ty: FloatType, a: Slot, b: Slot) -> Slot {
@@ -189,7 +182,7 @@ impl FastEmitter<'_> {
         asm.float(0, op::ANDP, sign, FLOAT_SCRATCH);
         asm.float(0, op::ANDNP, FLOAT_SCRATCH, x);
         asm.float(0, op::ORP, sign, FLOAT_SCRATCH);
-        self.replace(a.min(b), val_type(ty), Place::Xmm(sign))
+        self.replace(a.min(b), ty.into(), Place::Xmm(sign))
     }
 
     pub(super) fn compare_float(
@@ -270,7 +263,7 @@ impl FastEmitter<'_> {
             Convert::TruncSat { from, to, signed } => self.truncate_saturating(from, to, signed, a),
             Convert::FromInt { from, to, signed } => {
                 let result = self.float_of_int(from, to, signed, a);
-                (val_type(to), Place::Xmm(result))
+                (to.into(), Place::Xmm(result))
             }
             Convert::Demote => {
                 let x = self.xmm(a);
@@ -302,7 +295,7 @@ impl FastEmitter<'_> {
                 let x = self.gpr(a);
                 let result = self.free_xmm();
                 self.s.asm.mixed(0x66, width, op::MOVD, result.0, x);
-                (val_type(ty), Place::Xmm(result))
+                (ty.into(), Place::Xmm(result))
             }
         };
         self.replace(a, ty, place)
@@ -368,7 +361,7 @@ impl FastEmitter<'_> {
         self.trap_if(Flag::AE, TrapCode::IntegerOverflow);
         let result = self.free_gpr();
         self.truncate_in_range(from, to, signed, x, result);
-        (int_val_type(to), Place::Gpr(result))
+        (to.into(), Place::Gpr(result))
     }
 
     fn truncate_saturating(
@@ -394,7 +387,7 @@ impl FastEmitter<'_> {
         for jump in [nan, too_little, too_much] {
             self.s.asm.link_here(jump);
         }
-        (int_val_type(to), Place::Gpr(result))
+        (to.into(), Place::Gpr(result))
     }
 
     /// Truncates what is in range.
@@ -428,12 +421,5 @@ impl FastEmitter<'_> {
         asm.int(Width::W64, op::SUB, SCRATCH, result);
         asm.mov(Width::W64, result, SCRATCH);
         asm.end_skip(done);
-    }
-}
-
-fn int_val_type(ty: IntType) -> ValType {
-    match ty {
-        IntType::I32 => ValType::I32,
-        IntType::I64 => ValType::I64,
     }
 }

@@ -135,12 +135,17 @@ impl FastEmitter<'_> {
         FRAME_TOP + self.aside.next_multiple_of(16) + self.cells.next_multiple_of(16)
     }
 
-    /// Writes the frame's size to where it is needed, now that it is known.
+    /// The frame, and what calls need below it: what has to be within the stack's limit.
+    pub(super) fn stack_size(&self) -> u32 {
+        self.frame_size() + self.most_lowered
+    }
+
+    /// Writes the sizes to where they are needed, now that they are known.
     pub(super) fn set_frame_size(&mut self) {
-        let size = self.frame_size().cast_signed();
-        for position in self.frame_sizes {
-            self.s.asm.set_imm32(position, size);
-        }
+        let [compared, subtracted] = self.frame_sizes;
+        let (stack, frame) = (self.stack_size(), self.frame_size());
+        self.s.asm.set_imm32(compared, stack.cast_signed());
+        self.s.asm.set_imm32(subtracted, frame.cast_signed());
     }
 
     pub(super) fn local_place(&self, local: u32) -> Mem {

@@ -43,13 +43,6 @@ fn exchanged(flag: Flag) -> Flag {
     }
 }
 
-fn val_type(ty: IntType) -> ValType {
-    match ty {
-        IntType::I32 => ValType::I32,
-        IntType::I64 => ValType::I64,
-    }
-}
-
 impl FastEmitter<'_> {
     pub(super) fn binary_int(&mut self, ty: IntType, op: IntBinary, a: Slot, b: Slot) -> Slot {
         let result = match op {
@@ -65,7 +58,7 @@ impl FastEmitter<'_> {
             IntBinary::Rotl => self.shift(ty, digit::ROL, a, b),
             IntBinary::Rotr => self.shift(ty, digit::ROR, a, b),
         };
-        self.replace(a.min(b), val_type(ty), Place::Gpr(result))
+        self.replace(a.min(b), ty.into(), Place::Gpr(result))
     }
 
     /// The same operands for an operator that does not mind their order: a constant second, and first what can be
@@ -199,7 +192,7 @@ impl FastEmitter<'_> {
             IntUnary::Extend16S => asm.int(width, op::MOVSX16, result, x),
             IntUnary::Extend32S => asm.int(Width::W64, op::MOVSXD, result, x),
         }
-        self.replace(a, val_type(ty), Place::Gpr(result))
+        self.replace(a, ty.into(), Place::Gpr(result))
     }
 
     pub(super) fn divide(&mut self, ty: IntType, op: IntDivision, a: Slot, b: Slot) -> Slot {
@@ -246,7 +239,7 @@ impl FastEmitter<'_> {
             IntDivision::DivS | IntDivision::DivU => Gpr::RAX,
             IntDivision::RemS | IntDivision::RemU => Gpr::RDX,
         };
-        self.replace(a.min(b), val_type(ty), Place::Gpr(result))
+        self.replace(a.min(b), ty.into(), Place::Gpr(result))
     }
 
     // Conditions.

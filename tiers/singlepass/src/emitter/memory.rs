@@ -104,7 +104,7 @@ impl FastEmitter<'_> {
         self.may_trap(TrapCode::MemoryOutOfBounds);
         let ty = match (op, result) {
             (LoadOp::Float(ty), Place::Xmm(result)) => {
-                let ty = super::floats::val_type(ty);
+                let ty = ty.into();
                 self.load_xmm(ty, result, from);
                 ty
             }
@@ -140,10 +140,7 @@ impl FastEmitter<'_> {
             }
             _ => IntType::I64,
         };
-        match to {
-            IntType::I32 => ValType::I32,
-            IntType::I64 => ValType::I64,
-        }
+        to.into()
     }
 
     pub(super) fn write_memory(

@@ -9,10 +9,7 @@ use crate::asm::{Constant, Gpr, Rm, Width, Xmm, op};
 impl FastEmitter<'_> {
     /// A register that holds nothing, locked.
     pub(super) fn free_gpr(&mut self) -> Gpr {
-        let free = GPRS.iter().find(|register| {
-            let held = &self.gprs.held[usize::from(register.0)];
-            held.operands == 0 && held.local == NO_LOCAL && !self.gprs.is_locked(register.0)
-        });
+        let free = GPRS.iter().find(|register| self.gprs.is_free(register.0));
         let register = match free {
             Some(&register) => register,
             None => self.make_free_gpr(),
@@ -44,10 +41,7 @@ impl FastEmitter<'_> {
 
     /// A vector register that holds nothing, locked.
     pub(super) fn free_xmm(&mut self) -> Xmm {
-        let free = (0..XMMS).find(|&register| {
-            let held = &self.xmms.held[usize::from(register)];
-            held.operands == 0 && held.local == NO_LOCAL && !self.xmms.is_locked(register)
-        });
+        let free = (0..XMMS).find(|&register| self.xmms.is_free(register));
         let register = match free {
             Some(register) => register,
             None => self.make_free_xmm(),
@@ -188,8 +182,7 @@ impl FastEmitter<'_> {
             return register;
         }
         let register = self.gpr(slot);
-        let held = self.gprs.held[usize::from(register.0)];
-        if held.operands == 1 && held.local == NO_LOCAL {
+        if self.gprs.is_for_one(register.0) {
             return register;
         }
         let copy = self.free_gpr();
@@ -200,14 +193,8 @@ impl FastEmitter<'_> {
     /// Whether [`Self::own_gpr`] would need no copy.
     pub(super) fn is_own(&self, slot: Slot) -> bool {
         match self.place_of(slot) {
-            Place::Gpr(register) => {
-                let held = self.gprs.held[usize::from(register.0)];
-                held.operands == 1 && held.local == NO_LOCAL
-            }
-            Place::Xmm(register) => {
-                let held = self.xmms.held[usize::from(register.0)];
-                held.operands == 1 && held.local == NO_LOCAL
-            }
+            Place::Gpr(register) => self.gprs.is_for_one(register.0),
+            Place::Xmm(register) => self.xmms.is_for_one(register.0),
             Place::Home | Place::Comparison(_) => true,
             Place::Constant(_) | Place::Vector(_) => false,
         }
@@ -216,8 +203,7 @@ impl FastEmitter<'_> {
     /// The same of floats and vectors.
     pub(super) fn own_xmm(&mut self, slot: Slot) -> Xmm {
         let register = self.xmm(slot);
-        let held = self.xmms.held[usize::from(register.0)];
-        if held.operands == 1 && held.local == NO_LOCAL {
+        if self.xmms.is_for_one(register.0) {
             return register;
         }
         let copy = self.free_xmm();

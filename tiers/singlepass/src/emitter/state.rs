@@ -173,6 +173,18 @@ impl Registers {
         self.locked & 1 << register != 0
     }
 
+    /// Whether it holds one operand and nothing else.
+    pub(super) fn is_for_one(&self, register: u8) -> bool {
+        let held = self.held[usize::from(register)];
+        held.operands == 1 && held.local == NO_LOCAL
+    }
+
+    /// Whether it holds nothing, and no operator works with it.
+    pub(super) fn is_free(&self, register: u8) -> bool {
+        let held = self.held[usize::from(register)];
+        held.operands == 0 && held.local == NO_LOCAL && !self.is_locked(register)
+    }
+
     pub(super) fn lock(&mut self, register: u8) {
         self.locked |= 1 << register;
     }
@@ -343,10 +355,12 @@ pub(crate) struct FastEmitter<'f> {
     pub(super) aside: u32,
     /// How much lower rsp is than between operators.
     pub(super) lowered: u32,
+    /// How much lower it is at most.
+    pub(super) most_lowered: u32,
     pub(super) pending: Pending,
     /// The current operator's offset in the module.
     pub(super) offset: u32,
-    /// Where the frame's size is in the code: twice.
+    /// Where the sizes of the stack and of the frame are in the code.
     pub(super) frame_sizes: [u32; 2],
     /// The jump out of the check at the entry, and where it goes on.
     pub(super) entry_check: Option<(Jump, u32)>,
@@ -377,6 +391,7 @@ impl<'f> FastEmitter<'f> {
             layout,
             aside: 0,
             lowered: 0,
+            most_lowered: 0,
             pending: Pending::None,
             offset: shape.start,
             frame_sizes: [0; 2],
@@ -389,7 +404,7 @@ impl<'f> FastEmitter<'f> {
 
     /// Whether the code can be used. If not, the function is for the other half of the tier.
     pub(crate) fn is_supported(&self) -> bool {
-        !self.unsupported && self.frame_size() <= MAX_FRAME && !self.s.asm.skipped_too_much()
+        !self.unsupported && self.stack_size() <= MAX_FRAME && !self.s.asm.skipped_too_much()
     }
 
     /// Has the other half of the tier compile the function; an operand that will not be looked at.
