@@ -7,7 +7,7 @@ use arbitrary::Unstructured;
 use super::{Random, host};
 
 /// Changes whenever a seed comes to mean another module or other arguments: counts of before are void then.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The largest memory, in bytes: growing and hashing it must be quick.
 const MEMORY_BYTES: u64 = 6 << 16;
@@ -36,7 +36,9 @@ pub fn generate(seed: u64) -> Option<Generated> {
     let avoids_traps = seed % 2 == 1;
     let may_import = seed % 8 >= 4;
     let fuel = random.choose(&[1000, 5000]);
-    let dna_bytes = 512 + random.below(8192 - 512 + 1);
+    // Small modules find more in the same time, but what a large one does no small one can.
+    let most = random.choose(&[1024, 2048, 8192]);
+    let dna_bytes = 256 + random.below(most - 256 + 1);
     let dna = random.bytes(dna_bytes);
     let config = config(avoids_traps, may_import, &mut random);
     let mut module = wasm_smith::Module::new(config, &mut Unstructured::new(&dna)).ok()?;
@@ -70,13 +72,13 @@ fn config(avoids_traps: bool, may_import: bool, random: &mut Random) -> wasm_smi
         canonicalize_nans: true,
         // A long body that may trap seldom gets to its end.
         max_instructions: if avoids_traps {
-            100
+            random.choose(&[15, 40, 100])
         } else {
             random.choose(&[10, 25, 60])
         },
         memory_offset_choices: wasm_smith::MemoryOffsetChoices(97, 2, 1),
         min_types: 4,
-        min_funcs: 4,
+        min_funcs: random.choose(&[1, 1, 2, 4]),
         max_funcs: 20,
         max_globals: 10,
         min_memories: 1,
