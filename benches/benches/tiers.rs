@@ -101,8 +101,9 @@ fn latency(kernel: &Kernel) -> Duration {
             .iter()
             .find(|event| matches!(event.kind, TierEventKind::Queued { .. }))?;
         let moved = events.iter().find(|event| match event.kind {
-            TierEventKind::OsrEntered { .. } => true,
-            TierEventKind::Published { tier, .. } => tier == "llvm",
+            TierEventKind::OsrEntered { tier, .. } | TierEventKind::Published { tier, .. } => {
+                tier == "llvm"
+            }
             _ => false,
         })?;
         Some(moved.at - queued.at)

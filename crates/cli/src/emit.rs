@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::str::FromStr;
 
-use upshift::{CodeForm, EntryPoint, FunctionTier, Module, TierMode};
+use upshift::{CodeForm, EntryPoint, FunctionTier, Module, TierMode, TieringProfile};
 use upshift_module::{Entity, Features};
 use upshift_translate::enclosing_loops;
 
 use crate::error::{CliError, Result};
 use crate::exports::{nearest, printable};
-use crate::options::Run;
+use crate::options::{EmitTier, Run};
 
 /// What is printed of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,23 +50,47 @@ impl<'a> Emit<'a> {
     ///
     /// # Errors
     /// When there is no such form, or not with the tier that is asked for.
-    pub(crate) fn wanted(options: &'a Run, mode: TierMode) -> Result<Option<Self>> {
+    pub(crate) fn wanted(options: &'a Run, profile: &TieringProfile) -> Result<Option<Self>> {
         let [form, function] = options.watching.emit.as_slice() else {
             return Ok(None);
         };
         let form: Form = form.parse()?;
-        let has_llvm = cfg!(feature = "llvm") && mode != TierMode::Baseline;
-        let (form, tier) = match form {
-            Form::LlvmIr if !has_llvm => return Err(CliError::NoLlvm),
-            Form::LlvmIr => (CodeForm::Intermediate, FunctionTier::Optimizing),
-            Form::Asm if has_llvm => (CodeForm::Assembly, FunctionTier::Optimizing),
-            Form::Asm => (CodeForm::Assembly, FunctionTier::Baseline),
-            Form::Clif => (CodeForm::Intermediate, FunctionTier::Baseline),
+        let has_llvm = cfg!(feature = "llvm") && profile.mode != TierMode::Baseline;
+        let tier = match (options.watching.emit_tier, form) {
+            (Some(tier), _) => tier,
+            (None, Form::LlvmIr) => EmitTier::Llvm,
+            (None, Form::Asm) if has_llvm => EmitTier::Llvm,
+            (None, _) => EmitTier::Baseline,
+        };
+        let refuse = |allowed: &str| CliError::Option {
+            option: "--emit-tier",
+            value: tier.to_string(),
+            allowed: allowed.to_owned(),
+        };
+        let has_middle = profile.mode == TierMode::Auto && profile.middle.enabled;
+        match (form, tier) {
+            (Form::LlvmIr, EmitTier::Baseline | EmitTier::Middle) => {
+                return Err(refuse("llvm for LLVM's IR"));
+            }
+            (Form::Clif, EmitTier::Llvm) => {
+                return Err(refuse("baseline or middle for Cranelift's"));
+            }
+            (_, EmitTier::Llvm) if !has_llvm => return Err(CliError::NoLlvm),
+            (_, EmitTier::Middle) if !has_middle => {
+                return Err(refuse(
+                    "another: the middle tier is only there with --tier auto and middle.enabled",
+                ));
+            }
+            _ => (),
+        }
+        let form = match form {
+            Form::Asm => CodeForm::Assembly,
+            Form::LlvmIr | Form::Clif => CodeForm::Intermediate,
         };
         let entry = options.watching.emit_loop;
         Ok(Some(Self {
             form,
-            tier,
+            tier: tier.function_tier(),
             entry: entry.map_or(EntryPoint::Function, EntryPoint::Loop),
             function,
         }))

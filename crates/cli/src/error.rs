@@ -121,9 +121,9 @@ pub enum CliError {
     },
     /// LLVM's own language is wanted where there is no LLVM.
     #[error("{}", if cfg!(feature = "llvm") {
-        "there is no LLVM IR with --tier baseline: leave that out, or use --emit clif"
+        "there is no LLVM with --tier baseline: leave that out, or use --emit clif"
     } else {
-        "this build has no LLVM tier, so there is no LLVM IR: use --emit clif"
+        "this build has no LLVM tier: use --emit clif"
     })]
     NoLlvm,
     /// There is no such function to look at.

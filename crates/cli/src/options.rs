@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use upshift::{Config, TierMode};
+use upshift::{Config, FunctionTier, TierMode};
 
 use crate::bench::Bench;
 use crate::limits::Limits;
@@ -208,10 +208,14 @@ pub struct Watching {
     pub perf: Option<Perf>,
 
     /// Print what becomes of a function instead of running anything: its code as `asm` (LLVM's, or the
-    /// baseline's with --tier baseline), as `llvm-ir` after optimization, or as the baseline's `clif`.
+    /// baseline's with --tier baseline), as `llvm-ir` after optimization, or as `clif`, what Cranelift makes code of.
     /// The function is an index, a name or an export.
     #[arg(long, num_args = 2, value_names = ["FORM", "FUNCTION"])]
     pub emit: Vec<String>,
+
+    /// With --emit: the tier whose code that is. For `clif`, the baseline unless this says otherwise.
+    #[arg(long, value_name = "TIER", value_enum, requires = "emit")]
+    pub emit_tier: Option<EmitTier>,
 
     /// With --emit: the code that a running function enters at this loop, counted from 0 in the order of
     /// its `loop` operators.
@@ -297,12 +301,45 @@ pub struct ModuleOptions {
 /// Which tiers functions run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TierChoice {
-    /// All start in the baseline; what turns out hot moves to LLVM while it runs.
+    /// All start in the baseline; what turns out hot moves to the middle tier and to LLVM while it runs.
     Auto,
     /// In the baseline only.
     Baseline,
     /// In LLVM only, everything compiled ahead of the first call.
     Llvm,
+}
+
+/// A tier whose code can be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EmitTier {
+    /// The code that functions start with.
+    Baseline,
+    /// What they move to within milliseconds.
+    Middle,
+    /// The best there is.
+    Llvm,
+}
+
+impl EmitTier {
+    /// As the library has it.
+    #[must_use]
+    pub fn function_tier(self) -> FunctionTier {
+        match self {
+            Self::Baseline => FunctionTier::Baseline,
+            Self::Middle => FunctionTier::Middle,
+            Self::Llvm => FunctionTier::Optimizing,
+        }
+    }
+}
+
+impl fmt::Display for EmitTier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Baseline => "baseline",
+            Self::Middle => "middle",
+            Self::Llvm => "llvm",
+        })
+    }
 }
 
 /// A set of WebAssembly's features.

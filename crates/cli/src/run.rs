@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     if let Some(tier) = options.module.tier {
         profile.mode = tier.mode();
     }
-    let emit = Emit::wanted(options, profile.mode)?;
+    let emit = Emit::wanted(options, &profile)?;
     if emit.is_some() && profile.mode == TierMode::Optimizing {
         // One function is compiled, not all of them.
         config.tier(TierMode::Auto);

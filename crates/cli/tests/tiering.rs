@@ -178,6 +178,18 @@ fn emit_prints_the_code_of_a_function() {
     for (options, parts) in [
         (&["clif", "spin"][..], &["function u0:", "isub"][..]),
         (&["clif", "1", "--emit-loop", "0"], &["function u0:"]),
+        (
+            &["clif", "spin", "--emit-tier", "middle"],
+            &["function u0:", "isub"],
+        ),
+        (
+            &["asm", "spin", "--emit-tier", "middle", "--emit-loop", "0"],
+            &["call", "ret"],
+        ),
+        (
+            &["asm", "step", "--emit-tier", "baseline"],
+            &["imul", "ret"],
+        ),
         (&["asm", "step", "--tier", "baseline"], &["imul", "ret"]),
         #[cfg(feature = "llvm")]
         (&["asm", "step"], &["imul", "ret"]),
@@ -208,6 +220,18 @@ fn what_cannot_be_emitted_is_answered_with_what_can() {
         (&["asm", "3"], &["no function `3`", "indices 0 to 2"]),
         (&["ir", "step"], &["`ir`", "llvm-ir, asm or clif"]),
         (&["asm"], &["2 values required"]),
+        (
+            &["llvm-ir", "step", "--emit-tier", "middle"],
+            &["`--emit-tier` is middle", "llvm for LLVM's IR"],
+        ),
+        (
+            &["clif", "step", "--emit-tier", "llvm"],
+            &["`--emit-tier` is llvm", "baseline or middle"],
+        ),
+        (
+            &["asm", "step", "--emit-tier", "middle", "--tier", "baseline"],
+            &["`--emit-tier` is middle", "only there with --tier auto"],
+        ),
         (
             &["llvm-ir", "step", "--tier", "baseline"],
             &["no LLVM", "--emit clif"],

@@ -70,6 +70,8 @@ pub enum TierEventKind {
     },
     /// A running frame moved into better code in the middle of a loop, for the first time.
     OsrEntered {
+        /// The name of the tier whose code that is.
+        tier: &'static str,
         /// The loop's number, in the order of `loop` operators.
         loop_number: u32,
     },
@@ -147,7 +149,9 @@ impl fmt::Display for TierEventKind {
                 Ok(())
             }
             Self::Published { tier, entry } => write!(f, "published{}, {tier}", At(*entry)),
-            Self::OsrEntered { loop_number } => write!(f, "moved up in loop {loop_number}"),
+            Self::OsrEntered { tier, loop_number } => {
+                write!(f, "moved up in loop {loop_number}, {tier}")
+            }
             Self::Failed {
                 tier,
                 entry,
@@ -266,7 +270,10 @@ mod tests {
             module: 1,
             function: 0,
             name: None,
-            kind: TierEventKind::OsrEntered { loop_number: 0 },
+            kind: TierEventKind::OsrEntered {
+                tier: "llvm",
+                loop_number: 0,
+            },
         };
         tell(Some(&sink), Loudness::Notable, &event);
     }

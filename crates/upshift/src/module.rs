@@ -293,7 +293,8 @@ impl Module {
     /// What a tier makes of a function, as text for people: its intermediate language or machine code,
     /// entered at the function's start or at a loop. Nothing is installed.
     ///
-    /// [`FunctionTier::Optimizing`] asks the LLVM tier, where there is one; everything else the baseline.
+    /// [`FunctionTier::Optimizing`] asks the LLVM tier and [`FunctionTier::Middle`] the middle tier, where there is one;
+    /// everything else asks the baseline.
     ///
     /// ```
     /// use upshift::{CodeForm, Engine, EntryPoint, FunctionTier, Module};

@@ -100,8 +100,8 @@ fn show(kernel: &Kernel, check: &Check, mode: TierMode) -> Result<Shown, Box<dyn
     config.tier(mode).on_tier_event(move |event| {
         let function = event.name.clone().unwrap_or_default();
         let what = match &event.kind {
-            TierEventKind::OsrEntered { loop_number } => {
-                format!("{function} moves up in the middle of loop {loop_number}")
+            TierEventKind::OsrEntered { tier, loop_number } => {
+                format!("{function} moves to the {tier} tier in the middle of loop {loop_number}")
             }
             TierEventKind::Published {
                 tier,

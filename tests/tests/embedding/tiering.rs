@@ -55,7 +55,7 @@ fn a_function_that_is_called_once_moves_up_in_its_loop() {
     let sink = Arc::clone(&moved);
     let mut config = Config::new();
     config.on_tier_event(move |event| {
-        if let TierEventKind::OsrEntered { loop_number } = event.kind {
+        if let TierEventKind::OsrEntered { loop_number, .. } = event.kind {
             *sink.lock().unwrap_or_else(PoisonError::into_inner) = Some(loop_number);
         }
     });
@@ -203,7 +203,7 @@ fn words(events: &[TierEvent], function: u32, entry: EntryPoint) -> Vec<&'static
         TierEventKind::Queued { entry: of, .. } => (of == entry).then_some("queued"),
         TierEventKind::Compiled { entry: of, .. } => (of == entry).then_some("compiled"),
         TierEventKind::Published { entry: of, .. } => (of == entry).then_some("published"),
-        TierEventKind::OsrEntered { loop_number } => {
+        TierEventKind::OsrEntered { loop_number, .. } => {
             (EntryPoint::Loop(loop_number) == entry).then_some("entered")
         }
         _ => Some("something else"),

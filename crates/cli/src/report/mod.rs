@@ -130,8 +130,8 @@ struct Move<'a> {
     name: Option<&'a str>,
     /// The loop, if it was a running frame.
     in_loop: Option<u32>,
-    /// The tier, if it was calls.
-    tier: Option<&'static str>,
+    /// The tier of that code.
+    tier: &'static str,
 }
 
 struct Compile<'a> {
@@ -230,8 +230,8 @@ impl<'a> Move<'a> {
             TierEventKind::Published {
                 entry: EntryPoint::Function,
                 tier,
-            } => (Some(*tier), None),
-            TierEventKind::OsrEntered { loop_number } => (None, Some(*loop_number)),
+            } => (*tier, None),
+            TierEventKind::OsrEntered { tier, loop_number } => (*tier, Some(*loop_number)),
             _ => return None,
         };
         Some(Self {

@@ -54,7 +54,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
 fn summary(report: &Report<'_>) -> Markup {
     let (stats, ending) = (&report.stats, report.ending);
     let (mode, what) = match ending.mode {
-        TierMode::Auto => ("auto", "what turns out hot moves to LLVM"),
+        TierMode::Auto => ("auto", "what turns out hot moves up"),
         TierMode::Baseline => ("baseline", "nothing moves"),
         TierMode::Optimizing => ("llvm", "all compiled before the start"),
     };
@@ -159,12 +159,15 @@ fn key(class: &str, name: &str, part: u64, whole: u64) -> Markup {
 }
 
 fn describe(moved: &Move<'_>) -> Markup {
+    let code = match moved.tier {
+        MIDDLE_TIER => "the middle tier's code",
+        _ => "LLVM's code",
+    };
     html! {
         (named(moved.function, moved.name))
         @match moved.in_loop {
-            Some(number) => { ": a running frame moved up in loop " (number) },
-            None if moved.tier == Some(MIDDLE_TIER) => { ": calls go to the middle tier's code" },
-            None => { ": calls go to LLVM's code" },
+            Some(number) => { ": a running frame moved up in loop " (number) " to " (code) },
+            None => { ": calls go to " (code) },
         }
     }
 }

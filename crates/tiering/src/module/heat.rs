@@ -69,6 +69,15 @@ impl ModuleTiering {
             .filter_map(|(rung, is)| is.then_some(rung))
     }
 
+    /// The name of the tier whose code running frames find on a rung: the baseline's own where they are only made to
+    /// move.
+    fn name_of(&self, rung: Rung) -> &'static str {
+        match (self.engine.mode, &self.better[rung]) {
+            (TierMode::Auto, Some(better)) => better.name,
+            _ => self.baseline_name,
+        }
+    }
+
     /// Whether the middle tier is worth a try.
     fn is_for_middle(&self, function: u32) -> bool {
         let done = &self.functions[function as usize].better.optimizing;
@@ -159,6 +168,7 @@ impl ModuleTiering {
             // The work so far is that of frames that waited for it.
             state.note_entry(rung);
             self.tell(function, || TierEventKind::OsrEntered {
+                tier: self.name_of(rung),
                 loop_number: number,
             });
         }

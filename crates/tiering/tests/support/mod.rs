@@ -256,7 +256,7 @@ pub fn words(events: &[TierEvent]) -> Vec<String> {
             }
             TierEventKind::Compiled { entry, .. } => format!("compiled {}", at(*entry)),
             TierEventKind::Published { entry, .. } => format!("published {}", at(*entry)),
-            TierEventKind::OsrEntered { loop_number } => {
+            TierEventKind::OsrEntered { loop_number, .. } => {
                 format!("entered {}.{loop_number}", event.function)
             }
             TierEventKind::Failed { entry, retry, .. } => {
