@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, RwLock};
 use upshift_module::Module;
 
-use crate::code_memory::{CodeChunk, CodeRange};
+use crate::code_memory::{CodeChunk, CodeRange, LazyStubs};
 use crate::{CodeSlot, TrapCode};
 
 /// Code of one function, or of one OSR entry of it, in code memory.
@@ -81,6 +81,8 @@ pub struct ModuleCode {
     module: Arc<Module>,
     /// One entry point per defined function.
     slots: Box<[CodeSlot]>,
+    /// What they hold at first.
+    stubs: LazyStubs,
     /// Memory that code is put into.
     arena: Mutex<Arena>,
     /// Code by its first address.
@@ -117,6 +119,7 @@ impl ModuleCode {
         Ok(Arc::new_cyclic(|this| Self {
             module,
             slots,
+            stubs,
             arena: Mutex::default(),
             installed: RwLock::default(),
             this: this.clone(),
@@ -224,6 +227,17 @@ impl ModuleCode {
             .defined_function(code.function)
             .expect("a defined function");
         self.slots[defined as usize].store(code.address as *mut u8, Ordering::Release);
+    }
+
+    /// Makes the next call of the function ask for its code again, as the first call did: what was published stays, but
+    /// calls no longer go there. For who publishes, under the same lock.
+    ///
+    /// # Panics
+    /// When there is no such function.
+    pub fn announce_calls(&self, defined: u32) {
+        let stub = self.stubs.address(defined as usize);
+        // Stubs are older than the module; nothing behind the address is new.
+        self.slots[defined as usize].store(stub, Ordering::Release);
     }
 
     /// The code that `pc` is in.

@@ -14,7 +14,8 @@ pub enum CalledFunction {
 
 /// The tiering of one module, as the runtime sees it.
 pub trait TierHooks: Send + Sync {
-    /// Code for defined function `function`, called for the first time.
+    /// Code for defined function `function`, called for the first time, or since its calls
+    /// were [announced](crate::ModuleCode::announce_calls).
     ///
     /// # Errors
     /// When no tier can compile it: the call ends in a trap that carries the error.

@@ -145,6 +145,7 @@ struct Fixture {
     store: Box<StoreCore>,
     instance: NonNull<Instance>,
     module: Arc<Module>,
+    code: Arc<ModuleCode>,
     compiled: Arc<AtomicUsize>,
     interrupts: Arc<AtomicBool>,
 }
@@ -170,7 +171,7 @@ impl Fixture {
         let runtime = Arc::new(ModuleRuntime::new(
             Arc::clone(&module),
             VMOffsets::new(&module),
-            code,
+            Arc::clone(&code),
             &types,
             hooks,
         ));
@@ -194,6 +195,7 @@ impl Fixture {
             store,
             instance,
             module,
+            code,
             compiled,
             interrupts,
         }
@@ -266,6 +268,18 @@ fn a_function_is_compiled_at_its_first_call_and_once() {
         fixture.call("add", &[1, 1], &[]).expect("returns");
     }
     assert_eq!(fixture.compiled.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn an_announced_call_asks_for_code_again_and_gets_its_arguments() {
+    let mut fixture = Fixture::new(double);
+    fixture.call("add", &[1, 1], &[]).expect("returns");
+    fixture.code.announce_calls(0);
+    for expected in [2, 2] {
+        let frame = fixture.call("add", &[40, 2], &[]).expect("returns");
+        assert_eq!(frame.gprs[0], 42);
+        assert_eq!(fixture.compiled.load(Ordering::Relaxed), expected);
+    }
 }
 
 #[test]

@@ -11,6 +11,12 @@ use std::time::Duration;
 use crate::rung::Rung;
 use crate::{MiddleProfile, TierUpProfile, TieringProfile};
 
+/// The part of the time in an entry at a loop that the function's own code is taken to save.
+const SAVED_BY_OWN_CODE: f64 = 0.125;
+
+/// What a poll takes as long as.
+const OPERATORS_PER_POLL: u64 = 128;
+
 /// The rules of an engine.
 #[derive(Debug)]
 pub(crate) struct Policy {
@@ -136,13 +142,25 @@ impl Policy {
                 .max(1.0)) as u64
     }
 
+    /// Whether the code of a function is worth the time that the entry at its loop took to compile, which calls have
+    /// been going to for so long: that is what they may have spent in there, and the function's code saves a part of it.
+    pub fn is_own_code_worth_it(
+        &self,
+        compile_time: Duration,
+        served_for: Duration,
+        pending: usize,
+    ) -> bool {
+        served_for.mul_f64(SAVED_BY_OWN_CODE) >= compile_time.mul_f64(self.eagerness(pending))
+    }
+
     fn eagerness(&self, pending: usize) -> f64 {
         let rules = &self.tier_up;
         if self.crowded {
             return rules.least_eagerness;
         }
         // One more would start at once while there are fewer than workers.
-        let waiting = (pending + 1).saturating_sub(self.workers) as f64 / self.workers as f64;
+        let waiting =
+            pending.saturating_add(1).saturating_sub(self.workers) as f64 / self.workers as f64;
         (rules.eagerness + rules.eagerness_rise_with_backlog * waiting).min(rules.least_eagerness)
     }
 
@@ -182,6 +200,14 @@ impl Policy {
         self.tier_up.loop_probe_in_polls
     }
 
+    /// How many polls in a row a frame in an inner loop is worth until it comes by the outer one, which can be entered:
+    /// an entry at the inner loop would take a compile, of more than the outer one's, and be left behind soon.
+    pub fn hunt(&self, rung: Rung, size_in_operators: usize) -> u32 {
+        let price = self.price_in_microseconds(rung, size_in_operators);
+        let polls = self.work_in(price * self.tier_up.eagerness) / OPERATORS_PER_POLL;
+        u32::try_from(polls).unwrap_or(u32::MAX).max(self.probe())
+    }
+
     /// How often a compile that found no memory is tried again.
     pub fn retries(&self) -> u8 {
         self.tier_up.retries
@@ -211,6 +237,10 @@ mod tests {
         assert_eq!(policy.threshold(Rung::Optimizing, 900, 2), 750_000);
         assert_eq!(policy.threshold(Rung::Optimizing, 900, 5), 1_500_000);
         assert_eq!(policy.threshold(Rung::Optimizing, 900, 1000), 5_000_000);
+        assert_eq!(
+            policy.threshold(Rung::Optimizing, 900, usize::MAX),
+            5_000_000
+        );
         assert_eq!(policy.threshold(Rung::Optimizing, 0, 0), 50_000);
         assert_eq!(
             policy.threshold(Rung::Optimizing, usize::MAX, 1000),
@@ -260,6 +290,30 @@ mod tests {
         assert_eq!(threshold(&profile, 1), 500_000);
         profile.middle.threshold_in_operators = Some(7);
         assert_eq!(threshold(&profile, 2), 7);
+    }
+
+    #[test]
+    fn an_outer_loop_is_waited_for_as_long_as_another_compile_is_worth() {
+        let policy = policy(|_| (), 2);
+        // A tenth of 1 ms + 12 700 * 10 us = 128 ms, in which the baseline does 6.4 million operators.
+        assert_eq!(policy.hunt(Rung::Optimizing, 12_700), 50_000);
+        assert_eq!(policy.hunt(Rung::Optimizing, 0), policy.probe());
+    }
+
+    #[test]
+    fn calls_are_served_for_a_while_before_the_function_is_compiled_too() {
+        let compile_time = Duration::from_millis(100);
+        let is_worth_it = |served_for, pending, processors| {
+            let served_for = Duration::from_millis(served_for);
+            policy(|_| (), processors).is_own_code_worth_it(compile_time, served_for, pending)
+        };
+        // An eighth of the time is to be saved, and a tenth of the compile is what it costs while a worker idles.
+        assert!(!is_worth_it(79, 0, 2));
+        assert!(is_worth_it(81, 0, 2));
+        assert!(!is_worth_it(159, 1, 2));
+        assert!(is_worth_it(161, 1, 2));
+        assert!(!is_worth_it(799, 0, 1));
+        assert!(is_worth_it(801, 0, 1));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use upshift_translate::DirectCall;
 
+use super::calls::CallWatch;
 use super::loops::LoopTable;
 use crate::progress::{Progress, Stage};
 use crate::rung::{PerRung, Rung};
@@ -36,6 +37,8 @@ pub(super) struct FunctionState {
 pub(super) struct Detail {
     /// Its loops, as far as they were asked for.
     pub loops: LoopTable,
+    /// Its calls, while it is hot in a loop.
+    pub watch: CallWatch,
     /// What tiers did for it.
     pub totals: Mutex<Totals>,
     /// Work before which no tier is asked again.
@@ -111,6 +114,9 @@ impl FunctionState {
     pub fn publish(&self, address: usize) {
         let code = ptr::with_exposed_provenance_mut(address);
         self.code.store(code, Ordering::Release);
+        if let Some(detail) = self.existing_detail() {
+            detail.watch.end();
+        }
     }
 
     /// Work that was done before entries at loops were last heard of; 0 without any.

@@ -5,9 +5,9 @@
 //! Until the code is there, grants are small, so that a loop looks again soon, and what keeps running out of them
 //! rises in the queue. An entry at a loop serves calls too: grants are the smallest then, so that they get to
 //! the loop with an empty budget. Only what still does a threshold's work in the baseline is queued as a
-//! function: huge ones, which are mostly loops, need not be compiled twice. When the function has been
-//! published, calls need no more work; a frame that is still in the old code and does another threshold's work in
-//! its loops gets an entry there too.
+//! function, or what calls have been served for long (`calls`): huge ones, which are mostly loops, need not be
+//! compiled twice. When the function has been published, calls need no more work; a frame that is still in the old
+//! code, and does so much in its loops that a compile would pay with no processor to spare, gets an entry there too.
 //!
 //! All of this runs on the guest's thread. It compiles nothing, and waits only for locks that are held for
 //! some instructions, unless it was told to wait.
@@ -21,8 +21,7 @@ use super::ModuleTiering;
 use super::function::FunctionState;
 use super::loops::{Found, LoopEntry};
 use crate::event::TierEventKind;
-use crate::job::{Job, Latch, Ticket};
-use crate::pool::Refused;
+use crate::job::Ticket;
 use crate::progress::Stage;
 use crate::rung::Rung;
 use crate::{QueueReason, TierMode};
@@ -79,7 +78,7 @@ impl ModuleTiering {
     }
 
     /// Whether the middle tier is worth a try.
-    fn is_for_middle(&self, function: u32) -> bool {
+    pub(super) fn is_for_middle(&self, function: u32) -> bool {
         let done = &self.functions[function as usize].better.optimizing;
         self.better.middle.is_some()
             && done.stage() != Stage::Ready
@@ -97,6 +96,9 @@ impl ModuleTiering {
                 let before = state.work_before_entries(rung);
                 let threshold = self.threshold(rung, function, state).saturating_add(before);
                 if work < threshold {
+                    if let Some(detail) = state.existing_detail() {
+                        detail.watch.see(work);
+                    }
                     let grant = policy.grant(work, threshold);
                     return grant.min(self.grant_while_waiting(rung, state));
                 }
@@ -129,7 +131,13 @@ impl ModuleTiering {
     }
 
     /// Moves a waiting function forward by what it does in spite of entries at loops.
-    fn raise_function(&self, rung: Rung, function: u32, state: &FunctionState, work: u64) {
+    pub(super) fn raise_function(
+        &self,
+        rung: Rung,
+        function: u32,
+        state: &FunctionState,
+        work: u64,
+    ) {
         let entry = EntryPoint::Function;
         let key = (self.id, CompileRequest { function, entry });
         let work = work.saturating_sub(state.work_before_entries(rung));
@@ -164,7 +172,7 @@ impl ModuleTiering {
         };
         refill(state, budget, grant);
         let (rung, entry) = entry?;
-        if entry.enter(rung) {
+        if entry.enter(rung, || self.engine.start.elapsed()) {
             // The work so far is that of frames that waited for it.
             state.note_entry(rung);
             self.tell(function, || TierEventKind::OsrEntered {
@@ -199,9 +207,27 @@ impl ModuleTiering {
             Stage::Ready => state.detail().ready_at[rung].load(Ordering::Relaxed),
             Stage::Failed => return (policy.largest_grant(), None),
         };
-        let threshold = self.threshold(rung, function, state).saturating_add(since);
+        let own_threshold = match state.better[rung].stage() {
+            // What is left in the old code is more likely to return soon than to stay.
+            Stage::Ready => self.threshold_with(rung, function, state, usize::MAX),
+            _ => self.threshold(rung, function, state),
+        };
+        let threshold = own_threshold.saturating_add(since);
+        let may_be_called = rung == Rung::Optimizing && state.better[rung].stage() == Stage::Idle;
         if work < threshold {
+            if may_be_called {
+                self.watch_calls(function, state, work.saturating_sub(since), own_threshold);
+            }
             return (policy.grant(work, threshold).min(soon), None);
+        }
+        if may_be_called && self.is_called_often(function, work, own_threshold) {
+            let request = CompileRequest {
+                function,
+                entry: EntryPoint::Function,
+            };
+            let reason = QueueReason::Loop(number);
+            self.request_and_maybe_wait(rung, request, reason, work.saturating_sub(since));
+            return (soon, None);
         }
         let detail = state.detail();
         let polls = if self.engine.options.synchronous {
@@ -220,31 +246,6 @@ impl ModuleTiering {
             // A loop further out is entered when its own header comes by, however soon the code is there.
             Stage::Ready if found == number => (soon, Some(entry)),
             _ => (soon, None),
-        }
-    }
-
-    /// Has the function compiled if calls still do much work in the baseline before they move up in a loop.
-    fn follow_entry(
-        &self,
-        rung: Rung,
-        function: u32,
-        state: &FunctionState,
-        number: u32,
-        work: u64,
-    ) {
-        let entry = EntryPoint::Function;
-        let request = CompileRequest { function, entry };
-        match state.better[rung].stage() {
-            Stage::Idle => {
-                let before = state.work_before_entries(rung);
-                let threshold = self.threshold(rung, function, state).saturating_add(before);
-                if work >= threshold {
-                    let reason = QueueReason::Loop(number);
-                    self.request_and_maybe_wait(rung, request, reason, work.saturating_sub(before));
-                }
-            }
-            Stage::Queued => self.raise_function(rung, function, state, work),
-            Stage::Compiling | Stage::Ready | Stage::Failed => {}
         }
     }
 
@@ -269,7 +270,7 @@ impl ModuleTiering {
         match here.stage(rung) {
             Stage::Ready => {
                 if here.entered(rung) > 0 {
-                    self.follow_entry(rung, function, state, number, work);
+                    self.follow_entry(rung, function, state, &here, work);
                 }
                 return Some((soon, Some(here)));
             }
@@ -279,13 +280,14 @@ impl ModuleTiering {
             }
             Stage::Idle | Stage::Failed => {}
         }
+        let hunt = policy.hunt(rung, self.size_in_operators(function));
         let mut missed = false;
         for outer in all
             .iter()
             .filter(|entry| here.outer.contains(&entry.number))
         {
             match outer.stage(rung) {
-                Stage::Ready if outer.better[rung].hunt(policy.probe()) => {
+                Stage::Ready if outer.better[rung].hunt(hunt) => {
                     return Some((NOTHING, None));
                 }
                 Stage::Ready => missed = true,
@@ -374,9 +376,20 @@ impl ModuleTiering {
     }
 
     /// Work after which the function is worth compiling.
-    fn threshold(&self, rung: Rung, function: u32, state: &FunctionState) -> u64 {
-        let size = self.size_in_operators(function);
+    pub(super) fn threshold(&self, rung: Rung, function: u32, state: &FunctionState) -> u64 {
         let pending = self.engine.pool[rung].pending();
+        self.threshold_with(rung, function, state, pending)
+    }
+
+    /// The same while so many compiles are queued or running.
+    fn threshold_with(
+        &self,
+        rung: Rung,
+        function: u32,
+        state: &FunctionState,
+        pending: usize,
+    ) -> u64 {
+        let size = self.size_in_operators(function);
         let threshold = self.engine.policy.threshold(rung, size, pending);
         let retry_at = state
             .existing_detail()
@@ -385,136 +398,10 @@ impl ModuleTiering {
     }
 
     /// What a compile's place in the queue is decided by.
-    fn heat(&self, function: u32, work: u64) -> u64 {
+    pub(super) fn heat(&self, function: u32, work: u64) -> u64 {
         self.engine
             .policy
             .heat(work, self.size_in_operators(function))
-    }
-
-    fn request_and_maybe_wait(
-        &self,
-        rung: Rung,
-        request: CompileRequest,
-        reason: QueueReason,
-        work: u64,
-    ) -> bool {
-        let heat = self.heat(request.function, work);
-        if !self.engine.options.synchronous {
-            return self.request(rung, request, reason, heat, Ticket::none(), false);
-        }
-        let latch = Arc::new(Latch::default());
-        let asked = self.request(rung, request, reason, heat, Ticket::of(&latch), true);
-        latch.wait();
-        asked
-    }
-
-    /// Asks a tier for something, unless somebody else has. True when that was this call's
-    /// doing.
-    pub(super) fn request(
-        &self,
-        rung: Rung,
-        request: CompileRequest,
-        reason: QueueReason,
-        heat: u64,
-        ticket: Ticket,
-        caller_waits: bool,
-    ) -> bool {
-        if self.better[rung].is_none() || !self.queue(rung, request, reason) {
-            return false;
-        }
-        self.submit(rung, Box::new([request]), heat, ticket, caller_waits);
-        true
-    }
-
-    /// Asks the optimizing tier for functions, compiled together as far as that is of use, unless somebody else
-    /// has.
-    pub(super) fn request_together(&self, functions: &[u32], heat: u64, ticket: Ticket) {
-        let request = |&function| CompileRequest {
-            function,
-            entry: EntryPoint::Function,
-        };
-        let requests = functions.iter().map(request);
-        let queued: Box<[_]> = requests
-            .filter(|&request| self.queue(Rung::Optimizing, request, QueueReason::Ahead))
-            .collect();
-        if !queued.is_empty() {
-            self.submit(Rung::Optimizing, queued, heat, ticket, true);
-        }
-    }
-
-    /// Asks once more for functions that were claimed together, now one by one.
-    pub(crate) fn request_singly(&self, requests: &[CompileRequest], ticket: &Ticket) {
-        for &request in requests {
-            self.withdraw(Rung::Optimizing, request);
-            let heat = self.heat(request.function, 0);
-            let ticket = ticket.another();
-            self.request(
-                Rung::Optimizing,
-                request,
-                QueueReason::Ahead,
-                heat,
-                ticket,
-                true,
-            );
-        }
-    }
-
-    /// Notes that something is to be compiled, unless that is so already.
-    fn queue(&self, rung: Rung, request: CompileRequest, reason: QueueReason) -> bool {
-        if !self.with_progress(rung, request, |progress| progress.queue()) {
-            return false;
-        }
-        let state = &self.functions[request.function as usize];
-        self.tell(request.function, || TierEventKind::Queued {
-            tier: self.tier_name(rung),
-            entry: request.entry,
-            reason,
-            work: state.work.load(Ordering::Relaxed),
-        });
-        true
-    }
-
-    /// Gives the pool what was noted.
-    fn submit(
-        &self,
-        rung: Rung,
-        requests: Box<[CompileRequest]>,
-        heat: u64,
-        ticket: Ticket,
-        caller_waits: bool,
-    ) {
-        let Some(better) = &self.better[rung] else {
-            return;
-        };
-        let price = requests
-            .iter()
-            .map(|request| self.size_in_operators(request.function))
-            .map(|size| self.engine.policy.price(rung, size))
-            .sum();
-        let job = Job {
-            module: self.this.clone(),
-            module_id: self.id,
-            rung,
-            compiler: Arc::clone(&better.compiler),
-            requests: requests.clone(),
-            price,
-            ticket,
-            taken: false,
-        };
-        match self.engine.pool[rung].submit(job, heat, caller_waits) {
-            Ok(()) | Err(Refused::Closed) => {}
-            Err(error @ Refused::NoThread(_)) => {
-                for request in requests {
-                    self.back_off(request.function);
-                    self.tell(request.function, || TierEventKind::Failed {
-                        tier: better.name,
-                        entry: request.entry,
-                        error: error.to_string(),
-                        retry: true,
-                    });
-                }
-            }
-        }
     }
 }
 

@@ -8,12 +8,13 @@
 //! the function that comes by, the function is compiled instead. Nothing but the first loop coming by means
 //! that the rest is further away than a few hundred rounds, and that loop is entered.
 //!
-//! Once there is an entry at an outer loop, the same is done to get to it: no budget, until its header comes
-//! by. If it does not, the loop that keeps running is entered too, by an entry of its own.
+//! Once there is an entry at an outer loop, the same is done to get to it: no budget, until its header comes by. If it
+//! does not, for as long as another compile is worth, the loop that keeps running is entered too, by an entry of its own.
 
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use upshift_module::Module;
@@ -21,6 +22,9 @@ use upshift_translate::enclosing_loops;
 
 use crate::progress::{Progress, Stage};
 use crate::rung::{PerRung, Rung};
+
+/// Frames that moved into an entry before it is taken to serve calls.
+const CALLS_THAT_COUNT: u64 = 16;
 
 /// The loops of one function.
 #[derive(Default)]
@@ -52,6 +56,10 @@ pub(super) struct LoopCode {
     code: AtomicPtr<u8>,
     /// How often frames moved into it.
     entered: AtomicU64,
+    /// When the first did, in nanoseconds since the engine was made.
+    first_entered: AtomicU64,
+    /// Nanoseconds that it took to compile.
+    compile_time: AtomicU64,
     /// Polls of inner loops that waited for this one to come by.
     hunted: AtomicU32,
 }
@@ -76,9 +84,15 @@ pub(super) enum Found {
 
 impl LoopEntry {
     /// Notes that a frame moves in. True the first time.
-    pub fn enter(&self, rung: Rung) -> bool {
-        self.better[rung].hunted.store(0, Ordering::Relaxed);
-        self.better[rung].entered.fetch_add(1, Ordering::Relaxed) == 0
+    pub fn enter(&self, rung: Rung, now: impl FnOnce() -> Duration) -> bool {
+        let code = &self.better[rung];
+        code.hunted.store(0, Ordering::Relaxed);
+        let is_first = code.entered.fetch_add(1, Ordering::Relaxed) == 0;
+        if is_first {
+            code.first_entered
+                .store(nanoseconds(now()), Ordering::Relaxed);
+        }
+        is_first
     }
 
     /// How often frames moved into a tier's code.
@@ -99,8 +113,24 @@ impl LoopCode {
         (!code.is_null()).then_some(code.cast_const())
     }
 
-    /// Makes the code known: part of [`Progress::publish`].
-    pub fn publish(&self, address: usize) {
+    /// How long calls have been going there, once there were some.
+    pub fn served_for(&self, now: Duration) -> Option<Duration> {
+        if self.entered.load(Ordering::Relaxed) < CALLS_THAT_COUNT {
+            return None;
+        }
+        let first = Duration::from_nanos(self.first_entered.load(Ordering::Relaxed));
+        Some(now.saturating_sub(first))
+    }
+
+    /// How long it took to compile.
+    pub fn compile_time(&self) -> Duration {
+        Duration::from_nanos(self.compile_time.load(Ordering::Relaxed))
+    }
+
+    /// Makes the code known, which it took so long to compile: part of [`Progress::publish`].
+    pub fn publish(&self, address: usize, compile_time: Duration) {
+        self.compile_time
+            .store(nanoseconds(compile_time), Ordering::Relaxed);
         let code = ptr::with_exposed_provenance_mut(address);
         self.code.store(code, Ordering::Release);
     }
@@ -182,6 +212,10 @@ impl LoopTable {
     pub fn end_probe(&self, rung: Rung) {
         *self.probe[rung].lock() = None;
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The loops around a loop, inside out.

@@ -2,11 +2,13 @@
 //! ahead of them. When functions move up is in `heat`, how they get there in `publish`.
 
 mod ahead;
+mod calls;
 mod emit;
 mod function;
 mod heat;
 mod loops;
 mod publish;
+mod request;
 mod totals;
 
 use std::error::Error;
@@ -337,6 +339,9 @@ impl Drop for ModuleTiering {
 
 impl TierHooks for ModuleTiering {
     fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
+        if let Some(code) = self.announced_call(function) {
+            return Ok(code);
+        }
         let expected = self.engine.ahead.first_call();
         Ok(self.ensure_compiled(function, expected)?)
     }

@@ -72,7 +72,7 @@ impl ModuleTiering {
         detail.totals.lock().better[rung].add(bytes, time);
         let error = match outcome {
             Outcome::Compiled(compiled) => {
-                self.make_reachable(rung, request, &compiled);
+                self.make_reachable(rung, request, &compiled, time);
                 self.tell_compiled(Loudness::Notable, false, request, compiled, time);
                 return;
             }
@@ -102,7 +102,13 @@ impl ModuleTiering {
     }
 
     /// Publishes the code of a tier above the baseline.
-    fn make_reachable(&self, rung: Rung, request: CompileRequest, compiled: &Compiled) {
+    fn make_reachable(
+        &self,
+        rung: Rung,
+        request: CompileRequest,
+        compiled: &Compiled,
+        time: Duration,
+    ) {
         let state = &self.functions[request.function as usize];
         let address = compiled.code.address;
         match request.entry {
@@ -126,7 +132,7 @@ impl ModuleTiering {
                 let entry = self.loop_entry(request.function, number);
                 let code = &entry.better[rung];
                 code.progress.publish(|| {
-                    code.publish(address);
+                    code.publish(address, time);
                     state.note_entry(rung);
                     state.detail().has_entry[rung].store(true, Ordering::Relaxed);
                 });
@@ -154,7 +160,7 @@ impl ModuleTiering {
         match self.compile_here(request, None) {
             Ok((compiled, time)) => {
                 let address = compiled.code.address;
-                progress.publish(|| code.publish(address));
+                progress.publish(|| code.publish(address, time));
                 drop(compiling);
                 self.tell_compiled(Loudness::Common, false, request, compiled, time);
             }

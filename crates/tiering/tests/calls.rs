@@ -1,0 +1,235 @@
+//! Functions that are hot in a loop and called again and again: calls are seen, and have the function compiled.
+
+mod support;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use support::{FakeTier, at_loop, function, listener, module, slot, threshold, until};
+use upshift_runtime::TierHooks;
+use upshift_tiering::{FunctionTier, ModuleTiering, TierEventKind, Tiering, TieringOptions, Tiers};
+use upshift_translate::EntryPoint;
+
+const THRESHOLD: u64 = 1_000_000;
+/// What a frame does in its loop between two looks.
+const STEP: i32 = 1_000;
+
+struct Fixture {
+    module: Arc<ModuleTiering>,
+    baseline: FakeTier,
+    optimizing: FakeTier,
+    // Last: its threads work for the rest.
+    _engine: Tiering,
+}
+
+/// A function with a loop. Compiles are there at once, or come from a thread.
+fn fixture(options: TieringOptions) -> Fixture {
+    let (baseline, optimizing) = (FakeTier::baseline(), FakeTier::optimizing());
+    let tiers = Tiers {
+        baseline: Arc::new(baseline.clone()),
+        middle: Some(Arc::new(FakeTier::new("middle", |_| Ok(())))),
+        optimizing: Some(Arc::new(optimizing.clone())),
+    };
+    let engine = Tiering::new(tiers, options).expect("good options");
+    let module = module(&engine, "(module (func (loop)))");
+    module.lazy_compile(0).expect("compiles");
+    Fixture {
+        module,
+        baseline,
+        optimizing,
+        _engine: engine,
+    }
+}
+
+fn options() -> TieringOptions {
+    let mut options = threshold(THRESHOLD);
+    options.profile.middle.threshold_in_operators = Some(1 << 40);
+    options.profile.tier_up.loop_probe_in_polls = 0;
+    options
+}
+
+fn synchronous() -> TieringOptions {
+    TieringOptions {
+        synchronous: true,
+        ..options()
+    }
+}
+
+impl Fixture {
+    fn work(&self) -> u64 {
+        self.module.stats().work
+    }
+
+    /// Goes on in the loop until so much work is done, or something was compiled.
+    fn loop_until(&self, work: u64) {
+        while self.work() < work && self.optimizing.total() == 0 {
+            self.module.budget_at_loop(0, 0, &mut -STEP);
+        }
+    }
+}
+
+#[test]
+fn what_is_called_on_the_way_to_its_threshold_is_compiled_as_a_function() {
+    let at = fixture(synchronous());
+    let code = slot(&at.module, 0);
+    at.loop_until(THRESHOLD / 8);
+    assert_eq!(slot(&at.module, 0), code);
+    at.loop_until(THRESHOLD * 5 / 8);
+    assert_ne!(slot(&at.module, 0), code, "a call is waited for");
+    let called = at.module.lazy_compile(0).expect("has code");
+    assert_eq!(called as usize, code);
+    assert_eq!(slot(&at.module, 0), code, "the next call goes there alone");
+    at.loop_until(u64::MAX);
+    assert_eq!(at.optimizing.order(), [function(0)]);
+    assert_eq!(at.baseline.total(), 1);
+    // And stays where it is.
+    assert_eq!(at.module.stats().functions.optimizing, 1);
+    let better = slot(&at.module, 0);
+    at.module.budget_at_loop(0, 0, &mut -STEP);
+    assert_eq!(slot(&at.module, 0), better);
+}
+
+#[test]
+fn what_stays_in_its_loop_gets_an_entry_there() {
+    let at = fixture(synchronous());
+    at.loop_until(u64::MAX);
+    assert_eq!(at.optimizing.order(), [at_loop(0, 0)]);
+}
+
+#[test]
+fn a_call_long_ago_says_nothing_of_the_frame_that_is_in_the_loop() {
+    let at = fixture(synchronous());
+    at.loop_until(THRESHOLD * 3 / 8);
+    at.module.lazy_compile(0).expect("has code");
+    at.loop_until(u64::MAX);
+    assert_eq!(at.optimizing.order(), [at_loop(0, 0)]);
+}
+
+#[test]
+fn where_the_frame_would_stay_in_the_baseline_no_call_is_waited_for() {
+    let mut options = synchronous();
+    options.profile.middle.max_function_operators = 0;
+    let at = fixture(options);
+    let code = slot(&at.module, 0);
+    at.loop_until(THRESHOLD * 5 / 8);
+    assert_eq!(slot(&at.module, 0), code);
+}
+
+#[test]
+fn better_code_ends_the_wait_for_a_call() {
+    let mut options = synchronous();
+    options.profile.middle.threshold_in_operators = Some(THRESHOLD / 2);
+    let at = fixture(options);
+    let code = slot(&at.module, 0);
+    at.loop_until(THRESHOLD * 3 / 8);
+    assert_ne!(slot(&at.module, 0), code);
+    while at.work() < THRESHOLD * 5 / 8 {
+        at.module.budget_at_entry(0, &mut -STEP);
+    }
+    let tier = || at.module.function_stats().next().expect("there").tier;
+    assert_eq!(tier(), FunctionTier::Middle);
+    let middle = slot(&at.module, 0);
+    assert_ne!(middle, code);
+    // Who came by the stub just before is not sent back.
+    assert_eq!(at.module.lazy_compile(0).expect("code") as usize, middle);
+    assert_eq!(slot(&at.module, 0), middle);
+}
+
+#[test]
+fn of_many_that_call_at_once_each_gets_code() {
+    let at = fixture(synchronous());
+    at.loop_until(THRESHOLD * 5 / 8);
+    let codes: Vec<usize> = thread::scope(|scope| {
+        let call = || at.module.lazy_compile(0).expect("has code") as usize;
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(call)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("returns"))
+            .collect()
+    });
+    assert_eq!(codes, [slot(&at.module, 0); 4]);
+    assert_eq!(at.baseline.total(), 1);
+}
+
+#[test]
+fn a_frame_left_behind_by_its_function_has_to_be_worth_a_compile() {
+    let mut options = synchronous();
+    options.profile.tier_up.threshold_in_operators = None;
+    // A million operators for the function, and ten for what is likely to return soon.
+    options.profile.tier_up.compile_base_in_microseconds = 10_000;
+    let at = fixture(options);
+    while at.optimizing.total() == 0 {
+        at.module.budget_at_entry(0, &mut -STEP);
+    }
+    let published_at = at.work();
+    assert!((1_000_000..2_000_000).contains(&published_at));
+    while at.optimizing.total() == 1 {
+        at.module.budget_at_loop(0, 0, &mut -STEP);
+    }
+    assert_eq!(at.optimizing.order(), [function(0), at_loop(0, 0)]);
+    assert!(at.work() - published_at >= 9_000_000);
+}
+
+#[test]
+fn a_loop_further_out_is_waited_for_as_long_as_a_compile_is_worth() {
+    let mut options = threshold(1);
+    // A tenth of which is 6.4 million operators, or 50 000 polls.
+    options.profile.tier_up.compile_base_in_microseconds = 64_000;
+    options.profile.tier_up.loop_probe_in_polls = 1;
+    options.profile.middle.enabled = false;
+    let optimizing = FakeTier::optimizing();
+    let engine = support::engine(&FakeTier::baseline(), Some(&optimizing), options);
+    let module = module(&engine, "(module (func (loop (loop))))");
+    module.lazy_compile(0).expect("compiles");
+    module.budget_at_loop(0, 1, &mut -10);
+    until("the outer loop's entry", || {
+        module.budget_at_loop(0, 0, &mut -10).is_some()
+    });
+    for _ in 0..50_000 {
+        assert_eq!(module.budget_at_loop(0, 1, &mut -10), None);
+    }
+    assert_eq!(optimizing.order(), [at_loop(0, 0)]);
+    until("the inner loop's entry", || {
+        module.budget_at_loop(0, 1, &mut -10).is_some()
+    });
+    assert_eq!(optimizing.order()[1], at_loop(0, 1));
+}
+
+#[test]
+fn an_entry_that_serves_calls_for_long_is_followed_by_the_function() {
+    let (sink, heard) = listener();
+    let at = fixture(TieringOptions {
+        on_event: Some(sink),
+        ..options()
+    });
+    let mut budget = -2 * i32::try_from(THRESHOLD).expect("small");
+    until("an entry", || {
+        let entry = at.module.budget_at_loop(0, 0, &mut budget);
+        budget = 0;
+        entry.is_some()
+    });
+    let was_entered = at.work();
+    // Much longer than that entry took to compile.
+    thread::sleep(Duration::from_millis(100));
+    for _ in 1..15 {
+        assert!(at.module.budget_at_loop(0, 0, &mut 0).is_some());
+    }
+    assert_eq!(at.module.stats().pending, 0);
+    assert_eq!(at.optimizing.order(), [at_loop(0, 0)]);
+    until("the function", || {
+        at.module.budget_at_loop(0, 0, &mut 0);
+        at.module.stats().functions.optimizing == 1
+    });
+    assert_eq!(at.optimizing.order(), [at_loop(0, 0), function(0)]);
+    let asked_at = heard.lock().iter().find_map(|event| match event.kind {
+        TierEventKind::Queued {
+            entry: EntryPoint::Function,
+            work,
+            ..
+        } => Some(work),
+        _ => None,
+    });
+    let on_the_way = asked_at.expect("queued") - was_entered;
+    assert!(on_the_way < THRESHOLD, "not for the work on the way");
+}
