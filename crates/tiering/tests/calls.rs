@@ -2,14 +2,15 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use support::{FakeTier, at_loop, function, listener, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{FunctionTier, ModuleTiering, TierEventKind, Tiering, TieringOptions, Tiers};
-use upshift_translate::EntryPoint;
+use upshift_translate::{CompileRequest, EntryPoint};
 
 const THRESHOLD: u64 = 1_000_000;
 /// What a frame does in its loop between two looks.
@@ -25,14 +26,18 @@ struct Fixture {
 
 /// A function with a loop. Compiles are there at once, or come from a thread.
 fn fixture(options: TieringOptions) -> Fixture {
-    let (baseline, optimizing) = (FakeTier::baseline(), FakeTier::optimizing());
+    fixture_of(FakeTier::optimizing(), "(module (func (loop)))", options)
+}
+
+fn fixture_of(optimizing: FakeTier, text: &str, options: TieringOptions) -> Fixture {
+    let baseline = FakeTier::baseline();
     let tiers = Tiers {
         baseline: Arc::new(baseline.clone()),
         middle: Some(Arc::new(FakeTier::new("middle", |_| Ok(())))),
         optimizing: Some(Arc::new(optimizing.clone())),
     };
     let engine = Tiering::new(tiers, options).expect("good options");
-    let module = module(&engine, "(module (func (loop)))");
+    let module = module(&engine, text);
     module.lazy_compile(0).expect("compiles");
     Fixture {
         module,
@@ -196,6 +201,47 @@ fn a_loop_further_out_is_waited_for_as_long_as_a_compile_is_worth() {
     assert_eq!(optimizing.order()[1], at_loop(0, 1));
 }
 
+/// What is compiled for two loops, one after the other, with a call while the first one's entry is made or not.
+fn compiled_for_two_loops(is_called: bool) -> Vec<CompileRequest> {
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let optimizing = FakeTier::new("optimizing", move |request| {
+        if request == at_loop(0, 0) {
+            let released = wait.lock().recv_timeout(Duration::from_secs(60));
+            released.expect("the guest went on");
+        }
+        Ok(())
+    });
+    let at = fixture_of(optimizing, "(module (func (loop) (loop)))", options());
+    let code = slot(&at.module, 0);
+    let much = -2 * i32::try_from(THRESHOLD).expect("small");
+    at.module.budget_at_loop(0, 0, &mut much.clone());
+    until("the worker is busy", || at.optimizing.total() == 1);
+    at.module.budget_at_loop(0, 0, &mut 0);
+    assert_ne!(slot(&at.module, 0), code, "a call is waited for");
+    if is_called {
+        at.module.lazy_compile(0).expect("has code");
+    }
+    release.send(()).expect("the compile waits");
+    until("the entry", || {
+        at.module.budget_at_loop(0, 0, &mut 0).is_some()
+    });
+    until("what follows", || {
+        at.module.budget_at_loop(0, 1, &mut much.clone());
+        at.optimizing.total() == 2
+    });
+    at.optimizing.order()
+}
+
+#[test]
+fn the_function_follows_an_entry_if_calls_do_not_take_as_long_as_a_compile() {
+    assert_eq!(compiled_for_two_loops(true), [at_loop(0, 0), function(0)]);
+    assert_eq!(
+        compiled_for_two_loops(false),
+        [at_loop(0, 0), at_loop(0, 1)]
+    );
+}
+
 #[test]
 fn an_entry_that_serves_calls_for_long_is_followed_by_the_function() {
     let (sink, heard) = listener();
@@ -212,7 +258,7 @@ fn an_entry_that_serves_calls_for_long_is_followed_by_the_function() {
     let was_entered = at.work();
     // Much longer than that entry took to compile.
     thread::sleep(Duration::from_millis(100));
-    for _ in 1..15 {
+    for _ in 1..3 {
         assert!(at.module.budget_at_loop(0, 0, &mut 0).is_some());
     }
     assert_eq!(at.module.stats().pending, 0);

@@ -10,9 +10,11 @@
 //! another threshold's work; so where there is no middle tier for it, the loop comes first.
 //!
 //! Where calls take longer than the way to the threshold, the loop's entry comes first and serves them. Once that
-//! has gone on for so long that the function's own code pays, it is compiled too, after what else waits.
+//! has gone on for so long that the function's own code pays, it is compiled too, after what else waits. If calls came
+//! while the entry was compiled, and another loop gets hot, the function is compiled in its place: entries at each of
+//! its loops would take a compile each.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use upshift_translate::{CompileRequest, EntryPoint};
 
@@ -21,7 +23,7 @@ use super::function::FunctionState;
 use super::loops::LoopEntry;
 use crate::QueueReason;
 use crate::progress::Stage;
-use crate::rung::Rung;
+use crate::rung::{PerRung, Rung};
 
 /// Whether somebody waits for a call, and when one came.
 #[derive(Default)]
@@ -30,12 +32,29 @@ pub(super) struct CallWatch {
     waits: AtomicBool,
     /// Work that had been done at the last call that was seen; 0 before.
     seen_at: AtomicU64,
+    /// Whether a call was seen since an entry at a loop was asked for: one of those below; 0 if none was asked for.
+    since_asked: PerRung<AtomicU8>,
 }
+
+/// No call came since.
+const NOT_CALLED: u8 = 1;
+/// Calls do not take as long as a compile.
+const CALLED: u8 = 2;
 
 impl CallWatch {
     /// Notes a call, after so much work.
     pub fn see(&self, work: u64) {
         self.seen_at.store(work, Ordering::Relaxed);
+        for rung in Rung::ALL {
+            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            // Where nothing was asked for, or a call was seen already, that stays so.
+            let _ = self.since_asked[rung].compare_exchange(NOT_CALLED, CALLED, success, failure);
+        }
+    }
+
+    /// An entry at a loop is asked for.
+    pub fn asked(&self, rung: Rung) {
+        self.since_asked[rung].store(NOT_CALLED, Ordering::Relaxed);
     }
 
     /// The slot has been stored to. For who holds the function's lock.
@@ -48,22 +67,17 @@ impl CallWatch {
         let seen_at = self.seen_at.load(Ordering::Relaxed);
         seen_at > 0 && work.saturating_sub(seen_at) <= at_most
     }
+
+    fn since_asked(&self, rung: Rung) -> u8 {
+        self.since_asked[rung].load(Ordering::Relaxed)
+    }
 }
 
 impl ModuleTiering {
-    /// A frame of the baseline is in a loop, on its way to the threshold: has the next call seen, if it is time.
-    pub(super) fn watch_calls(
-        &self,
-        function: u32,
-        state: &FunctionState,
-        work: u64,
-        threshold: u64,
-    ) {
-        if work < threshold / 4 || !self.is_for_middle(function) {
-            return;
-        }
+    /// Has the next call of a function seen, a frame of which is in a loop.
+    pub(super) fn watch_calls(&self, function: u32, state: &FunctionState) {
         let watch = &state.detail().watch;
-        if watch.waits.load(Ordering::Relaxed) {
+        if watch.waits.load(Ordering::Relaxed) || !self.is_for_middle(function) {
             return;
         }
         let _compiling = state.compiling.lock();
@@ -71,6 +85,13 @@ impl ModuleTiering {
         if state.better.optimizing.stage() != Stage::Ready && state.newest_code().is_some() {
             watch.waits.store(true, Ordering::Relaxed);
             self.unit.code.announce_calls(function);
+        }
+    }
+
+    /// The same while an entry at a loop is on its way, until a call has been seen.
+    pub(super) fn watch_calls_meanwhile(&self, rung: Rung, function: u32, state: &FunctionState) {
+        if state.detail().watch.since_asked(rung) == NOT_CALLED {
+            self.watch_calls(function, state);
         }
     }
 
@@ -89,12 +110,59 @@ impl ModuleTiering {
         Some(code)
     }
 
-    /// Whether a function that is hot in a loop was called shortly before.
-    pub(super) fn is_called_often(&self, function: u32, work: u64, threshold: u64) -> bool {
-        let state = &self.functions[function as usize];
-        state
-            .existing_detail()
-            .is_some_and(|detail| detail.watch.has_seen(work, threshold / 2))
+    /// Whether calls of a function that is hot in a loop will come before any compile is over: one came shortly
+    /// before, or while an entry at a loop was compiled, at another than the one that is hot now.
+    pub(super) fn is_called_often(
+        &self,
+        rung: Rung,
+        state: &FunctionState,
+        work: u64,
+        threshold: u64,
+    ) -> bool {
+        let Some(detail) = state.existing_detail() else {
+            return false;
+        };
+        let watch = &detail.watch;
+        let was_called = rung == Rung::Optimizing && watch.has_seen(work, threshold / 2);
+        was_called || watch.since_asked(rung) == CALLED
+    }
+
+    /// Asks for a function that is hot in a loop.
+    pub(super) fn ask_for_function(&self, rung: Rung, function: u32, number: u32, work: u64) {
+        let request = CompileRequest {
+            function,
+            entry: EntryPoint::Function,
+        };
+        self.request_and_maybe_wait(rung, request, QueueReason::Loop(number), work);
+    }
+
+    /// A frame keeps running in an inner loop of one that could be entered: has this loop compiled, or the function if
+    /// frames do not stay for as long as that takes.
+    pub(super) fn follow_miss(
+        &self,
+        rung: Rung,
+        function: u32,
+        state: &FunctionState,
+        entry: &LoopEntry,
+        work: u64,
+    ) {
+        let detail = state.detail();
+        let is_too_soon = match state.better[rung].stage() {
+            Stage::Idle if detail.watch.since_asked(rung) == CALLED => {
+                self.ask_for_function(rung, function, entry.number, work);
+                true
+            }
+            Stage::Idle | Stage::Failed => false,
+            Stage::Queued | Stage::Compiling => true,
+            Stage::Ready => {
+                let since = detail.ready_at[rung].load(Ordering::Relaxed);
+                let threshold = self.threshold_when_left_behind(rung, function, state);
+                work < threshold.saturating_add(since)
+            }
+        };
+        if !is_too_soon {
+            self.ask_for_loop(rung, function, entry, work);
+        }
     }
 
     /// A call has come to an entry at a loop: has the function compiled if calls still do much work on their way
@@ -107,17 +175,13 @@ impl ModuleTiering {
         entry: &LoopEntry,
         work: u64,
     ) {
-        let request = CompileRequest {
-            function,
-            entry: EntryPoint::Function,
-        };
         match state.better[rung].stage() {
             Stage::Idle => {
                 let before = state.work_before_entries(rung);
                 let threshold = self.threshold(rung, function, state).saturating_add(before);
                 if work >= threshold || self.served_for_long(rung, entry) {
-                    let reason = QueueReason::Loop(entry.number);
-                    self.request_and_maybe_wait(rung, request, reason, work.saturating_sub(before));
+                    let work = work.saturating_sub(before);
+                    self.ask_for_function(rung, function, entry.number, work);
                 }
             }
             Stage::Queued => self.raise_function(rung, function, state, work),

@@ -207,26 +207,22 @@ impl ModuleTiering {
             Stage::Ready => state.detail().ready_at[rung].load(Ordering::Relaxed),
             Stage::Failed => return (policy.largest_grant(), None),
         };
-        let own_threshold = match state.better[rung].stage() {
-            // What is left in the old code is more likely to return soon than to stay.
-            Stage::Ready => self.threshold_with(rung, function, state, usize::MAX),
-            _ => self.threshold(rung, function, state),
+        let is_left_behind = state.better[rung].stage() == Stage::Ready;
+        let own_threshold = if is_left_behind {
+            self.threshold_when_left_behind(rung, function, state)
+        } else {
+            self.threshold(rung, function, state)
         };
         let threshold = own_threshold.saturating_add(since);
-        let may_be_called = rung == Rung::Optimizing && state.better[rung].stage() == Stage::Idle;
         if work < threshold {
-            if may_be_called {
-                self.watch_calls(function, state, work.saturating_sub(since), own_threshold);
+            let is_halfway = work - since.min(work) >= own_threshold / 4;
+            if rung == Rung::Optimizing && !is_left_behind && is_halfway {
+                self.watch_calls(function, state);
             }
             return (policy.grant(work, threshold).min(soon), None);
         }
-        if may_be_called && self.is_called_often(function, work, own_threshold) {
-            let request = CompileRequest {
-                function,
-                entry: EntryPoint::Function,
-            };
-            let reason = QueueReason::Loop(number);
-            self.request_and_maybe_wait(rung, request, reason, work.saturating_sub(since));
+        if !is_left_behind && self.is_called_often(rung, state, work, own_threshold) {
+            self.ask_for_function(rung, function, number, work.saturating_sub(since));
             return (soon, None);
         }
         let detail = state.detail();
@@ -265,6 +261,9 @@ impl ModuleTiering {
         let all = loops.all();
         if all.is_empty() {
             return None;
+        }
+        if all.iter().any(|entry| entry.stage(rung).is_under_way()) {
+            self.watch_calls_meanwhile(rung, function, state);
         }
         let here = loops.get(&self.unit.module, function, number);
         match here.stage(rung) {
@@ -315,7 +314,7 @@ impl ModuleTiering {
         }
         if missed {
             // The outer loop does not come by: this one keeps running.
-            self.ask_for_loop(rung, function, &here, work);
+            self.follow_miss(rung, function, state, &here, work);
             return Some((soon, None));
         }
         if all.iter().any(|entry| entry.stage(rung).is_under_way()) {
@@ -326,13 +325,21 @@ impl ModuleTiering {
     }
 
     /// Asks for an entry at a loop. True when that was this call's doing.
-    fn ask_for_loop(&self, rung: Rung, function: u32, entry: &LoopEntry, work: u64) -> bool {
+    pub(super) fn ask_for_loop(
+        &self,
+        rung: Rung,
+        function: u32,
+        entry: &LoopEntry,
+        work: u64,
+    ) -> bool {
         let request = CompileRequest {
             function,
             entry: EntryPoint::Loop(entry.number),
         };
         let reason = QueueReason::Loop(entry.number);
-        self.functions[function as usize].note_entry(rung);
+        let state = &self.functions[function as usize];
+        state.note_entry(rung);
+        state.detail().watch.asked(rung);
         self.request_and_maybe_wait(rung, request, reason, work)
     }
 
@@ -379,6 +386,17 @@ impl ModuleTiering {
     pub(super) fn threshold(&self, rung: Rung, function: u32, state: &FunctionState) -> u64 {
         let pending = self.engine.pool[rung].pending();
         self.threshold_with(rung, function, state, pending)
+    }
+
+    /// The same for the loops of a function that has been published: what is left in the old code is more likely to
+    /// return soon than to stay.
+    pub(super) fn threshold_when_left_behind(
+        &self,
+        rung: Rung,
+        function: u32,
+        state: &FunctionState,
+    ) -> u64 {
+        self.threshold_with(rung, function, state, usize::MAX)
     }
 
     /// The same while so many compiles are queued or running.

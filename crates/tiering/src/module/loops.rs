@@ -24,7 +24,7 @@ use crate::progress::{Progress, Stage};
 use crate::rung::{PerRung, Rung};
 
 /// Frames that moved into an entry before it is taken to serve calls.
-const CALLS_THAT_COUNT: u64 = 16;
+const CALLS_THAT_COUNT: u64 = 4;
 
 /// The loops of one function.
 #[derive(Default)]
