@@ -140,6 +140,12 @@ impl StoreCore {
             unsafe { instance.global_location(index).write(VMGlobal { bits }) };
         }
         let trap = copy_segments(instance).err();
+        if trap.is_none() {
+            for index in module.imported.tables..module.tables.len() as u32 {
+                // SAFETY: tables live as long as the store, which this thread has.
+                unsafe { instance.table(index).as_ref() }.set_unchanged();
+            }
+        }
         let start = match (trap, module.start) {
             (None, Some(index)) => Some(instance.funcref(index)),
             _ => None,

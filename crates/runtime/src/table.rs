@@ -87,7 +87,11 @@ impl Table {
             elements: ty.minimum,
         })?;
         let table = Self {
-            vm: UnsafeCell::new(VMTable { base, length }),
+            vm: UnsafeCell::new(VMTable {
+                base,
+                length,
+                unchanged: 0,
+            }),
             ty,
             capacity: Cell::new(length),
         };
@@ -121,6 +125,24 @@ impl Table {
     fn length(&self) -> usize {
         // SAFETY: one thread uses a store at a time, and no reference to the record is held on to.
         unsafe { (*self.vm.get()).length }
+    }
+
+    /// States that all elements are as the active segments of the module that defines the table left them.
+    pub(crate) fn set_unchanged(&self) {
+        // SAFETY: as in `length`.
+        unsafe { (*self.vm.get()).unchanged = (*self.vm.get()).length };
+    }
+
+    /// To be called before elements of a range change.
+    fn will_change(&self, range: &std::ops::Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        // SAFETY: as in `length`.
+        unsafe {
+            let unchanged = &raw mut (*self.vm.get()).unchanged;
+            *unchanged = (*unchanged).min(range.start);
+        }
     }
 
     /// All elements.
@@ -170,6 +192,7 @@ impl Table {
     /// `value` is a reference of the table's element type and of its store, or null.
     pub unsafe fn set(&self, index: u64, value: u64) -> Result<(), TrapCode> {
         let range = self.range(index, 1)?;
+        self.will_change(&range);
         self.elements_mut(range)[0] = value;
         Ok(())
     }
@@ -183,6 +206,7 @@ impl Table {
     /// As for [`Table::set`].
     pub unsafe fn fill(&self, start: u64, value: u64, len: u64) -> Result<(), TrapCode> {
         let range = self.range(start, len)?;
+        self.will_change(&range);
         self.elements_mut(range).fill(value);
         Ok(())
     }
@@ -203,6 +227,7 @@ impl Table {
     ) -> Result<(), TrapCode> {
         let source = from.range(from_start, len)?;
         let to = self.range(start, len)?;
+        self.will_change(&to);
         // SAFETY: in bounds on both sides; they may overlap.
         unsafe {
             let source_base = (*from.vm.get()).base.add(source.start);
@@ -226,6 +251,7 @@ impl Table {
         items: impl Iterator<Item = u64>,
     ) -> Result<(), TrapCode> {
         let range = self.range(start, len as u64)?;
+        self.will_change(&range);
         for (element, item) in self.elements_mut(range).iter_mut().zip(items) {
             *element = item;
         }
@@ -414,5 +440,35 @@ mod tests {
             assert_eq!(table.write(3, 2, [7, 7].into_iter()), OUT);
         }
         assert_eq!(contents(&table), [5, 6, 9, 9]);
+    }
+
+    #[test]
+    fn what_is_written_is_not_unchanged() {
+        let (table, other) = (table(8, None, 0), table(2, None, 9));
+        // SAFETY: the table is alive, and nobody else uses it.
+        let unchanged = || unsafe { (*table.vm.get()).unchanged };
+        assert_eq!(unchanged(), 0);
+        table.set_unchanged();
+        assert_eq!(unchanged(), 8);
+        // SAFETY: handles are not looked at.
+        unsafe {
+            assert_eq!(table.set(8, 1), OUT);
+            assert_eq!(table.fill(7, 1, 2), OUT);
+            table.fill(3, 1, 0).unwrap();
+            table.grow(4, 1, &mut Account::default()).unwrap();
+            assert_eq!(unchanged(), 8);
+            table.set(10, 1).unwrap();
+            assert_eq!(unchanged(), 8);
+            table.set(6, 1).unwrap();
+            assert_eq!(unchanged(), 6);
+            table.fill(5, 1, 2).unwrap();
+            assert_eq!(unchanged(), 5);
+            table.copy(4, &other, 0, 2).unwrap();
+            assert_eq!(unchanged(), 4);
+            table.write(3, 1, [5].into_iter()).unwrap();
+            assert_eq!(unchanged(), 3);
+            table.set(5, 1).unwrap();
+            assert_eq!(unchanged(), 3);
+        }
     }
 }

@@ -66,7 +66,7 @@ pub struct VMStore {
     pub exit_pc: usize,
     /// Frame pointer of the generated code that made the last exit.
     pub exit_fp: usize,
-    /// Context of the instance that last called an import or through a reference.
+    /// Context of the instance that last called an import, or through a reference what is not its own.
     /// Written before each such call, so that a host function knows its caller.
     pub caller: *mut VMContext,
     /// The innermost activation of this store, null when none runs.
@@ -112,6 +112,9 @@ pub struct VMTable {
     pub base: *mut u64,
     /// Current length in elements.
     pub length: usize,
+    /// Elements before this one are as the active segments of the module that defines the table left them. 0 when
+    /// nothing is known. It only ever falls: whatever writes an element lowers it first.
+    pub unchanged: usize,
 }
 
 /// A global's value, in the low bytes.
@@ -165,6 +168,8 @@ pub mod offsets {
     pub const VMTABLE_BASE: i32 = offset_of!(VMTable, base) as i32;
     /// `VMTable::length`.
     pub const VMTABLE_LENGTH: i32 = offset_of!(VMTable, length) as i32;
+    /// `VMTable::unchanged`.
+    pub const VMTABLE_UNCHANGED: i32 = offset_of!(VMTable, unchanged) as i32;
     /// `VMFuncRef::slot`.
     pub const VMFUNCREF_SLOT: i32 = offset_of!(VMFuncRef, slot) as i32;
     /// `VMFuncRef::vmctx`.

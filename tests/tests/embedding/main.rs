@@ -17,6 +17,7 @@ mod objects;
 mod recursion;
 mod scale;
 mod single_pass;
+mod tables;
 #[cfg(feature = "llvm")]
 mod tiering;
 mod traps;

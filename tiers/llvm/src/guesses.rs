@@ -57,6 +57,15 @@ pub(crate) fn guesses(
     guesses
 }
 
+/// Whether hardly anything else is called than what is guessed.
+pub(crate) fn are_nearly_all(guesses: &[Guess]) -> bool {
+    let (Some(first), Some(last)) = (guesses.first(), guesses.last()) else {
+        return false;
+    };
+    let all = u64::from(first.hits) + u64::from(first.misses);
+    u64::from(last.misses) * u64::from(REST) < all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

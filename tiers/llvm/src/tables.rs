@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use upshift_module::{ConstOp, ElementItems, Entity, Module, SegmentMode, ValType};
+use upshift_translate::OptimizerOptions;
 
+use crate::guesses::{Guess, are_nearly_all};
 use crate::unit::Summaries;
 
 /// Modules with more bytes of code than this are not searched for what writes to tables.
@@ -15,20 +17,27 @@ const LARGEST_SEARCHED: usize = 4 << 20;
 const MOST_ELEMENTS: u32 = 1 << 12;
 /// Elements that fit a call, up to which each gets a direct call of its own.
 const MOST_DIRECT_CALLS: usize = 4;
+/// The same where all are small and call nothing, so that they are inlined.
+const MOST_INLINED_CALLS: usize = 16;
+/// Operators of what is small there.
+const MOST_OPERATORS: usize = 40;
 
 /// What is known about a module's tables, found out when first asked.
 #[derive(Default)]
 pub(crate) struct Tables {
-    fixed: OnceLock<Vec<Option<FixedTable>>>,
+    known: OnceLock<Vec<Option<KnownTable>>>,
     /// What calls may reach, by table and type index, as far as somebody asked.
     targets: Mutex<HashMap<(u32, u32), Arc<Targets>>>,
 }
 
-/// A table that never changes.
+/// A table of which it is known what instantiation leaves in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FixedTable {
+pub(crate) struct KnownTable {
     /// The function (imports first) of each element; none for null.
-    pub elements: Box<[Option<u32>]>,
+    elements: Box<[Option<u32>]>,
+    /// Whether others than the module can change it: what is known holds for elements before
+    /// `VMTable::unchanged` only.
+    may_change: bool,
 }
 
 /// What may be called through a table with one signature.
@@ -40,25 +49,36 @@ pub(crate) struct Targets {
     pub others_are_null: bool,
     /// Whether all that fit are functions of the module itself.
     pub all_defined: bool,
+    /// Whether each that fits is worth a direct call: they are few, or several that can all be inlined.
+    are_worth_direct_calls: bool,
+    /// Whether all this holds for elements before `VMTable::unchanged` only.
+    pub may_change: bool,
 }
 
 impl Targets {
-    /// Whether they are worth a direct call each.
-    pub fn are_few(&self) -> bool {
-        self.all_defined && (1..=MOST_DIRECT_CALLS).contains(&self.fitting.len())
+    /// What a call should call directly, by the index, after what probably is called: all that fit, or nothing.
+    pub fn direct(&self, guesses: &[Guess], options: &OptimizerOptions) -> &[(u32, u32)] {
+        let is_sure = !self.may_change && self.fitting.len() <= MOST_DIRECT_CALLS;
+        // Some that are nearly all that is called make less code.
+        let is_wanted = is_sure || options.max_call_targets > 0 && !are_nearly_all(guesses);
+        if self.are_worth_direct_calls && is_wanted {
+            &self.fitting
+        } else {
+            &[]
+        }
     }
 }
 
 impl Tables {
-    /// A table's elements, if they never change.
-    fn fixed(&self, module: &Module, summaries: &Summaries, table: u32) -> Option<&FixedTable> {
+    /// A table's elements, if they are known.
+    fn known(&self, module: &Module, summaries: &Summaries, table: u32) -> Option<&KnownTable> {
         let all = self
-            .fixed
-            .get_or_init(|| find_fixed(module, summaries).unwrap_or_default());
+            .known
+            .get_or_init(|| find_known(module, summaries).unwrap_or_default());
         all.get(table as usize)?.as_ref()
     }
 
-    /// What a call through a table with this signature (a type index) may reach, if that is known for good.
+    /// What a call through a table with this signature (a type index) may reach, as far as that is known.
     pub fn targets(
         &self,
         module: &Module,
@@ -66,22 +86,38 @@ impl Tables {
         table: u32,
         type_index: u32,
     ) -> Option<Arc<Targets>> {
-        let fixed = self.fixed(module, summaries, table)?;
+        let found = self.known(module, summaries, table)?;
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = targets.entry((table, type_index));
-        let known = known.or_insert_with(|| Arc::new(fixed.targets(module, type_index)));
+        let known = known.or_insert_with(|| Arc::new(found.targets(module, summaries, type_index)));
         Some(Arc::clone(known))
     }
 }
 
-impl FixedTable {
+impl KnownTable {
+    /// Takes over what an active segment leaves in the table, if that can be told.
+    fn fill(&mut self, offset: &[ConstOp], items: &ElementItems) -> Option<()> {
+        let ([ConstOp::I32(offset)], ElementItems::Functions(functions)) = (offset, items) else {
+            return None;
+        };
+        let start = offset.cast_unsigned() as usize;
+        let range = start..start.checked_add(functions.len())?;
+        let places = self.elements.get_mut(range)?;
+        for (place, &function) in places.iter_mut().zip(functions) {
+            *place = Some(function);
+        }
+        Some(())
+    }
+
     /// What a call with this signature (a type index) may reach.
-    fn targets(&self, module: &Module, type_index: u32) -> Targets {
+    fn targets(&self, module: &Module, summaries: &Summaries, type_index: u32) -> Targets {
         let wanted = &module.types[type_index as usize];
         let mut targets = Targets {
             fitting: Vec::new(),
             others_are_null: true,
             all_defined: true,
+            are_worth_direct_calls: false,
+            may_change: self.may_change,
         };
         for (position, function) in (0..).zip(&self.elements) {
             let Some(function) = *function else { continue };
@@ -93,50 +129,46 @@ impl FixedTable {
                 targets.others_are_null = false;
             }
         }
+        let is_inlined = |&(_, function): &(u32, u32)| {
+            let defined = module.defined_function(function);
+            let summary = defined.and_then(|defined| summaries.get(module, defined).ok());
+            summary.is_some_and(|it| it.operators <= MOST_OPERATORS && !it.makes_calls())
+        };
+        targets.are_worth_direct_calls = match targets.fitting.len() {
+            1..=MOST_DIRECT_CALLS => targets.all_defined,
+            count => count <= MOST_INLINED_CALLS && targets.fitting.iter().all(is_inlined),
+        };
         targets
     }
 }
 
-/// The tables that never change; none at all where something can't be told.
+/// The tables of which it is known what instantiation leaves in them; none at all where something can't be told.
 ///
 /// An instantiation that fails in one segment leaves what earlier ones wrote, and functions may have escaped
-/// by then. So every active segment of the module must be known to fit.
-fn find_fixed(module: &Module, summaries: &Summaries) -> Option<Vec<Option<FixedTable>>> {
+/// by then. So a table is known for good only if every active segment of the module is known to fit.
+fn find_known(module: &Module, summaries: &Summaries) -> Option<Vec<Option<KnownTable>>> {
     let imported = module.imported.tables;
-    let is_ours = |table: u32| {
-        let exported = module
-            .exports
-            .iter()
-            .any(|export| export.entity == Entity::Table(table));
-        table >= imported && !exported
-    };
-    let mut tables: Vec<Option<FixedTable>> = (0..)
+    let mut tables: Vec<Option<KnownTable>> = (0..)
         .zip(&module.tables)
         .map(|(index, ty)| {
-            let known =
-                is_ours(index) && ty.element == ValType::FuncRef && ty.minimum <= MOST_ELEMENTS;
-            known.then(|| FixedTable {
+            let is_known =
+                index >= imported && ty.element == ValType::FuncRef && ty.minimum <= MOST_ELEMENTS;
+            is_known.then(|| KnownTable {
                 elements: vec![None; ty.minimum as usize].into(),
+                may_change: is_exported(module, index),
             })
         })
         .collect();
+    let mut all_fit = true;
     for segment in &module.elements {
         let SegmentMode::Active { index, offset } = &segment.mode else {
             continue;
         };
-        let [ConstOp::I32(offset)] = *offset.ops else {
-            return None;
-        };
-        let ElementItems::Functions(functions) = &segment.items else {
-            return None;
-        };
-        let table = tables.get_mut(*index as usize)?.as_mut()?;
-        let start = offset.cast_unsigned() as usize;
-        let places = table
-            .elements
-            .get_mut(start..start.checked_add(functions.len())?)?;
-        for (place, &function) in places.iter_mut().zip(functions) {
-            *place = Some(function);
+        let table = tables.get_mut(*index as usize)?;
+        let known = table.as_mut();
+        if known.is_none_or(|known| known.fill(&offset.ops, &segment.items).is_none()) {
+            *table = None;
+            all_fit = false;
         }
     }
     if module.total_code_size() > LARGEST_SEARCHED {
@@ -148,5 +180,13 @@ fn find_fixed(module: &Module, summaries: &Summaries) -> Option<Vec<Option<Fixed
             return None;
         }
     }
+    for table in tables.iter_mut().flatten() {
+        table.may_change |= !all_fit;
+    }
     Some(tables)
+}
+
+fn is_exported(module: &Module, table: u32) -> bool {
+    let mut exports = module.exports.iter();
+    exports.any(|export| export.entity == Entity::Table(table))
 }

@@ -303,15 +303,22 @@ fn likely_callees(
     let summary = summaries.get(module, member.defined)?;
     let mut callees: Vec<_> = summary.calls.iter().map(|&callee| (callee, true)).collect();
     for &call in &summary.indirect_calls {
-        let targets = knowledge
+        let guesses = if member.guesses {
+            let samples = knowledge.calls.samples(call.offset);
+            guesses(module, &samples, knowledge.options, call)
+        } else {
+            SmallVec::new()
+        };
+        let known = knowledge
             .tables
             .targets(module, summaries, call.table, call.type_index);
-        if let Some(few) = targets.filter(|targets| targets.are_few()) {
-            callees.extend(few.fitting.iter().map(|&(_, function)| (function, true)));
-        } else if member.guesses {
-            let samples = knowledge.calls.samples(call.offset);
-            let guesses = guesses(module, &samples, knowledge.options, call);
+        let direct = known.as_ref().map_or(&[][..], |targets| {
+            targets.direct(&guesses, knowledge.options)
+        });
+        if direct.is_empty() {
             callees.extend(guesses.iter().map(|guess| (guess.function, false)));
+        } else {
+            callees.extend(direct.iter().map(|&(_, function)| (function, true)));
         }
     }
     Ok(callees)

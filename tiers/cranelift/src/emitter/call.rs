@@ -68,11 +68,40 @@ impl ClifEmitter<'_> {
             .ins()
             .trapnz(differs, user_trap(TrapCode::IndirectCallTypeMismatch));
         self.record_call(reference);
-        self.announce_caller();
+        let callee = self.context_of(reference);
         let slot = self.load_at(I64, self.flags.own, reference, offsets::VMFUNCREF_SLOT);
         let code = self.load_at(I64, self.flags.own, slot, 0);
-        let callee = self.load_at(I64, self.flags.own, reference, offsets::VMFUNCREF_VMCTX);
         self.call_code(type_index, code, callee, args, results);
+    }
+
+    /// The context that a reference's function is called with, told who calls unless that is this instance's own.
+    fn context_of(&mut self, reference: Value) -> Value {
+        let callee = self.load_at(I64, self.flags.own, reference, offsets::VMFUNCREF_VMCTX);
+        if !self.as_values() {
+            self.announce_caller();
+            return callee;
+        }
+        // Mostly the callee is of this instance. As that is foreseen, what it reads from its context need not wait
+        // for the table's element and the reference.
+        let own = self.context();
+        let is_foreign = self.cursor.ins().icmp(IntCC::NotEqual, callee, own);
+        let foreign = self.cursor.func.dfg.make_block();
+        let call = self.cursor.func.dfg.make_block();
+        let context = self.cursor.func.dfg.append_block_param(call, I64);
+        self.cursor
+            .ins()
+            .brif(is_foreign, foreign, [], call, &[own.into()]);
+        self.note_branch(foreign);
+        self.note_branch(call);
+        self.seal_block(foreign);
+        self.start_block(foreign);
+        self.cursor.func.layout.set_cold(foreign);
+        self.announce_caller();
+        self.cursor.ins().jump(call, &[callee.into()]);
+        self.note_branch(call);
+        self.seal_block(call);
+        self.start_block(call);
+        context
     }
 
     /// Leaves behind what is called.

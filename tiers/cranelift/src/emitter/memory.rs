@@ -248,6 +248,9 @@ impl ClifEmitter<'_> {
     pub(super) fn write_table(&mut self, table: u32, index: Value, value: Value) {
         let element = self.table_element(table, index, WasmTrap::TableOutOfBounds);
         self.store_at(self.flags.own, value, element, 0);
+        let record = self.fixed_field(self.unit.offsets.table(table));
+        let none = self.iconst(I64, 0);
+        self.store_at(self.flags.own, none, record, offsets::VMTABLE_UNCHANGED);
     }
 
     pub(super) fn table_length(&mut self, table: u32) -> Value {

@@ -1,6 +1,6 @@
-//! Calls: within the unit, through slots, of imports, through tables, of the runtime; traps and returns.
+//! Calls: within the unit, through slots, of imports, of the runtime; traps and returns. Calls through tables are in
+//! `indirect`.
 
-use inkwell::IntPredicate;
 use inkwell::attributes::AttributeLoc;
 use inkwell::basic_block::BasicBlock;
 use inkwell::types::BasicMetadataTypeEnum;
@@ -12,12 +12,9 @@ use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 use super::LlvmEmitter;
 use super::build::{Built, Region, flag_attribute};
 use super::state::RESULT_CELL;
-use crate::guesses::Guess;
-use crate::tables::Targets;
 
-/// Bytes of a code slot, of a type id.
+/// Bytes of a code slot.
 const SLOT_SIZE: i32 = 8;
-const TYPE_ID_SIZE: i32 = 4;
 
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
     pub(super) fn call_function(
@@ -45,203 +42,13 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.call_through(code, self.vmctx, type_index, args, results);
     }
 
-    pub(super) fn call_table(
-        &mut self,
-        table: u32,
-        type_index: u32,
-        index: BasicValueEnum<'ctx>,
-        args: &[BasicValueEnum<'ctx>],
-        results: &mut Vec<BasicValueEnum<'ctx>>,
-    ) {
-        self.locate();
-        match self.known_targets(table, type_index) {
-            Some(targets) if targets.are_few() => {
-                self.call_one_of(&targets, table, type_index, index, args, results);
-            }
-            known => {
-                let reference = self.table_reference(table, index);
-                let guesses = self.probable_targets(table, type_index);
-                self.call_guessed(
-                    &guesses,
-                    known.as_deref(),
-                    type_index,
-                    reference,
-                    args,
-                    results,
-                );
-            }
-        }
-    }
-
-    /// Calls one of a few functions directly, by the index; what is none of them is left to the checks.
-    fn call_one_of(
-        &mut self,
-        targets: &Targets,
-        table: u32,
-        type_index: u32,
-        index: BasicValueEnum<'ctx>,
-        args: &[BasicValueEnum<'ctx>],
-        results: &mut Vec<BasicValueEnum<'ctx>>,
-    ) {
-        let done = self.new_block();
-        let other = self.new_block();
-        let blocks: Vec<_> = targets.fitting.iter().map(|_| self.new_block()).collect();
-        let cases: Vec<_> = targets
-            .fitting
-            .iter()
-            .zip(&blocks)
-            .map(|(&(position, _), &block)| {
-                let position = self.types.i32.const_int(u64::from(position), false);
-                (position, block)
-            })
-            .collect();
-        self.builder
-            .build_switch(index.into_int_value(), other, &cases)
-            .built();
-        let mut ways = Vec::with_capacity(blocks.len() + 1);
-        for (&(_, function), &block) in targets.fitting.iter().zip(&blocks) {
-            self.builder.position_at_end(block);
-            let mut values = Vec::new();
-            self.call_function(function, args, &mut values);
-            ways.push((self.current_block(), values));
-            self.builder.build_unconditional_branch(done).built();
-        }
-        self.builder.position_at_end(other);
-        let mut values = Vec::new();
-        let reference = self.table_reference(table, index);
-        self.call_reference(Some(targets), type_index, reference, args, &mut values);
-        ways.push((self.current_block(), values));
-        self.builder.build_unconditional_branch(done).built();
-        self.builder.position_at_end(done);
-        self.join_results(type_index, &ways, results);
-    }
-
-    /// Calls the functions that a reference probably refers to directly, others through the reference.
-    ///
-    /// A function of this instance is referred to by one address, in the instance's context. A function of
-    /// the same module in another instance has another.
-    fn call_guessed(
-        &mut self,
-        guesses: &[Guess],
-        known: Option<&Targets>,
-        type_index: u32,
-        reference: PointerValue<'ctx>,
-        args: &[BasicValueEnum<'ctx>],
-        results: &mut Vec<BasicValueEnum<'ctx>>,
-    ) {
-        if guesses.is_empty() {
-            return self.call_reference(known, type_index, reference, args, results);
-        }
-        let done = self.new_block();
-        let mut ways = Vec::with_capacity(guesses.len() + 1);
-        for guess in guesses {
-            let guessed = self.address(self.vmctx, self.unit.offsets.funcref(guess.function));
-            let is_right = self
-                .builder
-                .build_int_compare(IntPredicate::EQ, reference, guessed, "")
-                .built();
-            let right = self.new_block();
-            let wrong = self.new_block();
-            let branch = self
-                .builder
-                .build_conditional_branch(is_right, right, wrong)
-                .built();
-            self.weigh(branch, guess.hits, guess.misses);
-            self.builder.position_at_end(right);
-            let mut values = Vec::new();
-            self.call_function(guess.function, args, &mut values);
-            ways.push((self.current_block(), values));
-            self.builder.build_unconditional_branch(done).built();
-            self.builder.position_at_end(wrong);
-        }
-        let mut values = Vec::new();
-        self.call_reference(known, type_index, reference, args, &mut values);
-        ways.push((self.current_block(), values));
-        self.builder.build_unconditional_branch(done).built();
-        self.builder.position_at_end(done);
-        self.join_results(type_index, &ways, results);
-    }
-
-    /// The results of calls that were made on several ways to the current block.
-    fn join_results(
-        &mut self,
-        type_index: u32,
-        ways: &[(BasicBlock<'ctx>, Vec<BasicValueEnum<'ctx>>)],
-        results: &mut Vec<BasicValueEnum<'ctx>>,
-    ) {
-        let module = self.module;
-        for (position, &ty) in module.types[type_index as usize]
-            .results()
-            .iter()
-            .enumerate()
-        {
-            let phi = self.builder.build_phi(self.types.of(ty), "").built();
-            for (block, values) in ways {
-                phi.add_incoming(&[(&values[position], *block)]);
-            }
-            results.push(phi.as_basic_value());
-        }
-    }
-
-    /// The reference in a table's element, which may be null.
-    fn table_reference(&mut self, table: u32, index: BasicValueEnum<'ctx>) -> PointerValue<'ctx> {
-        let element = self.table_element(table, index, TrapCode::UndefinedElement);
-        self.read_field(self.types.ptr, element, 0, Region::Table)
-            .into_pointer_value()
-    }
-
-    /// Calls what a reference from a table refers to, after the checks that are needed.
-    fn call_reference(
-        &mut self,
-        known: Option<&Targets>,
-        type_index: u32,
-        reference: PointerValue<'ctx>,
-        args: &[BasicValueEnum<'ctx>],
-        results: &mut Vec<BasicValueEnum<'ctx>>,
-    ) {
-        let is_null = self.builder.build_is_null(reference, "").built();
-        self.trap_if(is_null, TrapCode::UninitializedElement);
-        if known.is_none_or(|known| !known.others_are_null) {
-            self.check_signature(reference, type_index);
-        }
-        // A reference's fields never change.
-        let slot = self
-            .read_fixed(self.types.ptr, reference, offsets::VMFUNCREF_SLOT)
-            .into_pointer_value();
-        let callee = if known.is_some_and(|known| known.all_defined) {
-            self.vmctx
-        } else {
-            self.announce_caller();
-            self.read_fixed(self.types.ptr, reference, offsets::VMFUNCREF_VMCTX)
-                .into_pointer_value()
-        };
-        let code = self.read_slot(slot, 0);
-        self.call_through(Code::Address(code), callee, type_index, args, results);
-    }
-
-    /// Traps if a reference is to a function of another signature.
-    fn check_signature(&mut self, reference: PointerValue<'ctx>, type_index: u32) {
-        let actual = self
-            .read_fixed(self.types.i32, reference, offsets::VMFUNCREF_TYPE_ID)
-            .into_int_value();
-        let ids = self.fixed_field(offsets::VMCONTEXT_TYPE_IDS);
-        let expected = self
-            .read_fixed(self.types.i32, ids, TYPE_ID_SIZE * type_index.cast_signed())
-            .into_int_value();
-        let differs = self
-            .builder
-            .build_int_compare(IntPredicate::NE, actual, expected, "")
-            .built();
-        self.trap_if(differs, TrapCode::IndirectCallTypeMismatch);
-    }
-
     /// Tells a callee that may be a host function who calls.
-    fn announce_caller(&mut self) {
+    pub(super) fn announce_caller(&mut self) {
         let store = self.fixed_field(offsets::VMCONTEXT_STORE);
         self.write_field(self.vmctx, store, offsets::VMSTORE_CALLER, Region::Context);
     }
 
-    fn call_through(
+    pub(super) fn call_through(
         &mut self,
         code: Code<'ctx>,
         callee: PointerValue<'ctx>,
@@ -344,7 +151,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// States how often a branch goes which way.
-    fn weigh(&self, branch: InstructionValue<'ctx>, first: u32, second: u32) {
+    pub(super) fn weigh(&self, branch: InstructionValue<'ctx>, first: u32, second: u32) {
         let weight = |of: u32| self.types.i32.const_int(u64::from(of), false).into();
         let weights = self.context.metadata_node(&[
             self.context.metadata_string("branch_weights").into(),
@@ -387,7 +194,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 }
 
 /// What a call enters.
-enum Code<'ctx> {
+pub(super) enum Code<'ctx> {
     /// A function of the same LLVM module.
     InUnit(inkwell::values::FunctionValue<'ctx>),
     /// Code at an address that was read.

@@ -349,6 +349,21 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .build_int_compare(IntPredicate::UGE, index, length, "")
             .built();
         self.trap_if(outside, trap);
+        self.element_at(record, index)
+    }
+
+    /// The address of a table's element that is known to be there.
+    pub(super) fn element_within(
+        &mut self,
+        table: u32,
+        index: BasicValueEnum<'ctx>,
+    ) -> PointerValue<'ctx> {
+        let record = self.fixed_field(self.unit.offsets.table(table));
+        let index = self.zext64(index.into_int_value());
+        self.element_at(record, index)
+    }
+
+    fn element_at(&self, record: PointerValue<'ctx>, index: IntValue<'ctx>) -> PointerValue<'ctx> {
         let base = self
             .read_field(self.types.ptr, record, offsets::VMTABLE_BASE, Region::Table)
             .into_pointer_value();
@@ -357,6 +372,18 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .build_int_nuw_mul(index, self.const_i64(ELEMENT_SIZE), "")
             .built();
         self.offset_within(base, scaled)
+    }
+
+    /// How many elements of a table are known to be what they were.
+    pub(super) fn unchanged_elements(&mut self, table: u32) -> IntValue<'ctx> {
+        let record = self.fixed_field(self.unit.offsets.table(table));
+        self.read_field(
+            self.types.i64,
+            record,
+            offsets::VMTABLE_UNCHANGED,
+            Region::Table,
+        )
+        .into_int_value()
     }
 
     pub(super) fn read_table(
@@ -377,6 +404,10 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         value: BasicValueEnum<'ctx>,
     ) {
         let element = self.table_element(table, index, TrapCode::TableOutOfBounds);
+        let record = self.fixed_field(self.unit.offsets.table(table));
+        let none = self.const_i64(0);
+        let unchanged = self.write_field(none, record, offsets::VMTABLE_UNCHANGED, Region::Table);
+        self.keep_if_precise(unchanged);
         let store = self.write_field(value, element, 0, Region::Table);
         self.keep_if_precise(store);
     }

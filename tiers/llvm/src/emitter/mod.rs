@@ -4,6 +4,7 @@
 mod build;
 mod bulk;
 mod call;
+mod indirect;
 mod memory;
 mod scalar;
 mod state;

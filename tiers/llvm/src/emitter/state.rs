@@ -63,7 +63,7 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     pub(super) module: &'u Module,
     summaries: &'u Summaries,
     tables: &'u Tables,
-    options: &'u OptimizerOptions,
+    pub(super) options: &'u OptimizerOptions,
     pub(super) function: FunctionValue<'ctx>,
     pub(super) callees: Callees<'u, 'ctx>,
     /// The first block: allocas, fields that never change, and at last a jump to the second.

@@ -183,11 +183,23 @@ impl FastEmitter<'_> {
                 asm.call_at(Mem::new(SCRATCH, 0));
             }
             Callee::Reference => {
-                self.announce_caller();
                 let field = |offset| Mem::new(Gpr::R10, offset);
                 let asm = &mut self.s.asm;
-                asm.load(Width::W64, SCRATCH, field(offsets::VMFUNCREF_SLOT));
+                // Mostly the callee is of this instance. As that is foreseen, what it reads from its context need
+                // not wait for the table's element and the reference.
+                asm.mov(Width::W64, Gpr::RDI, CONTEXT);
+                asm.int(
+                    Width::W64,
+                    op::CMP,
+                    CONTEXT,
+                    field(offsets::VMFUNCREF_VMCTX),
+                );
+                let own = asm.skip_if(Flag::E);
+                self.announce_caller();
+                let asm = &mut self.s.asm;
                 asm.load(Width::W64, Gpr::RDI, field(offsets::VMFUNCREF_VMCTX));
+                asm.end_skip(own);
+                asm.load(Width::W64, SCRATCH, field(offsets::VMFUNCREF_SLOT));
                 asm.call_at(Mem::new(SCRATCH, 0));
             }
         }

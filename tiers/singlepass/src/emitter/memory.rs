@@ -278,6 +278,10 @@ impl FastEmitter<'_> {
         let register = self.gpr(value);
         let element = self.table_element(table, index, TrapCode::TableOutOfBounds);
         self.s.asm.store(Width::W64, element, register);
+        let record = Mem::new(CONTEXT, self.unit.offsets.table(table));
+        self.s.asm.load(Width::W64, SCRATCH, record);
+        let unchanged = Mem::new(SCRATCH, offsets::VMTABLE_UNCHANGED);
+        self.s.asm.store_imm(Width::W64, unchanged, 0);
     }
 
     pub(super) fn table_length(&mut self, table: u32) -> Slot {
