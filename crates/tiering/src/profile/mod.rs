@@ -190,7 +190,7 @@ pub struct InliningProfile {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SpeculationProfile {
     /// Up to how many functions a call through a table tries directly, by comparing, before it goes through
-    /// the table. 0: the baseline does not record where calls go.
+    /// the table. 0: the baseline does not record where calls go, and nothing is tried through tables that may change.
     pub max_call_targets: usize,
     /// The share, in percent, of the calls not tried for yet that a function must have to be tried.
     pub least_call_share_in_percent: u32,
