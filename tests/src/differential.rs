@@ -3,6 +3,7 @@
 //! and goes on where it was stopped, is a [`campaign`].
 
 pub mod campaign;
+mod canonical;
 mod compare;
 mod counts;
 mod detour;

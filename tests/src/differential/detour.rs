@@ -59,7 +59,7 @@ impl Detour {
 }
 
 /// The number of parameters of each defined function.
-fn parameters(wasm: &[u8]) -> Result<Vec<u32>, reencode::Error<Infallible>> {
+pub(crate) fn parameters(wasm: &[u8]) -> Result<Vec<u32>, reencode::Error<Infallible>> {
     let mut types = Vec::new();
     let mut functions = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {

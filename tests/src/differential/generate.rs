@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 
-use super::{Random, host};
+use super::{Random, canonical, host};
 
 /// Changes whenever a seed comes to mean another module or other arguments: counts of before are void then.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The largest memory, in bytes: growing and hashing it must be quick.
 const MEMORY_BYTES: u64 = 6 << 16;
@@ -44,7 +44,7 @@ pub fn generate(seed: u64) -> Option<Generated> {
     let mut module = wasm_smith::Module::new(config, &mut Unstructured::new(&dna)).ok()?;
     module.ensure_termination(fuel).ok()?;
     Some(Generated {
-        wasm: module.to_bytes(),
+        wasm: canonical::conversions(&module.to_bytes()).ok()?,
         dna_bytes,
         avoids_traps,
         may_import,
