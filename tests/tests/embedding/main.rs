@@ -17,6 +17,8 @@ mod objects;
 mod recursion;
 mod scale;
 mod single_pass;
+#[cfg(feature = "llvm")]
+mod strides;
 mod tables;
 #[cfg(feature = "llvm")]
 mod tiering;

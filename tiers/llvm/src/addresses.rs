@@ -161,6 +161,21 @@ fn relate_in<'ctx>(function: FunctionValue<'ctx>, context: &'ctx Context) {
 
 /// The address of an access to linear memory, if it is as the emitter made it.
 fn accessed(access: InstructionValue<'_>, invariant: u32) -> Option<Address<'_>> {
+    let place = place_of(access, invariant)?;
+    let wide = int_of(place, 1)?;
+    let extension = wide.as_instruction()?;
+    if extension.get_opcode() != InstructionOpcode::ZExt {
+        return None;
+    }
+    let index = int_of(extension, 0)?;
+    (index.get_type().get_bit_width() == 32).then_some(Address { place, wide, index })
+}
+
+/// The instruction that adds to a memory's base for a load or store of linear memory.
+pub(crate) fn place_of(
+    access: InstructionValue<'_>,
+    invariant: u32,
+) -> Option<InstructionValue<'_>> {
     let pointer = match access.get_opcode() {
         InstructionOpcode::Load => 0,
         _ => 1,
@@ -174,17 +189,11 @@ fn accessed(access: InstructionValue<'_>, invariant: u32) -> Option<Address<'_>>
     }
     // Bases of memories never change. Nothing else whose address is a sum has such a base.
     instruction_of(place, 0)?.get_metadata(invariant)?;
-    let wide = int_of(place, 1)?;
-    let extension = wide.as_instruction()?;
-    if extension.get_opcode() != InstructionOpcode::ZExt {
-        return None;
-    }
-    let index = int_of(extension, 0)?;
-    (index.get_type().get_bit_width() == 32).then_some(Address { place, wide, index })
+    Some(place)
 }
 
 /// What a sum is made of.
-fn summands(value: IntValue<'_>) -> Option<[IntValue<'_>; 2]> {
+pub(crate) fn summands(value: IntValue<'_>) -> Option<[IntValue<'_>; 2]> {
     let sum = value.as_instruction()?;
     let is_sum = match sum.get_opcode() {
         InstructionOpcode::Add => true,
@@ -246,7 +255,7 @@ fn is_sum(instruction: InstructionValue<'_>) -> bool {
             .is_ok_and(|ty| ty.is_int_type() && ty.into_int_type().get_bit_width() == 8)
 }
 
-fn int_of(instruction: InstructionValue<'_>, operand: u32) -> Option<IntValue<'_>> {
+pub(crate) fn int_of(instruction: InstructionValue<'_>, operand: u32) -> Option<IntValue<'_>> {
     match instruction.get_operand(operand)?.value()? {
         BasicValueEnum::IntValue(value) => Some(value),
         _ => None,
@@ -254,7 +263,10 @@ fn int_of(instruction: InstructionValue<'_>, operand: u32) -> Option<IntValue<'_
 }
 
 /// The instruction that makes an operand which is a pointer.
-fn instruction_of(instruction: InstructionValue<'_>, operand: u32) -> Option<InstructionValue<'_>> {
+pub(crate) fn instruction_of(
+    instruction: InstructionValue<'_>,
+    operand: u32,
+) -> Option<InstructionValue<'_>> {
     match instruction.get_operand(operand)?.value()? {
         BasicValueEnum::PointerValue(value) => value.as_instruction(),
         _ => None,

@@ -32,7 +32,9 @@ use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribut
 use crate::link::{LinkError, link};
 use crate::locations::Locations;
 use crate::minimums;
+use crate::objects;
 use crate::reroll;
+use crate::strides;
 use crate::tables::Tables;
 use crate::target::{self, Processor};
 use crate::tier::{NAME, Settings};
@@ -357,7 +359,12 @@ impl LlvmCompiler {
         }
         counters::start_at_zero(module, context);
         addresses::relate(module, context);
+        strides::widen(module, context);
+        objects::separate(module, context);
         run(pipeline, passes)?;
+        if std::env::var_os("NOJOIN").is_none() {
+            objects::join(module);
+        }
         minimums::choose(module, context);
         if canonicalize::widen(module) {
             run("always-inline", PassBuilderOptions::create())?;

@@ -93,7 +93,8 @@ fn reverse_postorder(entry: BasicBlock<'_>) -> Vec<BasicBlock<'_>> {
     order
 }
 
-fn successors(block: BasicBlock<'_>) -> Vec<BasicBlock<'_>> {
+/// Where a block goes, in the order of its terminator.
+pub(crate) fn successors(block: BasicBlock<'_>) -> Vec<BasicBlock<'_>> {
     let Some(last) = block.get_terminator() else {
         return Vec::new();
     };

@@ -8,7 +8,6 @@
 //! copies but the first go, and the counters advance by `s`.
 
 mod copies;
-mod linear;
 
 use inkwell::basic_block::BasicBlock;
 use inkwell::context::Context;
@@ -19,8 +18,9 @@ use inkwell::values::{
 };
 
 use crate::emitter::Built;
+use crate::linear::{self, Linear};
+use crate::loops::{Counter, computes, is_pure, repeats};
 use copies::Copies;
-use linear::Linear;
 
 /// Rolls up the loops of all functions, and tells whether there was one. To be called on code whose locals were lifted
 /// and whose expressions were brought into LLVM's usual form. Leaves instructions that nobody uses.
@@ -37,52 +37,6 @@ pub(crate) fn roll_up(module: &LlvmModule<'_>, context: &Context) -> bool {
         }
     }
     any
-}
-
-/// A number to which each round adds a constant.
-struct Counter<'ctx> {
-    phi: PhiValue<'ctx>,
-    /// Which of the two ways into the loop comes from outside.
-    outside: u32,
-    start: IntValue<'ctx>,
-    next: InstructionValue<'ctx>,
-    /// What a round adds.
-    step: i64,
-}
-
-impl<'ctx> Counter<'ctx> {
-    fn of(phi: PhiValue<'ctx>, block: BasicBlock<'ctx>) -> Option<Self> {
-        if phi.count_incoming() != 2 {
-            return None;
-        }
-        let inside =
-            (0..2).find(|&way| phi.get_incoming(way).is_some_and(|(_, of)| of == block))?;
-        let value = |way| match phi.get_incoming(way)?.0 {
-            BasicValueEnum::IntValue(value) => Some(value),
-            _ => None,
-        };
-        let outside = 1 - inside;
-        let next = value(inside)?.as_instruction()?;
-        let operand = |index| match next.get_operand(index)?.value()? {
-            BasicValueEnum::IntValue(value) => Some(value),
-            _ => None,
-        };
-        let adds = next.get_opcode() == InstructionOpcode::Add
-            && next.get_parent() == Some(block)
-            && operand(0)?.as_value_ref() == phi.as_value_ref();
-        let step = operand(1)?.get_sign_extended_constant()?;
-        (adds && step != 0).then_some(Self {
-            phi,
-            outside,
-            start: value(outside)?,
-            next,
-            step,
-        })
-    }
-
-    fn value(&self) -> IntValue<'ctx> {
-        self.phi.as_basic_value().into_int_value()
-    }
 }
 
 /// A loop of one block, all of whose numbers that live from one round to the next are counters.
@@ -102,11 +56,7 @@ struct Loop<'ctx> {
 impl<'ctx> Loop<'ctx> {
     fn of(block: BasicBlock<'ctx>) -> Option<Self> {
         let last = block.get_terminator()?;
-        let repeats = (0..last.get_num_operands()).any(|index| match last.get_operand(index) {
-            Some(operand) => operand.block() == Some(block),
-            None => false,
-        });
-        if !repeats || last.get_num_operands() != 3 {
+        if !repeats(&block) || last.get_num_operands() != 3 {
             return None;
         }
         let mut counters = Vec::new();
@@ -121,8 +71,8 @@ impl<'ctx> Loop<'ctx> {
                     stores.push(instruction);
                 }
                 InstructionOpcode::Load if instruction.get_volatile().ok()? => return None,
-                InstructionOpcode::Call if !copies::is_pure(instruction) => return None,
-                opcode if copies::may_be_copied(opcode) => {}
+                InstructionOpcode::Call if !is_pure(instruction) => return None,
+                opcode if computes(opcode) => {}
                 InstructionOpcode::Br => {}
                 _ => return None,
             }

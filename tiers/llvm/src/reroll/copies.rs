@@ -2,15 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::values::{
-    BasicValue, BasicValueEnum, CallSiteValue, InstructionOpcode, InstructionValue, IntValue,
-    PhiValue,
+    BasicValue, BasicValueEnum, InstructionOpcode, InstructionValue, IntValue, PhiValue,
 };
 use upshift_runtime::MEMORY_HEADROOM as HEADROOM;
 
 use super::Loop;
-use super::linear::{self, Linear};
+use crate::linear::{self, Linear};
+use crate::loops::computes;
 
 /// How much of expressions is compared before it is given up.
 const MOST_COMPARISONS: usize = 4000;
@@ -151,7 +150,7 @@ impl<'a, 'ctx> Copies<'a, 'ctx> {
                 one.get_gep_source_element_type() == other.get_gep_source_element_type()
                     && self.same_operands(one, other, 0..one.get_num_operands(), copy)
             }
-            _ if may_be_copied(opcode) && PhiValue::try_from(one).is_err() => {
+            _ if computes(opcode) && PhiValue::try_from(one).is_err() => {
                 let straight = self.same_operands(one, other, 0..one.get_num_operands(), copy);
                 straight
                     || is_commutative(opcode)
@@ -237,60 +236,10 @@ fn operand(instruction: InstructionValue<'_>, index: u32) -> Option<BasicValueEn
     instruction.get_operand(index)?.value()
 }
 
-/// Whether instructions of this kind can be in a loop that is rolled up.
-pub(super) fn may_be_copied(opcode: InstructionOpcode) -> bool {
-    use InstructionOpcode as Op;
-    matches!(
-        opcode,
-        Op::Load
-            | Op::GetElementPtr
-            | Op::ICmp
-            | Op::FCmp
-            | Op::Select
-            | Op::Call
-            | Op::Add
-            | Op::Sub
-            | Op::Mul
-            | Op::And
-            | Op::Or
-            | Op::Xor
-            | Op::Shl
-            | Op::LShr
-            | Op::AShr
-            | Op::FAdd
-            | Op::FSub
-            | Op::FMul
-            | Op::FDiv
-            | Op::FNeg
-            | Op::ZExt
-            | Op::SExt
-            | Op::Trunc
-            | Op::FPTrunc
-            | Op::FPExt
-            | Op::UIToFP
-            | Op::SIToFP
-            | Op::BitCast
-    )
-}
-
 fn is_commutative(opcode: InstructionOpcode) -> bool {
     use InstructionOpcode as Op;
     matches!(
         opcode,
         Op::Add | Op::Mul | Op::And | Op::Or | Op::Xor | Op::FAdd | Op::FMul
     )
-}
-
-/// Whether a call is one of an intrinsic that only computes.
-pub(super) fn is_pure(call: InstructionValue<'_>) -> bool {
-    let Ok(site) = CallSiteValue::try_from(call) else {
-        return false;
-    };
-    let Some(callee) = site.get_called_fn_value() else {
-        return false;
-    };
-    let memory = Attribute::get_named_enum_kind_id("memory");
-    let attribute = callee.get_enum_attribute(AttributeLoc::Function, memory);
-    let touches_none = attribute.is_some_and(|attribute| attribute.get_enum_value() == 0);
-    touches_none && callee.get_name().to_bytes().starts_with(b"llvm.")
 }

@@ -10,7 +10,7 @@ const DEPTH: u32 = 12;
 
 /// `constant + sum of factor * value`, modulo a power of two.
 #[derive(Clone, Debug)]
-pub(super) struct Linear<'ctx> {
+pub(crate) struct Linear<'ctx> {
     bits: u32,
     /// Each value once, no factor zero.
     terms: Vec<(IntValue<'ctx>, u64)>,
@@ -103,6 +103,11 @@ impl<'ctx> Linear<'ctx> {
         &self.terms
     }
 
+    /// What is added to them.
+    pub fn constant_part(&self) -> u64 {
+        self.constant
+    }
+
     /// Its value, if it is known.
     pub fn constant(&self) -> Option<u64> {
         self.terms.is_empty().then_some(self.constant)
@@ -131,7 +136,7 @@ impl Sub for Linear<'_> {
 }
 
 /// The lowest bits of a number.
-pub(super) fn truncated(number: u64, bits: u32) -> u64 {
+pub(crate) fn truncated(number: u64, bits: u32) -> u64 {
     if bits < 64 {
         number & ((1 << bits) - 1)
     } else {

@@ -1,0 +1,113 @@
+//! Loops of one block: what our own passes know how to change.
+
+use inkwell::attributes::{Attribute, AttributeLoc};
+use inkwell::basic_block::BasicBlock;
+use inkwell::values::{
+    AsValueRef, BasicValueEnum, CallSiteValue, InstructionOpcode, InstructionValue, IntValue,
+    PhiValue,
+};
+
+/// Whether a block is a loop.
+pub(crate) fn repeats(block: &BasicBlock<'_>) -> bool {
+    let Some(last) = block.get_terminator() else {
+        return false;
+    };
+    let mut operands = (0..last.get_num_operands()).filter_map(|index| last.get_operand(index));
+    operands.any(|operand| operand.block() == Some(*block))
+}
+
+/// A number to which each round adds a constant.
+pub(crate) struct Counter<'ctx> {
+    pub phi: PhiValue<'ctx>,
+    /// Which of the two ways into the loop comes from outside.
+    pub outside: u32,
+    pub start: IntValue<'ctx>,
+    pub next: InstructionValue<'ctx>,
+    /// What a round adds.
+    pub step: i64,
+}
+
+impl<'ctx> Counter<'ctx> {
+    pub fn of(phi: PhiValue<'ctx>, block: BasicBlock<'ctx>) -> Option<Self> {
+        if phi.count_incoming() != 2 {
+            return None;
+        }
+        let inside =
+            (0..2).find(|&way| phi.get_incoming(way).is_some_and(|(_, of)| of == block))?;
+        let value = |way| match phi.get_incoming(way)?.0 {
+            BasicValueEnum::IntValue(value) => Some(value),
+            _ => None,
+        };
+        let outside = 1 - inside;
+        let next = value(inside)?.as_instruction()?;
+        let operand = |index| match next.get_operand(index)?.value()? {
+            BasicValueEnum::IntValue(value) => Some(value),
+            _ => None,
+        };
+        let adds = next.get_opcode() == InstructionOpcode::Add
+            && next.get_parent() == Some(block)
+            && operand(0)?.as_value_ref() == phi.as_value_ref();
+        let step = operand(1)?.get_sign_extended_constant()?;
+        (adds && step != 0).then_some(Self {
+            phi,
+            outside,
+            start: value(outside)?,
+            next,
+            step,
+        })
+    }
+
+    pub fn value(&self) -> IntValue<'ctx> {
+        self.phi.as_basic_value().into_int_value()
+    }
+}
+
+/// Whether instructions of this kind only compute from their operands, loads and calls included.
+pub(crate) fn computes(opcode: InstructionOpcode) -> bool {
+    use InstructionOpcode as Op;
+    matches!(
+        opcode,
+        Op::Load
+            | Op::GetElementPtr
+            | Op::ICmp
+            | Op::FCmp
+            | Op::Select
+            | Op::Call
+            | Op::Add
+            | Op::Sub
+            | Op::Mul
+            | Op::And
+            | Op::Or
+            | Op::Xor
+            | Op::Shl
+            | Op::LShr
+            | Op::AShr
+            | Op::FAdd
+            | Op::FSub
+            | Op::FMul
+            | Op::FDiv
+            | Op::FNeg
+            | Op::ZExt
+            | Op::SExt
+            | Op::Trunc
+            | Op::FPTrunc
+            | Op::FPExt
+            | Op::UIToFP
+            | Op::SIToFP
+            | Op::BitCast
+    )
+}
+
+/// Whether a call is one of an intrinsic that only computes.
+pub(crate) fn is_pure(call: InstructionValue<'_>) -> bool {
+    let Ok(site) = CallSiteValue::try_from(call) else {
+        return false;
+    };
+    let Some(callee) = site.get_called_fn_value() else {
+        return false;
+    };
+    let memory = Attribute::get_named_enum_kind_id("memory");
+    let attribute = callee.get_enum_attribute(AttributeLoc::Function, memory);
+    let touches_none = attribute.is_some_and(|attribute| attribute.get_enum_value() == 0);
+    touches_none && callee.get_name().to_bytes().starts_with(b"llvm.")
+}
