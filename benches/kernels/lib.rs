@@ -162,7 +162,7 @@ macro_rules! wasm {
 }
 
 const WASM: &[(&str, &[u8])] = wasm!(
-    "nbody" "fib" "rho" "snappy" "gemm" "stencil" "cholesky" "sort" "hashmap" "interp" "sha256" "blur" "strings"
+    "nbody" "fib" "rho" "snappy" "gemm" "stencil" "cholesky" "syr2k" "sort" "hashmap" "interp" "sha256" "blur" "strings"
     "list" "trees" "recursion" "dispatch" "globals" "simd" "mandelbrot" "fft" "levenshtein" "expressions" "threaded"
 );
 

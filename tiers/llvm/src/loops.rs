@@ -1,10 +1,11 @@
 //! Loops of one block: what our own passes know how to change.
 
+use inkwell::IntPredicate;
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::basic_block::BasicBlock;
 use inkwell::values::{
-    AsValueRef, BasicValueEnum, CallSiteValue, InstructionOpcode, InstructionValue, IntValue,
-    PhiValue,
+    AsValueRef, BasicValue, BasicValueEnum, CallSiteValue, InstructionOpcode, InstructionValue,
+    IntValue, PhiValue,
 };
 
 /// Whether a block is a loop.
@@ -59,6 +60,49 @@ impl<'ctx> Counter<'ctx> {
 
     pub fn value(&self) -> IntValue<'ctx> {
         self.phi.as_basic_value().into_int_value()
+    }
+}
+
+/// How a loop of one block ends: when a counter and something else are, or are not, equal.
+pub(crate) struct Ending<'ctx> {
+    pub comparison: InstructionValue<'ctx>,
+    /// The counter's place among those of the loop, and which operand of the comparison it is.
+    pub counter: usize,
+    pub side: u32,
+    /// It is compared as it was before this round's addition.
+    pub late: bool,
+    /// What it is compared with.
+    pub bound: IntValue<'ctx>,
+}
+
+impl<'ctx> Ending<'ctx> {
+    pub fn of(block: BasicBlock<'ctx>, counters: &[Counter<'ctx>]) -> Option<Self> {
+        let last = block.get_terminator()?;
+        let comparison = last.get_operand(0)?.value()?.as_instruction_value()?;
+        let equality = matches!(
+            comparison.get_icmp_predicate()?,
+            IntPredicate::EQ | IntPredicate::NE
+        );
+        let operand = |side| match comparison.get_operand(side)?.value()? {
+            BasicValueEnum::IntValue(value) => Some(value),
+            _ => None,
+        };
+        let sides = [operand(0)?, operand(1)?];
+        let found = |(counter, of): (usize, &Counter<'ctx>)| {
+            (0..2).find_map(|side| {
+                let compared = sides[side].as_instruction()?;
+                let late = compared == of.phi.as_instruction();
+                (late || compared == of.next).then_some(Self {
+                    comparison,
+                    counter,
+                    side: side as u32,
+                    late,
+                    bound: sides[1 - side],
+                })
+            })
+        };
+        let ending = counters.iter().enumerate().find_map(found)?;
+        equality.then_some(ending)
     }
 }
 

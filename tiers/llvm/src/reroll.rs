@@ -19,7 +19,7 @@ use inkwell::values::{
 
 use crate::emitter::Built;
 use crate::linear::{self, Linear};
-use crate::loops::{Counter, computes, is_pure, repeats};
+use crate::loops::{Counter, Ending, computes, is_pure, repeats};
 use copies::Copies;
 
 /// Rolls up the loops of all functions, and tells whether there was one. To be called on code whose locals were lifted
@@ -80,31 +80,19 @@ impl<'ctx> Loop<'ctx> {
         if stores.len() < 2 {
             return None;
         }
-        let comparison = last.get_operand(0)?.value()?.as_instruction_value()?;
-        let equality = matches!(
-            comparison.get_icmp_predicate()?,
-            inkwell::IntPredicate::EQ | inkwell::IntPredicate::NE
-        );
-        let sides = [0, 1].map(|side| comparison.get_operand(side)?.value());
-        let is = |side: usize, instruction: InstructionValue<'ctx>| {
-            sides[side].is_some_and(|value| value.as_value_ref() == instruction.as_value_ref())
-        };
-        let (ending, side, late) = counters.iter().enumerate().find_map(|(place, counter)| {
-            (0..2).find_map(|side| match side {
-                _ if is(side, counter.next) => Some((place, side, false)),
-                _ if is(side, counter.phi.as_instruction()) => Some((place, side, true)),
-                _ => None,
-            })
-        })?;
-        let BasicValueEnum::IntValue(bound) = sides[1 - side]? else {
-            return None;
-        };
+        let Ending {
+            comparison,
+            counter: ending,
+            side,
+            late,
+            bound,
+        } = Ending::of(block, &counters)?;
         let found = Self {
             block,
             counters,
             stores,
             comparison,
-            side: u32::from(side == 1),
+            side,
             ending,
             late,
             bound,
@@ -113,7 +101,7 @@ impl<'ctx> Loop<'ctx> {
             .terms()
             .iter()
             .all(|&(value, _)| found.is_outside(value.into()));
-        (equality && stays && !found.is_used_outside()).then_some(found)
+        (stays && !found.is_used_outside()).then_some(found)
     }
 
     /// Whether a value is the same in all rounds because it is made elsewhere.

@@ -22,7 +22,7 @@ use crate::addresses::{instruction_of, int_of, place_of};
 use crate::dominators::successors;
 use crate::emitter::Built;
 use crate::linear::Linear;
-use crate::loops::{Counter, computes, is_pure, repeats};
+use crate::loops::{Counter, Ending, computes, is_pure, repeats};
 
 /// Widens the addresses of all loops of one block that count their rounds. To be called on code whose locals were
 /// lifted and whose expressions were brought into LLVM's usual form.
@@ -42,11 +42,7 @@ struct Counted<'ctx> {
     /// Goes nowhere but into the loop.
     before: BasicBlock<'ctx>,
     counters: Vec<Counter<'ctx>>,
-    /// Which counter meets the bound.
-    ending: usize,
-    /// It is compared as it was before this round's addition.
-    late: bool,
-    bound: IntValue<'ctx>,
+    ending: Ending<'ctx>,
 }
 
 /// An address that advances.
@@ -90,34 +86,19 @@ impl<'ctx> Counted<'ctx> {
             }
         }
         let before = before.filter(|&before| successors(before).len() == 1)?;
-        let comparison = last.get_operand(0)?.value()?.as_instruction_value()?;
-        let repeats_if = successors(last.get_parent()?).first() == Some(&block);
-        match (comparison.get_icmp_predicate()?, repeats_if) {
-            (IntPredicate::NE, true) | (IntPredicate::EQ, false) => {}
-            _ => return None,
+        let ending = Ending::of(block, &counters)?;
+        let repeats_if = successors(block).first() == Some(&block);
+        let repeats_if_equal = ending.comparison.get_icmp_predicate()? == IntPredicate::EQ;
+        if repeats_if == repeats_if_equal {
+            return None;
         }
-        let sides = [int_of(comparison, 0)?, int_of(comparison, 1)?];
-        let (ending, side, late) = counters.iter().enumerate().find_map(|(place, counter)| {
-            (0..2).find_map(|side| {
-                let compared = sides[side].as_instruction();
-                if compared == Some(counter.next) {
-                    Some((place, side, false))
-                } else if compared == Some(counter.phi.as_instruction()) {
-                    Some((place, side, true))
-                } else {
-                    None
-                }
-            })
-        })?;
         let found = Self {
             block,
             before,
             counters,
             ending,
-            late,
-            bound: sides[1 - side],
         };
-        found.is_outside(found.bound).then_some(found)
+        found.is_outside(found.ending.bound).then_some(found)
     }
 
     fn is_outside(&self, value: IntValue<'ctx>) -> bool {
@@ -190,7 +171,7 @@ impl<'ctx> Counted<'ctx> {
         let Some(last) = self.before.get_terminator() else {
             return;
         };
-        let context = self.bound.get_type().get_context();
+        let context = self.ending.bound.get_type().get_context();
         let builder = context.create_builder();
         builder.position_before(&last);
         let Some((rounds, mut bad)) = self.rounds(&builder, &lines) else {
@@ -252,16 +233,16 @@ impl<'ctx> Counted<'ctx> {
         builder: &Builder<'ctx>,
         lines: &[Line<'ctx>],
     ) -> Option<(IntValue<'ctx>, IntValue<'ctx>)> {
-        let ending = &self.counters[self.ending];
+        let ending = &self.counters[self.ending.counter];
         let ty = ending.value().get_type();
         if ty.get_bit_width() != 32 {
             return None;
         }
         let context = ty.get_context();
         let (from, to) = if ending.step > 0 {
-            (ending.start, self.bound)
+            (ending.start, self.ending.bound)
         } else {
-            (self.bound, ending.start)
+            (self.ending.bound, ending.start)
         };
         let step = u32::try_from(ending.step.unsigned_abs()).ok()?;
         let of_step = |value: u32| ty.const_int(u64::from(value), false);
@@ -286,7 +267,7 @@ impl<'ctx> Counted<'ctx> {
             let rest = builder.build_int_unsigned_rem(distance_now, of_step(step), "");
             let misses = builder.build_int_compare(IntPredicate::NE, rest.built(), of_step(0), "");
             bad = misses.built();
-            if !self.late {
+            if !self.ending.late {
                 // All the way around.
                 let none =
                     builder.build_int_compare(IntPredicate::EQ, distance_now, of_step(0), "");
@@ -294,7 +275,7 @@ impl<'ctx> Counted<'ctx> {
             }
         }
         // Compared after the addition, it is compared with a bound that is a step nearer; and no distance is 2^32.
-        let nearer = if self.late {
+        let nearer = if self.ending.late {
             distance_now
         } else {
             let nearer = builder.build_int_sub(distance_now, of_step(step), "");
