@@ -201,7 +201,7 @@ fn a_loop_further_out_is_waited_for_as_long_as_a_compile_is_worth() {
     assert_eq!(optimizing.order()[1], at_loop(0, 1));
 }
 
-/// What is compiled for two loops, one after the other, with a call while the first one's entry is made or not.
+/// What is compiled first for two loops, one after the other, with a call while the first one's entry is made or not.
 fn compiled_for_two_loops(is_called: bool) -> Vec<CompileRequest> {
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
@@ -228,9 +228,12 @@ fn compiled_for_two_loops(is_called: bool) -> Vec<CompileRequest> {
     });
     until("what follows", || {
         at.module.budget_at_loop(0, 1, &mut much.clone());
-        at.optimizing.total() == 2
+        // More may have followed already.
+        at.optimizing.total() >= 2
     });
-    at.optimizing.order()
+    let mut order = at.optimizing.order();
+    order.truncate(2);
+    order
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::loops::repeats;
 
 /// How the names of functions begin that stand for objects.
 const PREFIX: &str = "object.";
-/// Objects that one unit may have: each takes a register in loops that go through it.
+/// Objects that one unit may have.
 const MOST_OBJECTS: usize = 32;
 /// Values that are looked at to find what an address is counted from.
 const MOST_VALUES: usize = 64;
@@ -45,8 +45,6 @@ struct Access<'ctx> {
     writes: bool,
     /// The instruction that adds to the memory's base.
     place: InstructionValue<'ctx>,
-    /// The one of which that is an operand, and which operand.
-    user: (InstructionValue<'ctx>, u32),
     root: Root<'ctx>,
 }
 
@@ -82,8 +80,10 @@ pub(crate) fn join(module: &LlvmModule<'_>) {
             result.replace_all_uses_with(base);
             call.erase_from_basic_block();
         }
-        // SAFETY: calls were all there was of it.
-        unsafe { object.delete() };
+        if value.get_first_use().is_none() {
+            // SAFETY: nothing refers to it any more.
+            unsafe { object.delete() };
+        }
     }
 }
 
@@ -114,38 +114,28 @@ impl<'m: 'ctx, 'ctx> Objects<'_, 'm, 'ctx> {
                 }
             }
         }
-        let (mut bases, mut places) = (HashMap::new(), HashMap::new());
+        let mut bases = HashMap::new();
         for access in accesses {
             let (Some(&object), Some(load)) =
                 (objects.get(&access.root), instruction_of(access.place, 0))
             else {
                 continue;
             };
+            if load.get_opcode() != InstructionOpcode::Load {
+                // Another access to the same place came first.
+                continue;
+            }
             let base = *bases.entry((load, access.root)).or_insert_with(|| {
                 let base = PointerValue::try_from(load).expect("the base is a pointer");
-                self.position_after(load);
+                let next = load.get_next_instruction();
+                self.builder
+                    .position_before(&next.expect("no load ends a block"));
                 let call = self.builder.build_call(object, &[base.into()], "").built();
                 let value = call.try_as_basic_value();
                 value.expect_basic("it returns a base").into_pointer_value()
             });
-            // Constants of several objects may be added to one place.
-            let key = (access.place, access.root);
-            let place = *places.entry(key).or_insert_with(|| {
-                let own = access.place.explicit_clone();
-                self.position_after(access.place);
-                self.builder.insert_instruction(&own, None);
-                own.set_operand(0, base);
-                PointerValue::try_from(own).expect("a sum of a pointer is one")
-            });
-            let (user, operand) = access.user;
-            user.set_operand(operand, place);
+            access.place.set_operand(0, base);
         }
-    }
-
-    fn position_after(&self, instruction: InstructionValue<'ctx>) {
-        let next = instruction.get_next_instruction();
-        self.builder
-            .position_before(&next.expect("no load or sum ends a block"));
     }
 
     /// Accesses to linear memory of which it is known what their addresses are counted from, block by block.
@@ -154,9 +144,9 @@ impl<'m: 'ctx, 'ctx> Objects<'_, 'm, 'ctx> {
         let blocks = function.get_basic_block_iter();
         let instructions = blocks.flat_map(|block| block.get_instructions());
         let found = |instruction: InstructionValue<'ctx>| {
-            let (writes, pointer) = match instruction.get_opcode() {
-                InstructionOpcode::Load => (false, 0),
-                InstructionOpcode::Store => (true, 1),
+            let writes = match instruction.get_opcode() {
+                InstructionOpcode::Load => false,
+                InstructionOpcode::Store => true,
                 _ => return None,
             };
             let place = place_of(instruction, invariant)?;
@@ -164,18 +154,11 @@ impl<'m: 'ctx, 'ctx> Objects<'_, 'm, 'ctx> {
                 return None;
             };
             let root = value.map_or(Root::Constant, Root::Value);
-            let last = instruction_of(instruction, pointer)?;
-            let user = if last == place {
-                (instruction, pointer)
-            } else {
-                (last, 0)
-            };
             let block = instruction.get_parent()?;
             Some(Access {
                 block,
                 writes,
                 place,
-                user,
                 root,
             })
         };
