@@ -8,7 +8,7 @@ use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{CodeSection, Function, Ieee32, Ieee64, Instruction, Module, ValType};
 use wasmparser::{FunctionBody, Parser};
 
-use super::detour::parameters;
+use super::detour::{locals, parameters};
 
 /// NaNs as `canonicalize_nans` of the generator has them.
 const NAN32: u32 = 0x7fc0_0000;
@@ -40,13 +40,8 @@ impl Reencode for Rewriter {
         code: &mut CodeSection,
         body: FunctionBody<'_>,
     ) -> Result<(), reencode::Error<Infallible>> {
-        let mut locals = Vec::new();
-        let mut first = self.parameters.pop_front().unwrap_or(0);
-        for group in body.get_locals_reader()? {
-            let (count, ty) = group?;
-            first += count;
-            locals.push((count, self.val_type(ty)?));
-        }
+        let parameters = self.parameters.pop_front().unwrap_or(0);
+        let (mut locals, first) = locals(self, &body, parameters)?;
         // For a value while it is compared with itself, one of each type.
         let [f32, f64, v128] = [first, first + 1, first + 2];
         locals.extend([(1, ValType::F32), (1, ValType::F64), (1, ValType::V128)]);

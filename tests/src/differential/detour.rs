@@ -80,6 +80,25 @@ pub(crate) fn parameters(wasm: &[u8]) -> Result<Vec<u32>, reencode::Error<Infall
     Ok(functions)
 }
 
+/// Locals in groups: how many of which type.
+pub(crate) type Locals = Vec<(u32, ValType)>;
+
+/// The locals that a body declares, behind so many parameters, and the number of the first one that is free.
+pub(crate) fn locals(
+    rewriter: &mut impl Reencode<Error = Infallible>,
+    body: &FunctionBody<'_>,
+    parameters: u32,
+) -> Result<(Locals, u32), reencode::Error<Infallible>> {
+    let mut locals = Vec::new();
+    let mut free = parameters;
+    for group in body.get_locals_reader()? {
+        let (count, ty) = group?;
+        free += count;
+        locals.push((count, rewriter.val_type(ty)?));
+    }
+    Ok((locals, free))
+}
+
 struct Rewriter {
     detour: Detour,
     /// The numbers of parameters of functions whose bodies follow.
@@ -94,15 +113,9 @@ impl Reencode for Rewriter {
         code: &mut CodeSection,
         body: FunctionBody<'_>,
     ) -> Result<(), reencode::Error<Infallible>> {
-        let mut locals = Vec::new();
-        let mut number_of_locals = self.parameters.pop_front().unwrap_or(0);
-        for group in body.get_locals_reader()? {
-            let (count, ty) = group?;
-            number_of_locals += count;
-            locals.push((count, self.val_type(ty)?));
-        }
+        let parameters = self.parameters.pop_front().unwrap_or(0);
         // What `br_table` chooses by.
-        let choice = number_of_locals;
+        let (mut locals, choice) = locals(self, &body, parameters)?;
         locals.push((1, ValType::I32));
         let mut function = Function::new(locals);
 

@@ -39,6 +39,19 @@ fn instance(text: &str) -> (Store<()>, Instance) {
     (store, instance)
 }
 
+/// What LLVM's own passes get of a module's first function.
+#[cfg(feature = "llvm")]
+fn before_passes(text: &str) -> String {
+    use upshift::{CodeForm, Config, EntryPoint, FunctionTier, TierMode, TieringProfile};
+    let mut profile = TieringProfile::default();
+    profile.optimizer.pipeline = "verify".to_owned();
+    let mut config = Config::new();
+    config.tier(TierMode::Optimizing).profile(profile);
+    let module = Module::new(&Engine::new(&config).unwrap(), text).unwrap();
+    let (tier, entry) = (FunctionTier::Optimizing, EntryPoint::Function);
+    module.emit(0, tier, entry, CodeForm::Intermediate).unwrap()
+}
+
 const ALONE: &str = "UPSHIFT_TEST_ALONE";
 
 /// Runs a test again in a process of its own, where nothing else allocates. True in that process.

@@ -1,9 +1,10 @@
 //! Loops that go through memory in strides, whose addresses the LLVM tier counts in 64 bits.
 
 use upshift::{
-    CodeForm, Config, Engine, EntryPoint, FunctionTier, Instance, Module, Store, TierMode,
-    TieringProfile, TrapCode,
+    CodeForm, Config, Engine, EntryPoint, FunctionTier, Instance, Module, Store, TierMode, TrapCode,
 };
+
+use crate::before_passes;
 
 /// A module whose `run` goes through a loop with two arguments, of which the first is a counter, too.
 fn module(body: &str) -> String {
@@ -51,15 +52,7 @@ fn agree(body: &str, arguments: &[(i32, i32)]) -> usize {
 
 /// Whether addresses are counted in 64 bits, before LLVM's own passes.
 fn is_widened(body: &str) -> bool {
-    let mut profile = TieringProfile::default();
-    profile.optimizer.pipeline = "verify".to_owned();
-    let mut config = Config::new();
-    config.tier(TierMode::Optimizing).profile(profile);
-    let engine = Engine::new(&config).unwrap();
-    let module = Module::new(&engine, module(body)).unwrap();
-    let (tier, entry) = (FunctionTier::Optimizing, EntryPoint::Function);
-    let text = module.emit(0, tier, entry, CodeForm::Intermediate).unwrap();
-    text.contains(" phi i64 ")
+    before_passes(&module(body)).contains(" phi i64 ")
 }
 
 /// Adds the number at an address to the result, and writes it back larger by one.

@@ -1,9 +1,8 @@
 //! Loops that a compiler unrolled, which the LLVM tier rolls up again where that makes no difference.
 
-use upshift::{
-    CodeForm, Config, Engine, EntryPoint, FunctionTier, Instance, Module, Store, TierMode,
-    TieringProfile,
-};
+use upshift::{Config, Engine, Instance, Module, Store, TierMode};
+
+use crate::before_passes;
 
 /// A module whose `run` goes through a loop with two arguments and a counter in local 2, on memory that begins with the bytes
 /// from 1 on, and returns the last counter.
@@ -52,14 +51,7 @@ fn agree(body: &str, arguments: &[(i32, i32)]) {
 
 /// How many stores are left of the loop before LLVM's own passes.
 fn stores(body: &str) -> usize {
-    let mut profile = TieringProfile::default();
-    profile.optimizer.pipeline = "verify".to_owned();
-    let mut config = Config::new();
-    config.tier(TierMode::Optimizing).profile(profile);
-    let engine = Engine::new(&config).unwrap();
-    let module = Module::new(&engine, module(body)).unwrap();
-    let (tier, entry) = (FunctionTier::Optimizing, EntryPoint::Function);
-    let text = module.emit(0, tier, entry, CodeForm::Intermediate).unwrap();
+    let text = before_passes(&module(body));
     text.lines().filter(|line| line.contains(" store ")).count()
 }
 

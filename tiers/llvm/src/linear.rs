@@ -3,7 +3,9 @@
 use std::ops::Sub;
 
 use inkwell::llvm_sys::core::LLVMGetIsDisjoint;
-use inkwell::values::{AsValueRef, BasicValueEnum, InstructionOpcode, InstructionValue, IntValue};
+use inkwell::values::{AsValueRef, InstructionOpcode, InstructionValue, IntValue};
+
+use crate::addresses::int_of;
 
 /// How deep expressions are taken apart.
 const DEPTH: u32 = 12;
@@ -49,10 +51,7 @@ impl<'ctx> Linear<'ctx> {
         factor: u64,
         depth: u32,
     ) -> Option<()> {
-        let operand = |index| match instruction.get_operand(index)?.value()? {
-            BasicValueEnum::IntValue(value) => Some(value),
-            _ => None,
-        };
+        let operand = |index| int_of(instruction, index);
         let constant = |index| operand(index)?.get_zero_extended_constant();
         let is_sum = match instruction.get_opcode() {
             InstructionOpcode::Add | InstructionOpcode::Sub => true,
@@ -148,10 +147,7 @@ pub(crate) fn truncated(number: u64, bits: u32) -> u64 {
 fn trailing_zeros(value: IntValue<'_>) -> u32 {
     let mask = || {
         let and = value.as_instruction()?;
-        let BasicValueEnum::IntValue(mask) = and.get_operand(1)?.value()? else {
-            return None;
-        };
-        let mask = mask.get_zero_extended_constant()?;
+        let mask = int_of(and, 1)?.get_zero_extended_constant()?;
         (and.get_opcode() == InstructionOpcode::And).then_some(mask.trailing_zeros())
     };
     mask().unwrap_or(0)

@@ -8,6 +8,8 @@ use inkwell::values::{
     IntValue, PhiValue,
 };
 
+use crate::addresses::int_of;
+
 /// Whether a block is a loop.
 pub(crate) fn repeats(block: &BasicBlock<'_>) -> bool {
     let Some(last) = block.get_terminator() else {
@@ -41,14 +43,10 @@ impl<'ctx> Counter<'ctx> {
         };
         let outside = 1 - inside;
         let next = value(inside)?.as_instruction()?;
-        let operand = |index| match next.get_operand(index)?.value()? {
-            BasicValueEnum::IntValue(value) => Some(value),
-            _ => None,
-        };
         let adds = next.get_opcode() == InstructionOpcode::Add
             && next.get_parent() == Some(block)
-            && operand(0)?.as_value_ref() == phi.as_value_ref();
-        let step = operand(1)?.get_sign_extended_constant()?;
+            && int_of(next, 0)?.as_value_ref() == phi.as_value_ref();
+        let step = int_of(next, 1)?.get_sign_extended_constant()?;
         (adds && step != 0).then_some(Self {
             phi,
             outside,
@@ -83,11 +81,7 @@ impl<'ctx> Ending<'ctx> {
             comparison.get_icmp_predicate()?,
             IntPredicate::EQ | IntPredicate::NE
         );
-        let operand = |side| match comparison.get_operand(side)?.value()? {
-            BasicValueEnum::IntValue(value) => Some(value),
-            _ => None,
-        };
-        let sides = [operand(0)?, operand(1)?];
+        let sides = [int_of(comparison, 0)?, int_of(comparison, 1)?];
         let found = |(counter, of): (usize, &Counter<'ctx>)| {
             (0..2).find_map(|side| {
                 let compared = sides[side].as_instruction()?;

@@ -177,8 +177,7 @@ impl ModuleTiering {
     ) {
         match state.better[rung].stage() {
             Stage::Idle => {
-                let before = state.work_before_entries(rung);
-                let threshold = self.threshold(rung, function, state).saturating_add(before);
+                let (before, threshold) = self.threshold_after_entries(rung, function, state);
                 if work >= threshold || self.served_for_long(rung, entry) {
                     let work = work.saturating_sub(before);
                     self.ask_for_function(rung, function, entry.number, work);

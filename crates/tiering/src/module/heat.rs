@@ -70,7 +70,7 @@ impl ModuleTiering {
 
     /// The name of the tier whose code running frames find on a rung: the baseline's own where they are only made to
     /// move.
-    fn name_of(&self, rung: Rung) -> &'static str {
+    fn tier_entered(&self, rung: Rung) -> &'static str {
         match (self.engine.mode, &self.better[rung]) {
             (TierMode::Auto, Some(better)) => better.name,
             _ => self.baseline_name,
@@ -93,8 +93,7 @@ impl ModuleTiering {
         };
         match state.better[rung].stage() {
             Stage::Idle => {
-                let before = state.work_before_entries(rung);
-                let threshold = self.threshold(rung, function, state).saturating_add(before);
+                let (before, threshold) = self.threshold_after_entries(rung, function, state);
                 if work < threshold {
                     if let Some(detail) = state.existing_detail() {
                         detail.watch.see(work);
@@ -128,6 +127,19 @@ impl ModuleTiering {
         } else {
             policy.grant_while_compiling()
         }
+    }
+
+    /// Work before entries at loops were last heard of, and that after which what calls still do on their way there is
+    /// worth a compile of the function.
+    pub(super) fn threshold_after_entries(
+        &self,
+        rung: Rung,
+        function: u32,
+        state: &FunctionState,
+    ) -> (u64, u64) {
+        let before = state.work_before_entries(rung);
+        let threshold = self.threshold(rung, function, state);
+        (before, threshold.saturating_add(before))
     }
 
     /// Moves a waiting function forward by what it does in spite of entries at loops.
@@ -176,7 +188,7 @@ impl ModuleTiering {
             // The work so far is that of frames that waited for it.
             state.note_entry(rung);
             self.tell(function, || TierEventKind::OsrEntered {
-                tier: self.name_of(rung),
+                tier: self.tier_entered(rung),
                 loop_number: number,
             });
         }
