@@ -9,6 +9,7 @@ mod counts;
 mod detour;
 mod generate;
 mod host;
+mod loops;
 mod machine;
 mod mode;
 mod progress;
@@ -19,7 +20,7 @@ mod value;
 
 pub use compare::{Comparison, Difference, Event, Place};
 pub use counts::Counts;
-pub use generate::{Generated, generate};
+pub use generate::{Generated, Generator};
 pub use host::{HostFailure, HostState};
 pub use machine::{Machine, MemoryState, Outcome, State, TrapKind};
 pub use mode::{MODES, Mode};

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use upshift_tests::differential::{Comparison, Counts, MODES, with_large_stack};
+use upshift_tests::differential::{Comparison, Counts, Generator, MODES, with_large_stack};
 
 /// Runs seeds on all engines, and checks that enough of what they did means something.
-fn compare(seeds: Range<u64>) {
+fn compare(generator: Generator, seeds: Range<u64>) {
     let counts = with_large_stack(|| {
         let comparison = Comparison::new(MODES).unwrap();
         seeds.clone().fold(Counts::default(), |counts, seed| {
-            match comparison.seed(seed, &mut |_| {}) {
+            match comparison.seed(generator, seed, &mut |_| {}) {
                 Ok(more) => counts.plus(&more),
                 Err(difference) => panic!("{difference}"),
             }
@@ -25,24 +25,34 @@ fn compare(seeds: Range<u64>) {
     counts.check().unwrap();
 }
 
-// Four tests, so that they run side by side.
+// Some tests, so that they run side by side.
 
 #[test]
 fn engines_agree_on_seeds_0_to_249() {
-    compare(0..250);
+    compare(Generator::Any, 0..250);
 }
 
 #[test]
 fn engines_agree_on_seeds_250_to_499() {
-    compare(250..500);
+    compare(Generator::Any, 250..500);
 }
 
 #[test]
 fn engines_agree_on_seeds_500_to_749() {
-    compare(500..750);
+    compare(Generator::Any, 500..750);
 }
 
 #[test]
 fn engines_agree_on_seeds_750_to_999() {
-    compare(750..1000);
+    compare(Generator::Any, 750..1000);
+}
+
+#[test]
+fn engines_agree_on_loops_of_seeds_0_to_199() {
+    compare(Generator::Loops, 0..200);
+}
+
+#[test]
+fn engines_agree_on_loops_of_seeds_200_to_399() {
+    compare(Generator::Loops, 200..400);
 }

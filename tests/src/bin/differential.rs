@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use upshift_tests::differential::campaign::{self, Campaign};
 use upshift_tests::differential::{
-    Comparison, Counts, Difference, Event, MODES, Mode, with_large_stack,
+    Comparison, Counts, Difference, Event, Generator, MODES, Mode, with_large_stack,
 };
 
 /// Generates WebAssembly modules, runs each on wasmi and on Upshift in all of its modes, and compares results, traps,
@@ -20,7 +20,7 @@ use upshift_tests::differential::{
 #[command(name = "cargo xtask fuzz --")]
 struct Arguments {
     /// How many seeds to run in all, those of earlier runs included.
-    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    #[arg(long, default_value_t = 200_000, value_name = "N")]
     count: u64,
     /// Run one seed only, print every step, and write its module as .wasm.
     #[arg(long, value_name = "N", conflicts_with_all = ["count", "restart", "jobs"])]
@@ -31,6 +31,9 @@ struct Arguments {
     /// Only these modes, with commas between; what was run in others is not forgotten.
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = parse_mode)]
     modes: Vec<Mode>,
+    /// Modules of loops over arrays, as compilers write them, instead of any; they are counted on their own.
+    #[arg(long)]
+    loops: bool,
     /// Processes at a time; by default as many as there are processors.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -60,11 +63,20 @@ fn parse_mode(name: &str) -> Result<Mode, String> {
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
+    let generator = if arguments.loops {
+        Generator::Loops
+    } else {
+        Generator::Any
+    };
+    let folder = match generator {
+        Generator::Any => campaign::default_folder(),
+        Generator::Loops => campaign::default_folder().join("loops"),
+    };
     let folder = match &*arguments.modes {
-        [] => campaign::default_folder(),
+        [] => folder,
         some => {
             let names: Vec<&str> = some.iter().map(|mode| mode.name).collect();
-            campaign::default_folder().join(names.join("-"))
+            folder.join(names.join("-"))
         }
     };
     if arguments.modes.is_empty() {
@@ -72,15 +84,16 @@ fn main() -> ExitCode {
     }
     let modes = &arguments.modes;
     let done = if let Some(seeds) = arguments.worker.clone() {
-        with_large_stack(|| campaign::run_worker(seeds, modes))
+        with_large_stack(|| campaign::run_worker(generator, seeds, modes))
             .unwrap_or_else(|error| Err(error.into()))
     } else if let Some(path) = &arguments.file {
         let seed = arguments.seed.unwrap_or(0);
         with_large_stack(|| show_file(path, seed, modes)).unwrap_or_else(|error| Err(error.into()))
     } else if let Some(seed) = arguments.seed {
-        with_large_stack(|| show(seed, modes)).unwrap_or_else(|error| Err(error.into()))
+        with_large_stack(|| show(generator, seed, modes, &folder))
+            .unwrap_or_else(|error| Err(error.into()))
     } else {
-        run(&arguments, folder)
+        run(&arguments, generator, folder)
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -93,10 +106,15 @@ fn main() -> ExitCode {
 }
 
 /// Whether all seeds agreed.
-fn run(arguments: &Arguments, folder: PathBuf) -> Result<bool, Box<dyn Error + Send + Sync>> {
+fn run(
+    arguments: &Arguments,
+    generator: Generator,
+    folder: PathBuf,
+) -> Result<bool, Box<dyn Error + Send + Sync>> {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let campaign = Campaign {
         count: arguments.count,
+        generator,
         modes: arguments.modes.clone(),
         jobs: arguments.jobs.unwrap_or_else(processors),
         restart: arguments.restart,
@@ -116,12 +134,17 @@ fn run(arguments: &Arguments, folder: PathBuf) -> Result<bool, Box<dyn Error + S
 }
 
 /// Runs one seed and prints everything. Whether all engines agreed.
-fn show(seed: u64, modes: &[Mode]) -> Result<bool, Box<dyn Error + Send + Sync>> {
+fn show(
+    generator: Generator,
+    seed: u64,
+    modes: &[Mode],
+    folder: &Path,
+) -> Result<bool, Box<dyn Error + Send + Sync>> {
     let comparison = Comparison::new(modes)?;
     let mut written = Ok(());
-    let result = comparison.seed(seed, &mut |event| {
+    let result = comparison.seed(generator, seed, &mut |event| {
         if let Event::Generated(module) = event {
-            let path = campaign::write_module(&campaign::default_folder(), seed, &module.wasm);
+            let path = campaign::write_module(folder, seed, &module.wasm);
             written = path.map(|path| println!("the module is {}", path.display()));
         }
         print_event(&event);
@@ -140,14 +163,9 @@ fn show_file(path: &Path, seed: u64, modes: &[Mode]) -> Result<bool, Box<dyn Err
 
 fn print_event(event: &Event<'_>) {
     match event {
-        Event::Generated(module) => println!(
-            "{} bytes of wasm from {} random bytes; avoids traps: {}; may import: {}; fuel: {}",
-            module.wasm.len(),
-            module.dna_bytes,
-            module.avoids_traps,
-            module.may_import,
-            module.fuel
-        ),
+        Event::Generated(module) => {
+            println!("{} bytes of wasm: {}", module.wasm.len(), module.about)
+        }
         Event::Again(difference) => {
             println!("{difference}\nonce more, written down in another way for wasmi:");
         }

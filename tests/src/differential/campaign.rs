@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::generate::VERSION;
 use super::progress::{Progress, ProgressError};
-use super::{Comparison, Counts, Mode, generate, with_large_stack};
+use super::{Comparison, Counts, Generator, Mode, with_large_stack};
 
 /// Seeds that one process runs.
 const BATCH: u64 = 100;
@@ -27,6 +26,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(15);
 pub struct Campaign {
     /// Seeds 0 to this one, exclusive.
     pub count: u64,
+    /// What makes modules of them.
+    pub generator: Generator,
     /// The modes of Upshift that run them.
     pub modes: Vec<Mode>,
     /// Processes at a time.
@@ -35,7 +36,8 @@ pub struct Campaign {
     pub restart: bool,
     /// Where the state and modules that differ are written.
     pub folder: PathBuf,
-    /// The program that, given `--modes A,B --worker FIRST..END`, does what [`run_worker`] does.
+    /// The program that, given `--modes A,B --worker FIRST..END`, does what [`run_worker`] does; for [`Generator::Loops`]
+    /// it is given `--loops` too.
     pub program: PathBuf,
 }
 
@@ -142,7 +144,11 @@ impl Campaign {
 
     /// What modules and counts depend on.
     fn settings(&self) -> String {
-        format!("version {VERSION}, modes {}", self.mode_names(" "))
+        format!(
+            "{}, modes {}",
+            self.generator.version(),
+            self.mode_names(" ")
+        )
     }
 }
 
@@ -250,6 +256,7 @@ impl Shared<'_> {
             .arg(self.campaign.mode_names(","))
             .arg("--worker")
             .arg(format!("{}..{}", seeds.start, seeds.end))
+            .args((self.campaign.generator == Generator::Loops).then_some("--loops"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -281,8 +288,8 @@ impl Shared<'_> {
                 )
             }
         };
-        let generated =
-            with_large_stack(|| generate(seed)).map_err(system("cannot start a thread"))?;
+        let generated = with_large_stack(|| self.campaign.generator.generate(seed))
+            .map_err(system("cannot start a thread"))?;
         let wasm = generated
             .map(|generated| generated.wasm)
             .unwrap_or_default();
@@ -378,6 +385,7 @@ fn crashed(seed: u64, status: ExitStatus) -> String {
 /// # Errors
 /// When no engine can be made, or nobody listens.
 pub fn run_worker(
+    generator: Generator,
     seeds: Range<u64>,
     modes: &[Mode],
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
@@ -390,7 +398,7 @@ pub fn run_worker(
     };
     for seed in seeds {
         say(&Message::Begin(seed))?;
-        match comparison.seed(seed, &mut |_| {}) {
+        match comparison.seed(generator, seed, &mut |_| {}) {
             Ok(counts) => say(&Message::Done(counts))?,
             Err(difference) => {
                 say(&Message::Differs(difference.to_string()))?;
@@ -412,7 +420,7 @@ mod tests {
 
     /// Those of a campaign without modes.
     fn settings() -> String {
-        format!("version {VERSION}, modes ")
+        format!("{}, modes ", Generator::Any.version())
     }
 
     /// Runs a campaign whose worker is this shell script.
@@ -426,6 +434,7 @@ mod tests {
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
         let campaign = Campaign {
             count: 2 * BATCH,
+            generator: Generator::Any,
             modes: Vec::new(),
             jobs: 1,
             restart: false,
@@ -455,7 +464,10 @@ mod tests {
             report.contains("seed 7") && report.contains("signal: 11"),
             "{report}"
         );
-        let wasm = with_large_stack(|| generate(7)).unwrap().unwrap().wasm;
+        let wasm = with_large_stack(|| Generator::Any.generate(7))
+            .unwrap()
+            .unwrap()
+            .wasm;
         assert_eq!(std::fs::read(module).unwrap(), wasm);
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::detour::Detour;
 use super::machine::{Machine, Outcome};
 use super::subject::Function;
-use super::{Counts, Generated, Mode, Random, Subject, TrapKind, Value, generate, reference};
+use super::{Counts, Generated, Generator, Mode, Random, Subject, TrapKind, Value, reference};
 
 /// How often every exported function is called, each time with other arguments.
 const ROUNDS: usize = 2;
@@ -100,10 +100,11 @@ impl Comparison {
     /// The first difference.
     pub fn seed(
         &self,
+        generator: Generator,
         seed: u64,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<Counts, Box<Difference>> {
-        let Some(generated) = generate(seed) else {
+        let Some(generated) = generator.generate(seed) else {
             return Ok(Counts {
                 not_generated: 1,
                 ..Counts::default()

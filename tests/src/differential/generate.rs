@@ -4,34 +4,58 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 
-use super::{Random, canonical, host};
+use super::{Random, canonical, host, loops};
 
 /// Changes whenever a seed comes to mean another module or other arguments: counts of before are void then.
-pub(crate) const VERSION: u32 = 3;
+const VERSION: u32 = 3;
 
 /// The largest memory, in bytes: growing and hashing it must be quick.
 const MEMORY_BYTES: u64 = 6 << 16;
 /// The largest table, in elements.
 const TABLE_ELEMENTS: u64 = 40;
 
-/// A generated module, and how it came to be.
+/// What makes modules of seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Generator {
+    /// Anything that is valid.
+    #[default]
+    Any,
+    /// Loops over arrays, as compilers write them.
+    Loops,
+}
+
+/// A generated module.
 #[derive(Clone, Debug)]
 pub struct Generated {
     /// The module, in the binary format.
     pub wasm: Vec<u8>,
-    /// Bytes that the generator was given.
-    pub dna_bytes: usize,
-    /// Whether it avoids instructions that could trap.
-    pub avoids_traps: bool,
-    /// Whether it may import what the host has.
-    pub may_import: bool,
-    /// Loop iterations and calls after which it traps.
-    pub fuel: u32,
+    /// How it came to be, for people.
+    pub about: String,
 }
 
-/// The module of a seed, or `None` if the generator can't make one of it. Needs a large stack.
-#[must_use]
-pub fn generate(seed: u64) -> Option<Generated> {
+impl Generator {
+    /// The module of a seed, or `None` if it can't make one of it. Needs a large stack.
+    #[must_use]
+    pub fn generate(self, seed: u64) -> Option<Generated> {
+        match self {
+            Self::Any => anything(seed),
+            Self::Loops => Some(Generated {
+                wasm: loops::generate(seed),
+                about: "loops over arrays".to_owned(),
+            }),
+        }
+    }
+
+    /// What seeds mean, for as long as this is the same.
+    pub(crate) fn version(self) -> String {
+        match self {
+            Self::Any => format!("version {VERSION}"),
+            Self::Loops => format!("loops, version {}", loops::VERSION),
+        }
+    }
+}
+
+fn anything(seed: u64) -> Option<Generated> {
     let mut random = Random::new(seed);
     let avoids_traps = seed % 2 == 1;
     let may_import = seed % 8 >= 4;
@@ -45,10 +69,9 @@ pub fn generate(seed: u64) -> Option<Generated> {
     module.ensure_termination(fuel).ok()?;
     Some(Generated {
         wasm: canonical::conversions(&module.to_bytes()).ok()?,
-        dna_bytes,
-        avoids_traps,
-        may_import,
-        fuel,
+        about: format!(
+            "from {dna_bytes} random bytes; avoids traps: {avoids_traps}; may import: {may_import}; fuel: {fuel}"
+        ),
     })
 }
 
@@ -127,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_seed_means_one_module_and_seeds_differ() {
-        let modules = || with_large_stack(|| (0..16).map(generate).collect::<Vec<_>>()).unwrap();
+        let modules = || with_large_stack(|| (0..16).map(anything).collect::<Vec<_>>()).unwrap();
         let wasm: Vec<_> = modules().into_iter().flatten().map(|m| m.wasm).collect();
         let again: Vec<_> = modules().into_iter().flatten().map(|m| m.wasm).collect();
         assert!(wasm.len() >= 12);

@@ -72,6 +72,14 @@ fn until_equal(step: i32) -> String {
 }
 
 #[test]
+fn a_loop_that_goes_on_while_its_counter_is_at_the_bound_is_not_counted() {
+    let while_equal = until_equal(4).replace("i32.ne", "i32.eq");
+    let body = touch("(local.get 0)") + &while_equal;
+    assert!(!is_widened(&body));
+    assert_eq!(agree(&body, &[(0, 0), (0, 4), (8, 400), (400, 8)]), 0);
+}
+
+#[test]
 fn a_pointer_that_advances_meets_its_end_or_the_memorys() {
     for step in [1, 4, 8, 640] {
         let body = touch("(local.get 0)") + &until_equal(step);

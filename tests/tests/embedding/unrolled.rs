@@ -84,6 +84,14 @@ fn copies_are_rolled_up() {
 }
 
 #[test]
+fn a_loop_that_goes_on_while_its_counter_is_at_the_bound_is_left_alone() {
+    let end = "(i32.add (local.get 0) (i32.and (local.get 1) (i32.const -2)))";
+    let body = pair(&move_byte(64, 0), &move_byte(65, 1), 2, end).replace("i32.ne", "i32.eq");
+    assert_eq!(stores(&body), 2);
+    agree(&body, &[(0, 0), (0, 2), (4, 2), (4, 8)]);
+}
+
+#[test]
 fn a_round_that_reads_what_the_round_before_wrote_does_so_still() {
     let end = "(i32.add (local.get 0) (i32.and (local.get 1) (i32.const -4)))";
     for (to, from) in [(1, 0), (2, 0), (4, 0), (0, 1), (0, 3), (7, 0)] {

@@ -9,6 +9,7 @@ use inkwell::values::{
 };
 
 use crate::addresses::int_of;
+use crate::dominators::successors;
 
 /// Whether a block is a loop.
 pub(crate) fn repeats(block: &BasicBlock<'_>) -> bool {
@@ -61,7 +62,7 @@ impl<'ctx> Counter<'ctx> {
     }
 }
 
-/// How a loop of one block ends: when a counter and something else are, or are not, equal.
+/// How a loop of one block ends: when a counter and something else are equal.
 pub(crate) struct Ending<'ctx> {
     pub comparison: InstructionValue<'ctx>,
     /// The counter's place among those of the loop, and which operand of the comparison it is.
@@ -77,10 +78,18 @@ impl<'ctx> Ending<'ctx> {
     pub fn of(block: BasicBlock<'ctx>, counters: &[Counter<'ctx>]) -> Option<Self> {
         let last = block.get_terminator()?;
         let comparison = last.get_operand(0)?.value()?.as_instruction_value()?;
-        let equality = matches!(
-            comparison.get_icmp_predicate()?,
-            IntPredicate::EQ | IntPredicate::NE
-        );
+        // One that goes on for as long as they are equal ends otherwise.
+        let ends_when_equal = match *successors(block) {
+            [if_true, if_false] if if_true != if_false => {
+                let goes_on = if if_true == block {
+                    IntPredicate::NE
+                } else {
+                    IntPredicate::EQ
+                };
+                comparison.get_icmp_predicate()? == goes_on
+            }
+            _ => false,
+        };
         let sides = [int_of(comparison, 0)?, int_of(comparison, 1)?];
         let found = |(counter, of): (usize, &Counter<'ctx>)| {
             (0..2).find_map(|side| {
@@ -96,7 +105,7 @@ impl<'ctx> Ending<'ctx> {
             })
         };
         let ending = counters.iter().enumerate().find_map(found)?;
-        equality.then_some(ending)
+        ends_when_equal.then_some(ending)
     }
 }
 

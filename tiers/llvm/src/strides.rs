@@ -87,11 +87,6 @@ impl<'ctx> Counted<'ctx> {
         }
         let before = before.filter(|&before| successors(before).len() == 1)?;
         let ending = Ending::of(block, &counters)?;
-        let repeats_if = successors(block).first() == Some(&block);
-        let repeats_if_equal = ending.comparison.get_icmp_predicate()? == IntPredicate::EQ;
-        if repeats_if == repeats_if_equal {
-            return None;
-        }
         let found = Self {
             block,
             before,
