@@ -15,7 +15,7 @@ use wasm_encoder::{
 use super::Random;
 
 /// Changes whenever a seed comes to mean another module: counts of before are void then.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Bytes that addresses are mostly below.
 const NEAR: i32 = 0x4000;
@@ -25,11 +25,13 @@ const MEMORY_BYTES: i32 = 0x2_0000;
 /// Loops within loops.
 const MOST_NESTED: usize = 3;
 
-/// Functions that others call, by what they are called with.
-const MIX: u32 = 0;
-const HELPERS: u32 = 3;
+/// Functions that kernels call: helpers of two numbers, one of which calls itself, and the high half of a product.
+const HELPERS: u32 = 4;
+const RECURSIVE: u32 = HELPERS - 1;
 const HIGH_HALF: u32 = HELPERS;
 const FIRST_KERNEL: u32 = HIGH_HALF + 1;
+/// Elements of the table, each a helper.
+const ELEMENTS: u32 = 4;
 
 /// The types of helpers, of the product's high half, and of kernels.
 const HELPER_TYPE: u32 = 0;
@@ -83,8 +85,8 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
     tables.table(TableType {
         element_type: RefType::FUNCREF,
         table64: false,
-        minimum: HELPERS.into(),
-        maximum: Some(HELPERS.into()),
+        minimum: ELEMENTS.into(),
+        maximum: Some(ELEMENTS.into()),
         shared: false,
     });
     module.section(&tables);
@@ -92,7 +94,7 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
     let mut memories = MemorySection::new();
     memories.memory(MemoryType {
         minimum: PAGES,
-        maximum: Some(PAGES),
+        maximum: Some(PAGES + 1),
         memory64: false,
         shared: false,
         page_size_log2: None,
@@ -128,7 +130,7 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
     module.section(&exports);
 
     let mut elements = ElementSection::new();
-    let members: Vec<u32> = (0..HELPERS).collect();
+    let members: Vec<u32> = (0..ELEMENTS).map(|element| element % HELPERS).collect();
     elements.active(
         None,
         &ConstExpr::i32_const(0),
@@ -152,8 +154,18 @@ fn helper(number: u32, random: &mut Random) -> Function {
     let mut code = function.instructions();
     code.local_get(0).local_get(1);
     match number {
-        MIX => code.i32_xor().i32_const(5).i32_rotl(),
+        0 => code.i32_xor().i32_const(5).i32_rotl(),
         1 => code.i32_sub(),
+        RECURSIVE => {
+            // As often as the first number's lowest bits say.
+            code.i32_xor().local_set(1);
+            code.local_get(0).i32_const(7).i32_and().local_tee(0);
+            code.if_(BlockType::Empty);
+            code.local_get(0).i32_const(1).i32_sub();
+            code.local_get(1).i32_const(3).i32_mul();
+            code.call(RECURSIVE).local_set(1).end();
+            code.local_get(1)
+        }
         // The smaller one.
         _ => code.local_get(0).local_get(1).i32_lt_s().select(),
     };
@@ -625,7 +637,7 @@ impl<'r> Writer<'r> {
     fn statement(&mut self) {
         self.budget = self.budget.saturating_sub(1);
         let element = self.element();
-        match self.random.below(if self.budget == 0 { 8 } else { 20 }) {
+        match self.random.below(if self.budget == 0 { 8 } else { 22 }) {
             0..3 => self.store(element),
             3..5 => self.update(element),
             5..7 => self.accumulate(element.ty),
@@ -637,6 +649,7 @@ impl<'r> Writer<'r> {
             13 => self.branch_table(),
             14 => self.leave(),
             15 => self.product(),
+            16 => self.resize_or_exchange(),
             _ if self.rounds.len() < MOST_NESTED => self.a_loop(),
             _ => self.store(element),
         }
@@ -782,7 +795,8 @@ impl<'r> Writer<'r> {
             self.push(Instruction::Call(helper));
         } else {
             self.expression(ValType::I32, 1);
-            self.number(1);
+            let mask = self.random.choose(&[0, 1, 3]);
+            self.number(mask);
             self.push(Instruction::I32And);
             self.push(Instruction::CallIndirect {
                 type_index: HELPER_TYPE,
@@ -837,6 +851,23 @@ impl<'r> Writer<'r> {
         self.push(Instruction::Call(HIGH_HALF));
         self.push(Instruction::I64Add);
         self.push(Instruction::LocalSet(sum));
+    }
+
+    /// Changes what is taken to change seldom: the memory's size, or an element of the table.
+    fn resize_or_exchange(&mut self) {
+        if self.random.once_in(2) {
+            let pages = self.random.choose(&[0, 0, 1]);
+            self.number(pages);
+            self.push(Instruction::MemoryGrow(0));
+            let sum = self.sum(ValType::I32);
+            self.push(Instruction::LocalSet(sum));
+        } else {
+            let element = self.random.below(ELEMENTS as usize) as i32;
+            self.number(element);
+            let helper = self.random.below(HELPERS as usize) as u32;
+            self.push(Instruction::RefFunc(helper));
+            self.push(Instruction::TableSet(0));
+        }
     }
 
     // Expressions: each leaves one value on the stack.

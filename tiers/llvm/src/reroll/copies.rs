@@ -137,7 +137,8 @@ impl<'a, 'ctx> Copies<'a, 'ctx> {
                 let (Some(a), Some(b)) = (before(&one), before(&other)) else {
                     return false;
                 };
-                a <= self.stores_each()
+                one.get_alignment() == other.get_alignment()
+                    && a <= self.stores_each()
                     && b == a + copy * self.stores_each()
                     && self.same_place(one, other, 0, copy)
             }
