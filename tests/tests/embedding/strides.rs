@@ -80,6 +80,24 @@ fn a_loop_that_goes_on_while_its_counter_is_at_the_bound_is_not_counted() {
 }
 
 #[test]
+fn a_loop_that_begins_below_zero_traps_before_it_reaches_the_memory() {
+    let begin = "(local.set 1 (i32.sub (i32.and (local.get 0) (i32.const 16380)) (i32.const 8)))";
+    let body = touch("(i32.add (local.get 1) (local.get 3))")
+        + "(br_if 0 (i32.ne
+            (local.tee 3 (i32.add (local.get 3) (i32.const 8))) (i32.const 40)))";
+    let text = module(&body).replace("(loop", &format!("{begin} (loop"));
+    assert!(before_passes(&text).contains(" phi i64 "));
+    for start in [0, 4, 8, 400] {
+        let llvm = run(&text, TierMode::Optimizing, (start, 0));
+        assert!(
+            llvm == run(&text, TierMode::Baseline, (start, 0)),
+            "{start}"
+        );
+        assert_eq!(llvm.is_err(), start < 8, "{start}");
+    }
+}
+
+#[test]
 fn a_pointer_that_advances_meets_its_end_or_the_memorys() {
     for step in [1, 4, 8, 640] {
         let body = touch("(local.get 0)") + &until_equal(step);

@@ -13,9 +13,7 @@ use inkwell::basic_block::BasicBlock;
 use inkwell::builder::Builder;
 use inkwell::context::Context;
 use inkwell::module::Module as LlvmModule;
-use inkwell::values::{
-    BasicValue, InstructionOpcode, InstructionValue, IntValue, PhiValue, PointerValue,
-};
+use inkwell::values::{InstructionOpcode, InstructionValue, IntValue, PhiValue, PointerValue};
 use upshift_runtime::MEMORY_HEADROOM as HEADROOM;
 
 use crate::addresses::{instruction_of, int_of, place_of};
@@ -302,7 +300,7 @@ impl<'ctx> Counted<'ctx> {
         sum
     }
 
-    /// Traps before the loop, by an access that is out of every memory's bounds.
+    /// Traps before the loop, by a store that is out of every memory's bounds.
     fn trap_if(&self, builder: &Builder<'ctx>, condition: IntValue<'ctx>, line: &Line<'ctx>) {
         let Some(Ok(base)) = instruction_of(line.place, 0).map(PointerValue::try_from) else {
             return;
@@ -321,11 +319,12 @@ impl<'ctx> Counted<'ctx> {
         let far = context.i64_type().const_int(u64::from(u32::MAX), false);
         // SAFETY: one index for a pointer to bytes.
         let far = unsafe { builder.build_gep(context.i8_type(), base, &[far], "") }.built();
-        let load = builder.build_load(context.i8_type(), far, "").built();
-        if let Some(load) = load.as_instruction_value() {
-            let _ = load.set_volatile(true);
-            load.set_debug_location(line.place.get_debug_location());
-        }
+        // LLVM takes it for granted that a volatile load returns, so that what leads to one with nothing behind it can't
+        // happen; of a volatile store it does not ("Volatile Memory Accesses" in LLVM's language reference).
+        let store = builder.build_store(far, context.i8_type().const_zero());
+        let store = store.built();
+        let _ = store.set_volatile(true);
+        store.set_debug_location(line.place.get_debug_location());
         builder.build_unreachable().built();
     }
 }
