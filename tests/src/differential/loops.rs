@@ -15,7 +15,7 @@ use wasm_encoder::{
 use super::Random;
 
 /// Changes whenever a seed comes to mean another module: counts of before are void then.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// Bytes that addresses are mostly below.
 const NEAR: i32 = 0x4000;
@@ -25,13 +25,17 @@ const MEMORY_BYTES: i32 = 0x2_0000;
 /// Loops within loops.
 const MOST_NESTED: usize = 3;
 
-/// Functions that kernels call: helpers of two numbers, one of which calls itself, and the high half of a product.
-const HELPERS: u32 = 4;
+/// Functions that kernels call: helpers of two numbers, of which one has a loop and one calls itself, and the high half of
+/// a product.
+const HELPERS: u32 = 5;
+const LOOPS: u32 = HELPERS - 2;
 const RECURSIVE: u32 = HELPERS - 1;
 const HIGH_HALF: u32 = HELPERS;
 const FIRST_KERNEL: u32 = HIGH_HALF + 1;
 /// Elements of the table, each a helper.
 const ELEMENTS: u32 = 4;
+/// What an element's number is masked with, to be one.
+const ELEMENT_MASKS: [i32; 3] = [0, 1, 3];
 
 /// The types of helpers, of the product's high half, and of kernels.
 const HELPER_TYPE: u32 = 0;
@@ -130,12 +134,16 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
     module.section(&exports);
 
     let mut elements = ElementSection::new();
-    let members: Vec<u32> = (0..ELEMENTS).map(|element| element % HELPERS).collect();
+    let members: Vec<u32> = (0..ELEMENTS)
+        .map(|_| random.below(HELPERS as usize) as u32)
+        .collect();
     elements.active(
         None,
         &ConstExpr::i32_const(0),
         Elements::Functions(members.into()),
     );
+    let helpers: Vec<u32> = (0..HELPERS).collect();
+    elements.declared(Elements::Functions(helpers.into()));
     module.section(&elements);
     module.section(&code);
 
@@ -150,12 +158,27 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
 
 /// A small function of two numbers, worth inlining.
 fn helper(number: u32, random: &mut Random) -> Function {
-    let mut function = Function::new([]);
+    let mut function = Function::new([(1, ValType::I32)]);
     let mut code = function.instructions();
     code.local_get(0).local_get(1);
     match number {
         0 => code.i32_xor().i32_const(5).i32_rotl(),
         1 => code.i32_sub(),
+        LOOPS => {
+            // Adds up numbers in memory.
+            code.i32_const(31).i32_and().i32_const(2).i32_shl();
+            code.local_get(0).i32_const(NEAR - 4).i32_and().local_tee(0);
+            code.i32_add().local_set(1).drop();
+            code.loop_(BlockType::Empty);
+            code.local_get(2)
+                .local_get(0)
+                .i32_load(at(0))
+                .i32_add()
+                .local_set(2);
+            code.local_get(0).i32_const(4).i32_add().local_tee(0);
+            code.local_get(1).i32_le_u().br_if(0).end();
+            code.local_get(2)
+        }
         RECURSIVE => {
             // As often as the first number's lowest bits say.
             code.i32_xor().local_set(1);
@@ -416,12 +439,7 @@ impl<'r> Writer<'r> {
             _ => self.random.choose(&[1, 3, 0xf000, 0xfff0]),
         };
         let shift = self.unrolled.map_or(0, |(_, shift)| shift);
-        MemArg {
-            offset: offset + shift,
-            align: 0,
-            target: MemArgTarget::Memory(0),
-            ordering: None,
-        }
+        at(offset + shift)
     }
 
     /// Puts a distance in bytes on the stack.
@@ -570,7 +588,7 @@ impl<'r> Writer<'r> {
     /// Puts a number of rounds on the stack, known or not.
     fn rounds_of(&mut self, nested: usize) {
         let most: &[i32] = match nested {
-            0 => &[3, 15, 63, 127],
+            0 => &[3, 15, 63, 127, 511],
             1 => &[1, 7, 31],
             _ => &[1, 3, 7],
         };
@@ -795,7 +813,7 @@ impl<'r> Writer<'r> {
             self.push(Instruction::Call(helper));
         } else {
             self.expression(ValType::I32, 1);
-            let mask = self.random.choose(&[0, 1, 3]);
+            let mask = self.random.choose(&ELEMENT_MASKS);
             self.number(mask);
             self.push(Instruction::I32And);
             self.push(Instruction::CallIndirect {
@@ -1105,6 +1123,16 @@ impl<'r> Writer<'r> {
         self.get(value);
         self.push(equal);
         self.push(Instruction::Select);
+    }
+}
+
+/// So many bytes behind the address on the stack.
+fn at(offset: u64) -> MemArg {
+    MemArg {
+        offset,
+        align: 0,
+        target: MemArgTarget::Memory(0),
+        ordering: None,
     }
 }
 
