@@ -15,7 +15,7 @@ use wasm_encoder::{
 use super::Random;
 
 /// Changes whenever a seed comes to mean another module: counts of before are void then.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// Bytes that addresses are mostly below.
 const NEAR: i32 = 0x4000;
@@ -636,18 +636,24 @@ impl<'r> Writer<'r> {
             return;
         }
         let element = self.element();
-        let is_sum = self.random.once_in(3);
+        let kind = self.random.below(4);
         let backwards = self.random.once_in(4);
         let same = self.random.clone();
+        let mut stores = Vec::new();
         for time in 0..times {
             let time = if backwards { times - 1 - time } else { time };
             *self.random = same.clone();
             self.unrolled = Some((element, u64::from(element.bytes) * time as u64));
-            if is_sum {
-                self.accumulate(element.ty);
-            } else {
-                self.store(element);
+            match kind {
+                0 => self.accumulate(element.ty),
+                1 => stores.push(self.store_later(element)),
+                _ => self.store(element),
             }
+        }
+        for (address, value, place) in stores {
+            self.get(address);
+            self.get(value);
+            self.push(store(element, place));
         }
         self.unrolled = None;
     }
@@ -704,6 +710,17 @@ impl<'r> Writer<'r> {
         self.expression(element.ty, 2);
         self.without_nan(element.ty);
         self.push(store(element, place));
+    }
+
+    /// Everything of a store but the store itself: locals with the address and the value, and the place from there.
+    fn store_later(&mut self, element: Element) -> (u32, u32, MemArg) {
+        let (address, value) = (self.local(ValType::I32), self.local(element.ty));
+        let place = self.address(element);
+        self.push(Instruction::LocalSet(address));
+        self.expression(element.ty, 2);
+        self.without_nan(element.ty);
+        self.push(Instruction::LocalSet(value));
+        (address, value, place)
     }
 
     /// A sum in memory.
