@@ -63,14 +63,11 @@ fn parse_mode(name: &str) -> Result<Mode, String> {
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
-    let generator = if arguments.loops {
-        Generator::Loops
+    let folder = campaign::default_folder();
+    let (generator, folder) = if arguments.loops {
+        (Generator::Loops, folder.join("loops"))
     } else {
-        Generator::Any
-    };
-    let folder = match generator {
-        Generator::Any => campaign::default_folder(),
-        Generator::Loops => campaign::default_folder().join("loops"),
+        (Generator::Any, folder)
     };
     let folder = match &*arguments.modes {
         [] => folder,

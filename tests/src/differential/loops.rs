@@ -5,6 +5,10 @@
 //! Every loop ends by itself: it runs from a start to an end that lies a known number of steps from it. Addresses may be
 //! anything, also sums that wrap around, and are mostly those of the memory's first part.
 
+mod expressions;
+mod statements;
+
+use expressions::store;
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataSection, ElementSection, Elements, ExportKind,
     ExportSection, Function, FunctionSection, GlobalSection, GlobalType, Ieee32, Ieee64,
@@ -54,8 +58,7 @@ const KERNEL_PARAMETERS: [ValType; 6] = [
 const WHOLE: u32 = 4;
 const REAL: u32 = 5;
 
-/// One global of each type of numbers.
-const GLOBALS: [ValType; 4] = NUMBERS;
+/// The types of numbers; there is a global of each.
 const NUMBERS: [ValType; 4] = [ValType::I32, ValType::I64, ValType::F32, ValType::F64];
 
 /// The module of a seed.
@@ -106,7 +109,7 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
     module.section(&memories);
 
     let mut globals = GlobalSection::new();
-    for ty in GLOBALS {
+    for ty in NUMBERS {
         let start = match ty {
             ValType::I32 => ConstExpr::i32_const(random.next_u64() as i32),
             ValType::I64 => ConstExpr::i64_const(random.next_u64() as i64),
@@ -125,7 +128,7 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
     let mut exports = ExportSection::new();
     exports.export("memory", ExportKind::Memory, 0);
     exports.export("table", ExportKind::Table, 0);
-    for index in 0..GLOBALS.len() as u32 {
+    for index in 0..NUMBERS.len() as u32 {
         exports.export(&format!("global{index}"), ExportKind::Global, index);
     }
     for index in FIRST_KERNEL..FIRST_KERNEL + kernels {
@@ -298,16 +301,15 @@ impl<'r> Writer<'r> {
             self.sums.push((sum, ty));
         }
         if self.random.once_in(2) {
-            self.push(Instruction::LocalGet(WHOLE));
-            self.push(Instruction::LocalSet(self.sums[1].0));
+            self.get(WHOLE);
+            self.push(Instruction::LocalSet(self.sum(ValType::I64)));
         }
         for _ in 0..1 + self.random.below(2) {
             self.a_loop();
         }
         // All sums, in one number.
-        let sums = self.sums.clone();
-        for (place, &(sum, ty)) in sums.iter().enumerate() {
-            self.push(Instruction::LocalGet(sum));
+        for (place, ty) in NUMBERS.into_iter().enumerate() {
+            self.get(self.sum(ty));
             self.without_nan(ty);
             self.push(match ty {
                 ValType::I32 => Instruction::I64ExtendI32U,
@@ -329,6 +331,11 @@ impl<'r> Writer<'r> {
 
     fn push(&mut self, instruction: Instruction<'static>) {
         self.code.push(instruction);
+    }
+
+    fn one_of(&mut self, instructions: &[Instruction<'static>]) {
+        let place = self.random.below(instructions.len());
+        self.push(instructions[place].clone());
     }
 
     fn number(&mut self, value: i32) {
@@ -678,469 +685,6 @@ impl<'r> Writer<'r> {
             _ => self.store(element),
         }
     }
-
-    // Statements.
-
-    fn element(&mut self) -> Element {
-        let others = self.random.once_in(2);
-        let ty = if others {
-            self.random.choose(&NUMBERS)
-        } else {
-            ValType::I32
-        };
-        self.element_of(ty)
-    }
-
-    fn element_of(&mut self, ty: ValType) -> Element {
-        let widths: &[u32] = match ty {
-            ValType::I32 => &[1, 2, 4, 4, 4],
-            ValType::I64 => &[1, 2, 4, 8, 8],
-            ValType::F32 => &[4],
-            _ => &[8],
-        };
-        Element {
-            ty,
-            bytes: self.random.choose(widths),
-            signed: self.random.once_in(2),
-        }
-    }
-
-    fn store(&mut self, element: Element) {
-        let place = self.address(element);
-        self.expression(element.ty, 2);
-        self.without_nan(element.ty);
-        self.push(store(element, place));
-    }
-
-    /// Everything of a store but the store itself: locals with the address and the value, and the place from there.
-    fn store_later(&mut self, element: Element) -> (u32, u32, MemArg) {
-        let (address, value) = (self.local(ValType::I32), self.local(element.ty));
-        let place = self.address(element);
-        self.push(Instruction::LocalSet(address));
-        self.expression(element.ty, 2);
-        self.without_nan(element.ty);
-        self.push(Instruction::LocalSet(value));
-        (address, value, place)
-    }
-
-    /// A sum in memory.
-    fn update(&mut self, element: Element) {
-        let place = self.address(element);
-        let address = self.local(ValType::I32);
-        self.push(Instruction::LocalTee(address));
-        self.get(address);
-        self.push(load(element, place));
-        self.expression(element.ty, 2);
-        self.operator(element.ty);
-        self.without_nan(element.ty);
-        self.push(store(element, place));
-    }
-
-    fn sum(&self, ty: ValType) -> u32 {
-        let of_type = self.sums.iter().find(|sum| sum.1 == ty);
-        of_type.expect("there is one of each type").0
-    }
-
-    fn accumulate(&mut self, ty: ValType) {
-        let sum = self.sum(ty);
-        self.get(sum);
-        self.expression(ty, 2);
-        self.operator(ty);
-        self.push(Instruction::LocalSet(sum));
-    }
-
-    /// The smallest or largest so far, by a choice or by a branch.
-    fn minimum(&mut self) {
-        let ty = self.random.choose(&NUMBERS);
-        let (sum, next) = (self.sum(ty), self.local(ty));
-        self.expression(ty, 2);
-        self.push(Instruction::LocalSet(next));
-        let by_branch = self.random.once_in(2);
-        if !by_branch {
-            self.get(next);
-            self.get(sum);
-        }
-        self.get(next);
-        self.get(sum);
-        self.comparison(ty);
-        if by_branch {
-            self.open(Instruction::If(BlockType::Empty));
-            self.get(next);
-            self.push(Instruction::LocalSet(sum));
-            self.close();
-        } else {
-            self.push(Instruction::Select);
-            self.push(Instruction::LocalSet(sum));
-        }
-    }
-
-    fn conditional(&mut self) {
-        self.condition();
-        self.open(Instruction::If(BlockType::Empty));
-        self.statement();
-        if self.random.once_in(2) {
-            self.push(Instruction::Else);
-            self.statement();
-        }
-        self.close();
-    }
-
-    fn copy_or_fill(&mut self) {
-        let element = self.element();
-        let place = self.address(element);
-        self.number(place.offset as i32);
-        self.push(Instruction::I32Add);
-        let is_copy = self.random.once_in(2);
-        if is_copy {
-            let place = self.address(element);
-            self.number(place.offset as i32);
-            self.push(Instruction::I32Add);
-        } else {
-            self.expression(ValType::I32, 1);
-        }
-        let bytes = self.random.choose(&[0, 1, 4, 8, 16, 24, 33, 64, 200]);
-        self.number(bytes);
-        self.push(if is_copy {
-            Instruction::MemoryCopy {
-                src_mem: 0,
-                dst_mem: 0,
-            }
-        } else {
-            Instruction::MemoryFill(0)
-        });
-    }
-
-    fn global(&mut self) {
-        let place = self.random.below(GLOBALS.len());
-        let (global, ty) = (place as u32, GLOBALS[place]);
-        self.push(Instruction::GlobalGet(global));
-        self.expression(ty, 1);
-        self.operator(ty);
-        self.without_nan(ty);
-        self.push(Instruction::GlobalSet(global));
-    }
-
-    /// Of a helper, directly or through the table.
-    fn call(&mut self) {
-        let sum = self.sum(ValType::I32);
-        self.get(sum);
-        self.expression(ValType::I32, 1);
-        if self.random.once_in(2) {
-            let helper = self.random.below(HELPERS as usize) as u32;
-            self.push(Instruction::Call(helper));
-        } else {
-            self.expression(ValType::I32, 1);
-            let mask = self.random.choose(&ELEMENT_MASKS);
-            self.number(mask);
-            self.push(Instruction::I32And);
-            self.push(Instruction::CallIndirect {
-                type_index: HELPER_TYPE,
-                table_index: 0,
-            });
-        }
-        self.push(Instruction::LocalSet(sum));
-    }
-
-    /// One of several statements, by a number.
-    fn branch_table(&mut self) {
-        let after = self.open(Instruction::Block(BlockType::Empty));
-        let arms: Vec<u32> = (0..1 + self.random.below(3))
-            .map(|_| self.open(Instruction::Block(BlockType::Empty)))
-            .collect();
-        self.expression(ValType::I32, 1);
-        self.number(3);
-        self.push(Instruction::I32And);
-        let targets: Vec<u32> = arms.iter().map(|&arm| self.depth(arm)).collect();
-        self.push(Instruction::BrTable(targets.into(), self.depth(after)));
-        for _ in arms {
-            self.close();
-            let ty = self.random.choose(&NUMBERS);
-            self.accumulate(ty);
-            self.push(Instruction::Br(self.depth(after)));
-        }
-        self.close();
-    }
-
-    /// Out of the loop, seldom.
-    fn leave(&mut self) {
-        let Some(&round) = self.rounds.last() else {
-            return;
-        };
-        self.expression(ValType::I32, 1);
-        let rarely = self.random.choose(&[0, 1, 77]);
-        self.number(rarely);
-        self.push(Instruction::I32Eq);
-        self.push(Instruction::BrIf(self.depth(round.exit)));
-    }
-
-    /// A product of 128 bits, added up.
-    fn product(&mut self) {
-        let sum = self.sum(ValType::I64);
-        self.get(sum);
-        self.expression(ValType::I64, 1);
-        if self.random.once_in(2) {
-            self.get(sum);
-        } else {
-            self.expression(ValType::I64, 1);
-        }
-        self.push(Instruction::Call(HIGH_HALF));
-        self.push(Instruction::I64Add);
-        self.push(Instruction::LocalSet(sum));
-    }
-
-    /// Changes what is taken to change seldom: the memory's size, or an element of the table.
-    fn resize_or_exchange(&mut self) {
-        if self.random.once_in(2) {
-            let pages = self.random.choose(&[0, 0, 1]);
-            self.number(pages);
-            self.push(Instruction::MemoryGrow(0));
-            let sum = self.sum(ValType::I32);
-            self.push(Instruction::LocalSet(sum));
-        } else {
-            let element = self.random.below(ELEMENTS as usize) as i32;
-            self.number(element);
-            let helper = self.random.below(HELPERS as usize) as u32;
-            self.push(Instruction::RefFunc(helper));
-            self.push(Instruction::TableSet(0));
-        }
-    }
-
-    // Expressions: each leaves one value on the stack.
-
-    fn expression(&mut self, ty: ValType, depth: usize) {
-        if depth == 0 || self.random.once_in(4) {
-            return self.leaf(ty);
-        }
-        match self.random.below(12) {
-            0 => {
-                self.expression(ty, depth - 1);
-                self.expression(ty, depth - 1);
-                self.condition();
-                self.push(Instruction::Select);
-            }
-            1 | 2 => self.converted(ty, depth - 1),
-            3 => {
-                self.expression(ty, depth - 1);
-                self.unary(ty);
-            }
-            _ => {
-                self.expression(ty, depth - 1);
-                self.expression(ty, depth - 1);
-                self.operator(ty);
-            }
-        }
-    }
-
-    fn leaf(&mut self, ty: ValType) {
-        match self.random.below(8) {
-            0 => self.constant(ty),
-            1 => self.get(self.sum(ty)),
-            2 => match ty {
-                ValType::I64 => self.get(WHOLE),
-                ValType::F64 => self.get(REAL),
-                ValType::I32 if !self.rounds.is_empty() => {
-                    let round = self.random.choose(&self.rounds);
-                    self.get(round.counter);
-                }
-                _ => self.constant(ty),
-            },
-            _ => {
-                let element = match self.unrolled {
-                    Some((element, _)) if element.ty == ty => element,
-                    _ => self.element_of(ty),
-                };
-                let place = self.address(element);
-                self.push(load(element, place));
-            }
-        }
-    }
-
-    fn constant(&mut self, ty: ValType) {
-        let small = self
-            .random
-            .choose(&[0, 1, 2, 3, 7, 8, 31, 100, 255, -1, -2, -128, 65535]);
-        let any = self.random.next_u64();
-        let whole = if any & 7 == 0 { any as i64 } else { small };
-        self.push(match ty {
-            ValType::I32 => Instruction::I32Const(whole as i32),
-            ValType::I64 => Instruction::I64Const(whole),
-            ValType::F32 => Instruction::F32Const(Ieee32::from(small as f32 * 0.25)),
-            _ => Instruction::F64Const(Ieee64::from(small as f64 * 0.125)),
-        });
-    }
-
-    /// From another type.
-    fn converted(&mut self, ty: ValType, depth: usize) {
-        let from = match ty {
-            ValType::I32 => self.random.choose(&[ValType::I64, ValType::F64]),
-            ValType::I64 => self
-                .random
-                .choose(&[ValType::I32, ValType::I32, ValType::F32]),
-            ValType::F32 => self.random.choose(&[ValType::I32, ValType::F64]),
-            _ => self
-                .random
-                .choose(&[ValType::I32, ValType::I64, ValType::F32]),
-        };
-        self.expression(from, depth);
-        let signed = self.random.once_in(2);
-        self.push(match (from, ty, signed) {
-            (ValType::I64, ValType::I32, _) => Instruction::I32WrapI64,
-            (ValType::F64, ValType::I32, true) => Instruction::I32TruncSatF64S,
-            (ValType::F64, ValType::I32, false) => Instruction::I32TruncSatF64U,
-            (ValType::I32, ValType::I64, true) => Instruction::I64ExtendI32S,
-            (ValType::I32, ValType::I64, false) => Instruction::I64ExtendI32U,
-            (ValType::F32, ValType::I64, true) => Instruction::I64TruncSatF32S,
-            (ValType::F32, ValType::I64, false) => Instruction::I64TruncSatF32U,
-            (ValType::I32, ValType::F32, true) => Instruction::F32ConvertI32S,
-            (ValType::I32, ValType::F32, false) => Instruction::F32ConvertI32U,
-            (ValType::F64, ValType::F32, _) => Instruction::F32DemoteF64,
-            (ValType::I32, ValType::F64, true) => Instruction::F64ConvertI32S,
-            (ValType::I32, ValType::F64, false) => Instruction::F64ConvertI32U,
-            (ValType::I64, ValType::F64, true) => Instruction::F64ConvertI64S,
-            (ValType::I64, ValType::F64, false) => Instruction::F64ConvertI64U,
-            _ => Instruction::F64PromoteF32,
-        });
-    }
-
-    fn unary(&mut self, ty: ValType) {
-        if ty == ValType::I32 && self.random.once_in(4) {
-            let by = self.random.choose(&[2, 3, 7, 8, 10, 1000]);
-            self.number(by);
-            let operators = [
-                Instruction::I32DivS,
-                Instruction::I32DivU,
-                Instruction::I32RemS,
-                Instruction::I32RemU,
-            ];
-            let operator = self.random.below(operators.len());
-            return self.push(operators[operator].clone());
-        }
-        let operators: &[Instruction<'static>] = match ty {
-            ValType::I32 => &[
-                Instruction::I32Clz,
-                Instruction::I32Ctz,
-                Instruction::I32Popcnt,
-                Instruction::I32Eqz,
-                Instruction::I32Extend8S,
-                Instruction::I32Extend16S,
-            ],
-            ValType::I64 => &[
-                Instruction::I64Clz,
-                Instruction::I64Ctz,
-                Instruction::I64Popcnt,
-                Instruction::I64Extend32S,
-            ],
-            ValType::F32 => &[
-                Instruction::F32Neg,
-                Instruction::F32Abs,
-                Instruction::F32Sqrt,
-            ],
-            _ => &[
-                Instruction::F64Neg,
-                Instruction::F64Abs,
-                Instruction::F64Floor,
-            ],
-        };
-        let operator = self.random.below(operators.len());
-        self.push(operators[operator].clone());
-    }
-
-    /// Takes two values of a type and leaves one.
-    fn operator(&mut self, ty: ValType) {
-        let operators: &[Instruction<'static>] = match ty {
-            ValType::I32 => &[
-                Instruction::I32Add,
-                Instruction::I32Add,
-                Instruction::I32Sub,
-                Instruction::I32Mul,
-                Instruction::I32And,
-                Instruction::I32Or,
-                Instruction::I32Xor,
-                Instruction::I32Shl,
-                Instruction::I32ShrS,
-                Instruction::I32ShrU,
-                Instruction::I32Rotl,
-            ],
-            ValType::I64 => &[
-                Instruction::I64Add,
-                Instruction::I64Add,
-                Instruction::I64Sub,
-                Instruction::I64Mul,
-                Instruction::I64And,
-                Instruction::I64Or,
-                Instruction::I64Xor,
-                Instruction::I64Shl,
-                Instruction::I64ShrU,
-                Instruction::I64Rotr,
-            ],
-            ValType::F32 => &[
-                Instruction::F32Add,
-                Instruction::F32Add,
-                Instruction::F32Sub,
-                Instruction::F32Mul,
-                Instruction::F32Min,
-                Instruction::F32Max,
-            ],
-            _ => &[
-                Instruction::F64Add,
-                Instruction::F64Add,
-                Instruction::F64Sub,
-                Instruction::F64Mul,
-                Instruction::F64Div,
-                Instruction::F64Min,
-                Instruction::F64Max,
-            ],
-        };
-        let operator = self.random.below(operators.len());
-        self.push(operators[operator].clone());
-    }
-
-    /// Takes two values of a type and leaves whether one comes before the other.
-    fn comparison(&mut self, ty: ValType) {
-        let operators: &[Instruction<'static>] = match ty {
-            ValType::I32 => &[
-                Instruction::I32LtS,
-                Instruction::I32LtU,
-                Instruction::I32GtS,
-                Instruction::I32GeU,
-                Instruction::I32Eq,
-                Instruction::I32Ne,
-            ],
-            ValType::I64 => &[
-                Instruction::I64LtS,
-                Instruction::I64LtU,
-                Instruction::I64GtS,
-                Instruction::I64LeU,
-            ],
-            ValType::F32 => &[Instruction::F32Lt, Instruction::F32Gt, Instruction::F32Ge],
-            _ => &[Instruction::F64Lt, Instruction::F64Gt, Instruction::F64Le],
-        };
-        let operator = self.random.below(operators.len());
-        self.push(operators[operator].clone());
-    }
-
-    fn condition(&mut self) {
-        let ty = self.random.choose(&NUMBERS);
-        self.expression(ty, 1);
-        self.expression(ty, 1);
-        self.comparison(ty);
-    }
-
-    /// Makes zero of a NaN on the stack, whose bits the specification leaves open.
-    fn without_nan(&mut self, ty: ValType) {
-        let (zero, equal) = match ty {
-            ValType::F32 => (Instruction::F32Const(Ieee32::from(0.0)), Instruction::F32Eq),
-            ValType::F64 => (Instruction::F64Const(Ieee64::from(0.0)), Instruction::F64Eq),
-            _ => return,
-        };
-        let value = self.local(ty);
-        self.push(Instruction::LocalTee(value));
-        self.push(zero);
-        self.get(value);
-        self.get(value);
-        self.push(equal);
-        self.push(Instruction::Select);
-    }
 }
 
 /// So many bytes behind the address on the stack.
@@ -1150,39 +694,6 @@ fn at(offset: u64) -> MemArg {
         align: 0,
         target: MemArgTarget::Memory(0),
         ordering: None,
-    }
-}
-
-fn load(element: Element, place: MemArg) -> Instruction<'static> {
-    match (element.ty, element.bytes, element.signed) {
-        (ValType::I32, 1, true) => Instruction::I32Load8S(place),
-        (ValType::I32, 1, false) => Instruction::I32Load8U(place),
-        (ValType::I32, 2, true) => Instruction::I32Load16S(place),
-        (ValType::I32, 2, false) => Instruction::I32Load16U(place),
-        (ValType::I32, ..) => Instruction::I32Load(place),
-        (ValType::I64, 1, true) => Instruction::I64Load8S(place),
-        (ValType::I64, 1, false) => Instruction::I64Load8U(place),
-        (ValType::I64, 2, true) => Instruction::I64Load16S(place),
-        (ValType::I64, 2, false) => Instruction::I64Load16U(place),
-        (ValType::I64, 4, true) => Instruction::I64Load32S(place),
-        (ValType::I64, 4, false) => Instruction::I64Load32U(place),
-        (ValType::I64, ..) => Instruction::I64Load(place),
-        (ValType::F32, ..) => Instruction::F32Load(place),
-        _ => Instruction::F64Load(place),
-    }
-}
-
-fn store(element: Element, place: MemArg) -> Instruction<'static> {
-    match (element.ty, element.bytes) {
-        (ValType::I32, 1) => Instruction::I32Store8(place),
-        (ValType::I32, 2) => Instruction::I32Store16(place),
-        (ValType::I32, _) => Instruction::I32Store(place),
-        (ValType::I64, 1) => Instruction::I64Store8(place),
-        (ValType::I64, 2) => Instruction::I64Store16(place),
-        (ValType::I64, 4) => Instruction::I64Store32(place),
-        (ValType::I64, _) => Instruction::I64Store(place),
-        (ValType::F32, _) => Instruction::F32Store(place),
-        _ => Instruction::F64Store(place),
     }
 }
 
