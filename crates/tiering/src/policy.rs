@@ -14,8 +14,8 @@ use crate::{MiddleProfile, TierUpProfile, TieringProfile};
 /// The part of the time in an entry at a loop that the function's own code is taken to save.
 const SAVED_BY_OWN_CODE: f64 = 0.125;
 
-/// What a poll takes as long as.
-const OPERATORS_PER_POLL: u64 = 128;
+/// What a poll takes.
+const MICROSECONDS_PER_POLL: f64 = 0.0625;
 
 /// The rules of an engine.
 #[derive(Debug)]
@@ -204,8 +204,9 @@ impl Policy {
     /// an entry at the inner loop would take a compile, of more than the outer one's, and be left behind soon.
     pub fn hunt(&self, rung: Rung, size_in_operators: usize) -> u32 {
         let price = self.price_in_microseconds(rung, size_in_operators);
-        let polls = self.work_in(price * self.tier_up.eagerness) / OPERATORS_PER_POLL;
-        u32::try_from(polls).unwrap_or(u32::MAX).max(self.probe())
+        let polls = price * self.tier_up.eagerness / MICROSECONDS_PER_POLL;
+        // Saturates.
+        (polls as u32).max(self.probe())
     }
 
     /// How often a compile that found no memory is tried again.
@@ -223,6 +224,7 @@ mod tests {
         profile.tier_up.compile_base_in_microseconds = 1_000;
         profile.tier_up.compile_per_operator_in_nanoseconds = 10_000;
         profile.tier_up.baseline_operators_per_microsecond = 500;
+        profile.tier_up.eagerness = 0.1;
         change(&mut profile.tier_up);
         Policy::new(&profile, processors)
     }
@@ -295,9 +297,12 @@ mod tests {
     #[test]
     fn an_outer_loop_is_waited_for_as_long_as_another_compile_is_worth() {
         let policy = policy(|_| (), 2);
-        // A tenth of 1 ms + 12 700 * 10 us = 128 ms, in which the baseline does 6.4 million operators.
-        assert_eq!(policy.hunt(Rung::Optimizing, 12_700), 50_000);
-        assert_eq!(policy.hunt(Rung::Optimizing, 0), policy.probe());
+        // A tenth of 1 ms + 12 400 * 10 us = 125 ms, in which there are 200 000 polls.
+        assert_eq!(policy.hunt(Rung::Optimizing, 12_400), 200_000);
+        assert_eq!(policy.hunt(Rung::Optimizing, 0), 1_600);
+        // At least as many as show which loops come round.
+        let cheap = self::policy(|rules| rules.compile_base_in_microseconds = 0, 2);
+        assert_eq!(cheap.hunt(Rung::Optimizing, 0), cheap.probe());
     }
 
     #[test]

@@ -163,6 +163,8 @@ fn a_frame_left_behind_by_its_function_has_to_be_worth_a_compile() {
     options.profile.tier_up.threshold_in_operators = None;
     // A million operators for the function, and ten for what is likely to return soon.
     options.profile.tier_up.compile_base_in_microseconds = 10_000;
+    options.profile.tier_up.baseline_operators_per_microsecond = 1_000;
+    options.profile.tier_up.eagerness = 0.1;
     let at = fixture(options);
     while at.optimizing.total() == 0 {
         at.module.budget_at_entry(0, &mut -STEP);
@@ -179,8 +181,9 @@ fn a_frame_left_behind_by_its_function_has_to_be_worth_a_compile() {
 #[test]
 fn a_loop_further_out_is_waited_for_as_long_as_a_compile_is_worth() {
     let mut options = threshold(1);
-    // A tenth of which is 6.4 million operators, or 50 000 polls.
-    options.profile.tier_up.compile_base_in_microseconds = 64_000;
+    // A tenth of which is as long as 48 000 polls.
+    options.profile.tier_up.compile_base_in_microseconds = 30_000;
+    options.profile.tier_up.eagerness = 0.1;
     options.profile.tier_up.loop_probe_in_polls = 1;
     options.profile.middle.enabled = false;
     let optimizing = FakeTier::optimizing();
@@ -191,7 +194,7 @@ fn a_loop_further_out_is_waited_for_as_long_as_a_compile_is_worth() {
     until("the outer loop's entry", || {
         module.budget_at_loop(0, 0, &mut -10).is_some()
     });
-    for _ in 0..50_000 {
+    for _ in 0..48_000 {
         assert_eq!(module.budget_at_loop(0, 1, &mut -10), None);
     }
     assert_eq!(optimizing.order(), [at_loop(0, 0)]);

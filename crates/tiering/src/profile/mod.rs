@@ -341,10 +341,10 @@ impl Default for TierUpProfile {
         Self {
             threshold_in_operators: None,
             threshold_in_calls: None,
-            compile_base_in_microseconds: 4_000,
-            compile_per_operator_in_nanoseconds: 30_000,
-            baseline_operators_per_microsecond: 1_000,
-            eagerness: 0.1,
+            compile_base_in_microseconds: 5_000,
+            compile_per_operator_in_nanoseconds: 100_000,
+            baseline_operators_per_microsecond: 7_000,
+            eagerness: 0.2,
             eagerness_rise_with_backlog: 0.1,
             least_eagerness: 1.0,
             loop_probe_in_polls: 512,
@@ -360,7 +360,7 @@ impl Default for MiddleProfile {
             threshold_in_operators: None,
             compile_base_in_microseconds: 300,
             compile_per_operator_in_nanoseconds: 4_000,
-            eagerness: 2.5,
+            eagerness: 0.7,
             max_function_operators: 8_000,
         }
     }
