@@ -1,8 +1,8 @@
 //! Addresses at both ends of what 32 bits can say, where sums wrap around.
 
-#[cfg(feature = "llvm")]
-use upshift::TierMode;
-use upshift::{Config, Engine, Instance, Module, Store, TrapCode};
+use upshift::{Engine, Instance, Module, Store, TrapCode};
+
+use crate::configs;
 
 /// Calls `run` of a module, with every tier, by default and with precise traps. All must agree.
 fn run(body: &str, arguments: (i32, i32)) -> Result<i32, TrapCode> {
@@ -11,13 +11,7 @@ fn run(body: &str, arguments: (i32, i32)) -> Result<i32, TrapCode> {
             (data (i32.const 0) \"\\01\\02\\03\\04\\05\\06\\07\\08\\09\\0a\\0b\\0c\\0d\\0e\\0f\\10\")
             (func (export \"run\") (param i32 i32) (result i32) (local i32 i32) {body}))"
     );
-    let mut configs = vec![Config::new()];
-    #[cfg(feature = "llvm")]
-    for precise in [false, true] {
-        let mut config = Config::new();
-        config.tier(TierMode::Optimizing).precise_traps(precise);
-        configs.push(config);
-    }
+    let configs = configs();
     let mut results = configs.iter().map(|config| {
         let engine = Engine::new(config).unwrap();
         let module = Module::new(&engine, &text).unwrap();

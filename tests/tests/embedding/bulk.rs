@@ -1,8 +1,8 @@
 //! Copies and fills of lengths that are known when code is made: what they do at the edges, in every tier.
 
-#[cfg(feature = "llvm")]
-use upshift::TierMode;
 use upshift::{Config, Engine, Instance, Module, Store, TrapCode};
+
+use crate::configs;
 
 const PAGE: usize = 1 << 16;
 
@@ -53,26 +53,20 @@ impl Guest {
     }
 }
 
-fn configs() -> Vec<Config> {
-    let mut configs = vec![Config::new()];
-    #[cfg(feature = "llvm")]
-    for precise in [false, true] {
-        let mut config = Config::new();
-        config.tier(TierMode::Optimizing).precise_traps(precise);
-        configs.push(config);
+/// Without guard pages, too: each access compares its address then.
+fn configs_with_checks() -> Vec<Config> {
+    let mut configs = configs();
+    let mut checked = configs.clone();
+    for config in &mut checked {
+        config.bounds_checks(true);
     }
-    #[cfg(feature = "llvm")]
-    {
-        let mut config = Config::new();
-        config.tier(TierMode::Optimizing).bounds_checks(true);
-        configs.push(config);
-    }
+    configs.append(&mut checked);
     configs
 }
 
 #[test]
 fn constant_lengths_copy_overlapping_ranges_and_trap_before_they_write() {
-    for config in configs() {
+    for config in configs_with_checks() {
         for length in [0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100] {
             let mut guest = Guest::new(&config, length);
             let end = PAGE - length;

@@ -28,7 +28,7 @@ mod unrolled;
 
 use std::process::Command;
 
-use upshift::{Engine, Instance, Module, Store};
+use upshift::{Config, Engine, Instance, Module, Store, TierMode};
 
 /// A store without data, and in it an instance of a module without imports.
 fn instance(text: &str) -> (Store<()>, Instance) {
@@ -39,10 +39,29 @@ fn instance(text: &str) -> (Store<()>, Instance) {
     (store, instance)
 }
 
+/// The default first, then LLVM in both of its modes, where there is LLVM.
+fn configs() -> Vec<Config> {
+    let llvm = |precise_traps| {
+        let mut config = Config::new();
+        config
+            .tier(TierMode::Optimizing)
+            .precise_traps(precise_traps);
+        config
+    };
+    let mut configs = vec![Config::new()];
+    configs.extend(
+        [false, true]
+            .map(llvm)
+            .into_iter()
+            .filter(|_| cfg!(feature = "llvm")),
+    );
+    configs
+}
+
 /// What LLVM's own passes get of a module's first function.
 #[cfg(feature = "llvm")]
 fn before_passes(text: &str) -> String {
-    use upshift::{CodeForm, Config, EntryPoint, FunctionTier, TierMode, TieringProfile};
+    use upshift::{CodeForm, EntryPoint, FunctionTier, TieringProfile};
     let mut profile = TieringProfile::default();
     profile.optimizer.pipeline = "verify".to_owned();
     let mut config = Config::new();

@@ -1,11 +1,12 @@
 //! Tables that others than their module can change: calls through them reach what is in the table now, whatever the
 //! optimizing tier took to be there.
 
-#[cfg(feature = "llvm")]
-use upshift::TierMode;
 use upshift::{
-    Caller, Config, Engine, Func, Instance, Module, Ref, Store, Table, TrapCode, TypedFunc,
+    Caller, Config, Engine, Func, Instance, Module, Ref, Store, Table, TieringProfile, TrapCode,
+    TypedFunc,
 };
+
+use crate::configs;
 
 /// Adds its position and the instance's number to its argument.
 fn function(position: usize) -> String {
@@ -50,23 +51,15 @@ fn text(count: usize) -> String {
 /// Few enough for a direct call each, several that are small, and too many.
 const COUNTS: [usize; 3] = [3, 9, 40];
 
-fn configs() -> Vec<Config> {
-    let mut configs = vec![Config::new()];
-    #[cfg(feature = "llvm")]
-    {
-        for precise in [false, true] {
-            let mut config = Config::new();
-            config.tier(TierMode::Optimizing).precise_traps(precise);
-            configs.push(config);
-        }
-        // By way of the middle tier, and after what was seen.
-        let mut profile = upshift::TieringProfile::default();
-        profile.middle.threshold_in_operators = Some(1_000);
-        profile.tier_up.threshold_in_operators = Some(20_000);
-        let mut config = Config::new();
-        config.synchronous_tiering(true).profile(profile);
-        configs.push(config);
-    }
+/// By way of the middle tier, too, and after what was seen.
+fn configs_with_tiering() -> Vec<Config> {
+    let mut profile = TieringProfile::default();
+    profile.middle.threshold_in_operators = Some(1_000);
+    profile.tier_up.threshold_in_operators = Some(20_000);
+    let mut tiering = Config::new();
+    tiering.synchronous_tiering(true).profile(profile);
+    let mut configs = configs();
+    configs.push(tiering);
     configs
 }
 
@@ -135,7 +128,7 @@ impl Guest {
 }
 
 fn with_guests(test: impl Fn(Guest, usize)) {
-    for config in configs() {
+    for config in configs_with_tiering() {
         for count in COUNTS {
             test(Guest::new(&config, count), count);
         }
@@ -239,7 +232,7 @@ fn what_another_module_writes_is_called() {
 
 #[test]
 fn an_instance_that_was_left_half_done_calls_what_is_there() {
-    for config in configs() {
+    for config in configs_with_tiering() {
         let engine = Engine::new(&config).unwrap();
         let mut store = Store::new(&engine, ());
         let given = Module::new(&engine, r#"(module (table (export "table") 1 funcref))"#).unwrap();
@@ -273,7 +266,7 @@ fn an_instance_that_was_left_half_done_calls_what_is_there() {
 #[cfg(feature = "llvm")]
 #[test]
 fn several_small_functions_are_called_directly() {
-    use upshift::{TierEvent, TierEventKind};
+    use upshift::{TierEvent, TierEventKind, TierMode};
     for (count, expected) in [(3, 3), (9, 9), (40, 0)] {
         let (sender, events) = std::sync::mpsc::channel();
         let mut config = Config::new();
