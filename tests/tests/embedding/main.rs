@@ -49,12 +49,9 @@ fn configs() -> Vec<Config> {
         config
     };
     let mut configs = vec![Config::new()];
-    configs.extend(
-        [false, true]
-            .map(llvm)
-            .into_iter()
-            .filter(|_| cfg!(feature = "llvm")),
-    );
+    if cfg!(feature = "llvm") {
+        configs.extend([false, true].map(llvm));
+    }
     configs
 }
 
