@@ -362,9 +362,7 @@ impl LlvmCompiler {
         strides::widen(module, context);
         objects::separate(module, context);
         run(pipeline, passes)?;
-        if std::env::var_os("NOJOIN").is_none() {
-            objects::join(module);
-        }
+        objects::join(module);
         minimums::choose(module, context);
         if canonicalize::widen(module) {
             run("always-inline", PassBuilderOptions::create())?;

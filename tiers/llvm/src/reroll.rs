@@ -237,7 +237,9 @@ impl<'ctx> Loop<'ctx> {
 }
 
 /// Who uses a value, once for each use.
-fn users(instruction: InstructionValue<'_>) -> impl Iterator<Item = InstructionValue<'_>> {
+pub(crate) fn users(
+    instruction: InstructionValue<'_>,
+) -> impl Iterator<Item = InstructionValue<'_>> {
     let uses = std::iter::successors(instruction.get_first_use(), |used| used.get_next_use());
     // SAFETY: only instructions use what an instruction makes, and they are alive.
     uses.map(|used| unsafe { InstructionValue::new(used.get_user().as_value_ref()) })
