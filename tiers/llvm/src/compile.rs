@@ -32,6 +32,7 @@ use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribut
 use crate::link::{LinkError, link};
 use crate::locations::Locations;
 use crate::minimums;
+use crate::narrow_products;
 use crate::objects;
 use crate::reroll;
 use crate::strides;
@@ -367,6 +368,7 @@ impl LlvmCompiler {
         if canonicalize::widen(module) {
             run("always-inline", PassBuilderOptions::create())?;
         }
+        narrow_products::guard(module);
         Ok(())
     }
 
