@@ -14,6 +14,7 @@ mod linking;
 mod misuse;
 mod modules;
 mod objects;
+mod quiet_nans;
 mod recursion;
 mod scale;
 mod single_pass;

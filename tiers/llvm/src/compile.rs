@@ -34,6 +34,7 @@ use crate::locations::Locations;
 use crate::minimums;
 use crate::narrow_products;
 use crate::objects;
+use crate::quieting;
 use crate::reroll;
 use crate::strides;
 use crate::tables::Tables;
@@ -41,6 +42,9 @@ use crate::target::{self, Processor};
 use crate::tier::{NAME, Settings};
 use crate::unit::{Callees, Inlining, Knowledge, Member, Plan, Summaries};
 use crate::wide_multiply;
+
+/// Makes values of locals, and folds nothing.
+const LIFTING: &str = "function(sroa)";
 
 /// What our own passes want to see: values instead of locals, and expressions in LLVM's usual form.
 const PREPARATION: &str = "function(sroa,early-cse,instcombine<no-verify-fixpoint>)";
@@ -347,6 +351,8 @@ impl LlvmCompiler {
                 )
             })
         };
+        run(LIFTING, PassBuilderOptions::create())?;
+        quieting::guard(module);
         run(PREPARATION, PassBuilderOptions::create())?;
         if plan.multiplications >= wide_multiply::MULTIPLICATIONS {
             wide_multiply::replace(module, context);
@@ -365,6 +371,7 @@ impl LlvmCompiler {
         run(pipeline, passes)?;
         objects::join(module);
         minimums::choose(module, context);
+        quieting::release(module);
         if canonicalize::widen(module) {
             run("always-inline", PassBuilderOptions::create())?;
         }

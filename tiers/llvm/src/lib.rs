@@ -21,6 +21,7 @@ mod loops;
 mod minimums;
 mod narrow_products;
 mod objects;
+mod quieting;
 mod reroll;
 mod strides;
 mod tables;

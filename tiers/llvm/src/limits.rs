@@ -1,4 +1,4 @@
-//! What LLVM spends on our units for nothing, switched off or limited. These are options of LLVM as a whole, which belong
+//! What LLVM spends on our units for nothing, or does to copies of numbers, switched off or limited. These are options of LLVM as a whole, which belong
 //! to the process and are set once; what can be said of a single unit is in `compile`.
 
 use std::ffi::{CStr, c_int};
@@ -8,7 +8,7 @@ use std::sync::Once;
 use inkwell::llvm_sys::support::LLVMParseCommandLineOptions;
 
 /// As on the command line of LLVM's tools, the first being a program's name. LLVM ignores those that it does not know.
-const OPTIONS: [&CStr; 3] = [
+const OPTIONS: [&CStr; 4] = [
     c"upshift",
     // Our debug information says where code comes from and describes no variables. LLVM's way to follow
     // variables by instructions goes through each function whether it has any or not.
@@ -16,6 +16,8 @@ const OPTIONS: [&CStr; 3] = [
     // Blocks in which one load is looked for what it may take its value from: 200 for LLVM. Where functions with
     // loops were inlined, most of the time went there.
     c"-memdep-block-number-limit=50",
+    // Beside sums of floats, a float that is only copied would become a sum with -0, which quiets a signalling NaN.
+    c"-slp-copyable-elements=false",
 ];
 
 /// Sets them. To be called before anything is compiled, and after LLVM's constructors, which make the options known.

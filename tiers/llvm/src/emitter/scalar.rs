@@ -1,10 +1,9 @@
 //! Scalar operators and conversions between scalars.
 //!
-//! LLVM takes NaN payloads lightly: it folds away operations that change nothing but a signalling NaN into
-//! a quiet one, and its `minimum` and `maximum` don't quiet on x86. `llvm.canonicalize` on such results
-//! gives what the specification asks for (arithmetic NaNs, clause 4.3.3).
+//! LLVM's `minimum` and `maximum` don't quiet on x86, so their results go through `llvm.canonicalize`. What else LLVM
+//! leaves a signalling NaN in is found by `quieting`.
 
-use inkwell::values::{AsValueRef, BasicValueEnum, FloatValue, IntValue};
+use inkwell::values::{BasicValue, BasicValueEnum, FloatValue, IntValue};
 use inkwell::{FloatPredicate, IntPredicate};
 use upshift_runtime::TrapCode;
 use upshift_translate::{
@@ -277,11 +276,16 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 unreachable!("the walk asks for these on vectors only")
             }
         };
-        let value = value.built().into();
-        if may_fold_away(x) || may_fold_away(y) {
-            self.canonicalize(value)
-        } else {
+        self.quieted_if_constant(value.built().into())
+    }
+
+    /// A result of arithmetic. Where the builder folds constants, the result may be one of them, unquieted;
+    /// `quieting` sees to all else.
+    pub(super) fn quieted_if_constant(&self, value: BasicValueEnum<'ctx>) -> BasicValueEnum<'ctx> {
+        if value.as_instruction_value().is_some() {
             value
+        } else {
+            self.canonicalize(value)
         }
     }
 
@@ -332,12 +336,8 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 .into()
             }
             Convert::Demote => {
-                let value = builder
-                    .build_float_trunc(a.into_float_value(), types.f32, "")
-                    .built()
-                    .into();
-                // Of a promoted value, which may have come a long way, LLVM takes back the promotion.
-                self.canonicalize(value)
+                let value = builder.build_float_trunc(a.into_float_value(), types.f32, "");
+                self.quieted_if_constant(value.built().into())
             }
             Convert::Promote => builder
                 .build_float_ext(a.into_float_value(), types.f64, "")
@@ -399,22 +399,4 @@ fn exclusive_limits(from: FloatType, to: IntType, signed: bool) -> (f64, f64) {
         (FloatType::F64, IntType::I64, true) => ((-TWO_63).next_down(), TWO_63),
         (FloatType::F32, IntType::I64, true) => (f64::from((-TWO_63 as f32).next_down()), TWO_63),
     }
-}
-
-/// Whether LLVM may take an operation with this operand for one that changes nothing.
-fn may_fold_away(operand: FloatValue<'_>) -> bool {
-    operand.is_const()
-        && number_of(operand).is_none_or(|value| {
-            value == 0.0 || value.abs() == 1.0 || value.is_infinite() || value.is_nan()
-        })
-}
-
-/// A constant as a number. Poison and what is computed when linking are constants too, but no numbers, and
-/// LLVM reads them as if they were.
-pub(super) fn number_of(constant: FloatValue<'_>) -> Option<f64> {
-    // SAFETY: the value is alive.
-    let is_number =
-        unsafe { !inkwell::llvm_sys::core::LLVMIsAConstantFP(constant.as_value_ref()).is_null() };
-    let (number, _) = is_number.then(|| constant.get_constant())??;
-    Some(number)
 }

@@ -1,0 +1,458 @@
+//! Has no signalling NaN leave arithmetic, as clause 4.3.3 of the specification wants it. LLVM takes `x + -0`, `x * 1`
+//! and their like for `x`, bit by bit, wherever in its passes an operand turns out to be that constant.
+//!
+//! Before the passes each result that a fold might make signalling, and whose bits somebody looks at, goes through
+//! `llvm.canonicalize` ([`guard`]): LLVM keeps it, folds around it and makes vectors of it. After the passes those go
+//! whose operand is an operation still, which quiets by itself ([`release`]). The rest stay, one multiplication each.
+
+use std::collections::{HashMap, HashSet};
+
+use inkwell::intrinsics::Intrinsic;
+use inkwell::llvm_sys::core::{
+    LLVMConstBitCast, LLVMGetAggregateElement, LLVMIsConstant, LLVMReplaceAllUsesWith,
+};
+use inkwell::llvm_sys::prelude::LLVMValueRef;
+use inkwell::module::Module as LlvmModule;
+use inkwell::types::{AnyTypeEnum, AsTypeRef, BasicTypeEnum, FloatType};
+use inkwell::values::{
+    AnyValue, AsValueRef, BasicValue, BasicValueEnum, CallSiteValue, FunctionValue,
+    InstructionOpcode as Op, InstructionValue, IntValue,
+};
+
+use crate::emitter::Built;
+
+/// Canonicalizes results. To be called on code whose locals were lifted and of which nothing was folded since.
+pub(crate) fn guard(module: &LlvmModule<'_>) {
+    for function in module.get_functions() {
+        let instructions = instructions_of(function);
+        let candidates = instructions.iter().filter(|&&it| folds(it));
+        if candidates.clone().next().is_none() {
+            continue;
+        }
+        let observed = observed(&instructions);
+        for &candidate in candidates {
+            if observed.contains(&candidate.as_value_ref()) {
+                canonicalize(module, candidate, &observed);
+            }
+        }
+    }
+}
+
+/// Takes `llvm.canonicalize` away from what is no signalling NaN. To be called after the passes.
+pub(crate) fn release(module: &LlvmModule<'_>) {
+    for function in module.get_functions() {
+        let instructions = instructions_of(function);
+        let is_call = |it: &&InstructionValue<'_>| matches!(kind_of(**it), Kind::Quiets(true));
+        let calls: Vec<_> = instructions.iter().filter(is_call).collect();
+        if calls.is_empty() {
+            continue;
+        }
+        let quiet = Quiet::of(&instructions);
+        for call in calls {
+            let Some(operand) = operand(*call, 0) else {
+                continue;
+            };
+            if !quiet.is_quiet(operand) {
+                continue;
+            }
+            // SAFETY: a value of the same type, which an operand of it dominates.
+            unsafe { LLVMReplaceAllUsesWith(call.as_value_ref(), operand.as_value_ref()) };
+            call.erase_from_basic_block();
+        }
+    }
+}
+
+/// What can be said of an instruction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Arithmetic whose result may be folded to an operand.
+    Arithmetic,
+    /// A conversion to a shorter type.
+    Shortens,
+    /// A conversion to a longer type.
+    Lengthens,
+    /// The result is no signalling NaN; true for `llvm.canonicalize`, which nothing folds.
+    Quiets(bool),
+    /// The result has the bits of one of these operands, lane by lane, the sign apart.
+    PassesOn(Operands),
+    /// The result is no float, and operands are looked at as numbers only.
+    Compares,
+    /// Anything else.
+    Other,
+}
+
+/// Operands whose bits an instruction passes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operands {
+    First,
+    FirstTwo,
+    LastTwo,
+    All,
+}
+
+impl Operands {
+    fn contain(self, index: u32) -> bool {
+        match self {
+            Self::First => index == 0,
+            Self::FirstTwo => index < 2,
+            Self::LastTwo => index == 1 || index == 2,
+            Self::All => true,
+        }
+    }
+}
+
+fn kind_of(instruction: InstructionValue<'_>) -> Kind {
+    match instruction.get_opcode() {
+        Op::FAdd | Op::FSub | Op::FMul | Op::FDiv => Kind::Arithmetic,
+        Op::FPTrunc => Kind::Shortens,
+        Op::FPExt => Kind::Lengthens,
+        Op::SIToFP | Op::UIToFP => Kind::Quiets(false),
+        Op::FNeg | Op::Freeze | Op::BitCast => Kind::PassesOn(Operands::First),
+        Op::Phi => Kind::PassesOn(Operands::All),
+        Op::Select => Kind::PassesOn(Operands::LastTwo),
+        Op::InsertElement | Op::ShuffleVector if float_of(instruction).is_some() => {
+            Kind::PassesOn(Operands::FirstTwo)
+        }
+        Op::ExtractElement if float_of(instruction).is_some() => Kind::PassesOn(Operands::First),
+        Op::FCmp | Op::FPToSI | Op::FPToUI => Kind::Compares,
+        Op::Call => kind_of_call(instruction),
+        _ => Kind::Other,
+    }
+}
+
+fn kind_of_call(call: InstructionValue<'_>) -> Kind {
+    let callee = CallSiteValue::try_from(call)
+        .ok()
+        .and_then(|call| call.get_called_fn_value());
+    let Some(callee) = callee else {
+        return Kind::Other;
+    };
+    let name = callee.get_name().to_bytes();
+    let Some(name) = name.strip_prefix(b"llvm.") else {
+        return Kind::Other;
+    };
+    let is = |prefix: &[u8]| name.starts_with(prefix);
+    if is(b"canonicalize.") {
+        Kind::Quiets(true)
+    } else if [&b"sqrt."[..], b"ceil.", b"floor.", b"trunc.", b"roundeven."]
+        .into_iter()
+        .any(is)
+    {
+        Kind::Quiets(false)
+    } else if is(b"fabs.") || is(b"copysign.") {
+        Kind::PassesOn(Operands::First)
+    } else if is(b"minimum.") || is(b"maximum.") {
+        Kind::PassesOn(Operands::FirstTwo)
+    } else if is(b"fptosi.sat.") || is(b"fptoui.sat.") {
+        Kind::Compares
+    } else {
+        Kind::Other
+    }
+}
+
+/// Whether LLVM might take an operation's result for one of its operands, or find out what it is.
+fn folds(instruction: InstructionValue<'_>) -> bool {
+    let may_be = |index| operand(instruction, index).is_none_or(may_be_neutral);
+    match kind_of(instruction) {
+        Kind::Arithmetic if instruction.get_opcode() == Op::FDiv => may_be(1),
+        Kind::Arithmetic => may_be(0) && may_be(1),
+        Kind::Shortens => true,
+        _ => false,
+    }
+}
+
+/// Whether a conversion takes back one to a longer type.
+fn is_lengthened(instruction: InstructionValue<'_>) -> bool {
+    operand(instruction, 0)
+        .and_then(|operand| operand.as_instruction_value())
+        .is_some_and(|operand| kind_of(operand) == Kind::Lengthens)
+}
+
+// What is quiet.
+
+/// Of which types of lanes the bits of values are no signalling NaN, for all instructions that pass bits on or make floats.
+struct Quiet {
+    known: HashMap<LLVMValueRef, Lanes>,
+}
+
+/// Types of lanes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Lanes {
+    f32: bool,
+    f64: bool,
+}
+
+impl Lanes {
+    const NEITHER: Self = Self::both(false);
+    const BOTH: Self = Self::both(true);
+
+    const fn both(is: bool) -> Self {
+        Self { f32: is, f64: is }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            f32: self.f32 && other.f32,
+            f64: self.f64 && other.f64,
+        }
+    }
+}
+
+impl Quiet {
+    fn of(instructions: &[InstructionValue<'_>]) -> Self {
+        let mut quiet = Self {
+            known: HashMap::new(),
+        };
+        // Everything is taken for quiet until an operand says otherwise.
+        let followed: Vec<_> = instructions
+            .iter()
+            .copied()
+            .filter(|&it| !matches!(kind_of(it), Kind::Other | Kind::Compares))
+            .collect();
+        let assumed = followed.iter().map(|it| (it.as_value_ref(), Lanes::BOTH));
+        quiet.known.extend(assumed);
+        loop {
+            let mut changed = false;
+            for &instruction in &followed {
+                let lanes = quiet.result(instruction);
+                let before = quiet.known.insert(instruction.as_value_ref(), lanes);
+                changed |= before != Some(lanes);
+            }
+            if !changed {
+                return quiet;
+            }
+        }
+    }
+
+    fn result(&self, instruction: InstructionValue<'_>) -> Lanes {
+        let of = |index| operand(instruction, index).map_or(Lanes::NEITHER, |it| self.lanes(it));
+        let made = || float_of(instruction).map_or(Lanes::NEITHER, Self::type_of);
+        // The back end folds constants that it sees, too.
+        let is_constant = |index| operand(instruction, index).is_some_and(|it| words(it).is_some());
+        match kind_of(instruction) {
+            Kind::Arithmetic if folds(instruction) && (is_constant(0) || is_constant(1)) => {
+                of(0).and(of(1)).and(made())
+            }
+            Kind::Shortens if is_lengthened(instruction) => Lanes::NEITHER,
+            Kind::Arithmetic | Kind::Shortens | Kind::Lengthens | Kind::Quiets(_) => made(),
+            Kind::PassesOn(operands) => (0..instruction.get_num_operands())
+                .filter(|&index| operands.contain(index))
+                .map(of)
+                .fold(Lanes::BOTH, Lanes::and),
+            Kind::Compares | Kind::Other => Lanes::NEITHER,
+        }
+    }
+
+    fn lanes(&self, value: BasicValueEnum<'_>) -> Lanes {
+        let known = self.known.get(&value.as_value_ref());
+        known.copied().unwrap_or_else(|| constant_lanes(value))
+    }
+
+    fn type_of(value: BasicValueEnum<'_>) -> Lanes {
+        let f32 = is_single(value);
+        Lanes { f32, f64: !f32 }
+    }
+
+    fn is_quiet(&self, value: BasicValueEnum<'_>) -> bool {
+        let (ty, quiet) = (Self::type_of(value), self.lanes(value));
+        ty.and(quiet) == ty
+    }
+}
+
+// Who looks at bits.
+
+/// The instructions whose results' bits, as opposed to the numbers that they are, make a difference to something.
+fn observed(instructions: &[InstructionValue<'_>]) -> HashSet<LLVMValueRef> {
+    let mut observed = HashSet::new();
+    loop {
+        let before = observed.len();
+        for &instruction in instructions.iter().rev() {
+            for index in 0..instruction.get_num_operands() {
+                let Some(operand) = operand(instruction, index) else {
+                    continue;
+                };
+                if operand.as_instruction_value().is_some()
+                    && observes(instruction, index, &observed)
+                {
+                    observed.insert(operand.as_value_ref());
+                }
+            }
+        }
+        if observed.len() == before {
+            return observed;
+        }
+    }
+}
+
+/// Whether an instruction looks at the bits of an operand, given those whose own are known to be looked at.
+fn observes(
+    instruction: InstructionValue<'_>,
+    index: u32,
+    observed: &HashSet<LLVMValueRef>,
+) -> bool {
+    match kind_of(instruction) {
+        // They quiet, or are looked at themselves.
+        Kind::Arithmetic | Kind::Shortens | Kind::Lengthens | Kind::Quiets(_) => false,
+        Kind::PassesOn(operands) => {
+            operands.contain(index) && observed.contains(&instruction.as_value_ref())
+        }
+        Kind::Compares => false,
+        Kind::Other => true,
+    }
+}
+
+/// Has all that look at a result's bits look at it canonicalized.
+fn canonicalize<'ctx>(
+    module: &LlvmModule<'ctx>,
+    instruction: InstructionValue<'ctx>,
+    observed: &HashSet<LLVMValueRef>,
+) {
+    let builder = module.get_context().create_builder();
+    let (Some(value), Some(next)) = (float_of(instruction), instruction.get_next_instruction())
+    else {
+        return;
+    };
+    builder.position_before(&next);
+    let intrinsic = Intrinsic::find("llvm.canonicalize")
+        .and_then(|intrinsic| intrinsic.get_declaration(module, &[value.get_type()]))
+        .expect("LLVM canonicalizes all floats");
+    let observers: Vec<_> = users(instruction).collect();
+    let call = builder.build_call(intrinsic, &[value.into()], "").built();
+    let canonical = call
+        .try_as_basic_value()
+        .basic()
+        .expect("the intrinsic has a result");
+    for user in observers {
+        for index in 0..user.get_num_operands() {
+            let is_result = operand(user, index)
+                .is_some_and(|operand| operand.as_value_ref() == instruction.as_value_ref());
+            if is_result && observes(user, index, observed) {
+                user.set_operand(index, canonical);
+            }
+        }
+    }
+}
+
+// Values.
+
+/// Whether a value is, or may turn out to be, a number that arithmetic with leaves the other operand as it is.
+fn may_be_neutral(value: BasicValueEnum<'_>) -> bool {
+    let is_neutral = |number: f64| number == 0.0 || number.abs() == 1.0 || !number.is_finite();
+    match words(value) {
+        Some(words) if is_single(value) => {
+            let mut lanes = words.into_iter().map(f32::from_bits);
+            lanes.any(|lane| is_neutral(f64::from(lane)))
+        }
+        Some(words) => doubles(&words).any(|lane| is_neutral(f64::from_bits(lane))),
+        None => true,
+    }
+}
+
+/// Of which types of lanes the bits of a constant are no signalling NaN.
+fn constant_lanes(value: BasicValueEnum<'_>) -> Lanes {
+    let Some(words) = words(value) else {
+        return Lanes::NEITHER;
+    };
+    let single = |bits: u32| !f32::from_bits(bits).is_nan() || bits & 1 << 22 != 0;
+    let double = |bits: u64| !f64::from_bits(bits).is_nan() || bits & 1 << 51 != 0;
+    Lanes {
+        f32: words.iter().copied().all(single),
+        f64: words.len().is_multiple_of(2) && doubles(&words).all(double),
+    }
+}
+
+/// Pairs of words as 64 bits each.
+fn doubles(words: &[u32]) -> impl Iterator<Item = u64> {
+    let pairs = words.chunks_exact(2);
+    pairs.map(|pair| u64::from(pair[1]) << 32 | u64::from(pair[0]))
+}
+
+/// The bits of a constant, if it is one, from the lowest 32 on. What is poison comes as zeros.
+fn words(value: BasicValueEnum<'_>) -> Option<Vec<u32>> {
+    // SAFETY: the value is alive.
+    if unsafe { LLVMIsConstant(value.as_value_ref()) } == 0 {
+        return None;
+    }
+    let (ty, bits) = (value.get_type(), bits_of(value.get_type())?);
+    let context = match ty {
+        BasicTypeEnum::FloatType(ty) => ty.get_context(),
+        BasicTypeEnum::IntType(ty) => ty.get_context(),
+        BasicTypeEnum::VectorType(ty) => ty.get_context(),
+        _ => return None,
+    };
+    if !bits.is_multiple_of(32) {
+        return None;
+    }
+    let as_words = context.i32_type().vec_type(bits / 32);
+    // SAFETY: a constant that is alive, and a type of its size.
+    let as_words = unsafe { LLVMConstBitCast(value.as_value_ref(), as_words.as_type_ref()) };
+    let word = |index| {
+        // SAFETY: a constant vector that is alive has constants for elements, or is an expression, which has none.
+        let element = unsafe { LLVMGetAggregateElement(as_words, index) };
+        if element.is_null() {
+            return None;
+        }
+        // SAFETY: an element of a vector of integers.
+        let element = unsafe { IntValue::new(element) };
+        if element.is_undef() || element.is_poison() {
+            return Some(0);
+        }
+        u32::try_from(element.get_zero_extended_constant()?).ok()
+    };
+    (0..bits / 32).map(word).collect()
+}
+
+/// The size of numbers and of vectors of them.
+fn bits_of(ty: BasicTypeEnum<'_>) -> Option<u32> {
+    match ty {
+        BasicTypeEnum::FloatType(ty) => Some(ty.get_bit_width()),
+        BasicTypeEnum::IntType(ty) => Some(ty.get_bit_width()),
+        BasicTypeEnum::VectorType(ty) => Some(bits_of(ty.get_element_type())? * ty.get_size()),
+        _ => None,
+    }
+}
+
+/// The type of a float, or of the lanes of a vector of floats.
+fn float_type(value: BasicValueEnum<'_>) -> Option<FloatType<'_>> {
+    match value.get_type() {
+        BasicTypeEnum::FloatType(ty) => Some(ty),
+        BasicTypeEnum::VectorType(ty) => match ty.get_element_type() {
+            BasicTypeEnum::FloatType(ty) => Some(ty),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_single(value: BasicValueEnum<'_>) -> bool {
+    float_type(value).is_some_and(|ty| ty.get_bit_width() == 32)
+}
+
+/// What an instruction makes, if it is floats.
+fn float_of(instruction: InstructionValue<'_>) -> Option<BasicValueEnum<'_>> {
+    let is_value = match instruction.get_type() {
+        AnyTypeEnum::FloatType(_) => true,
+        AnyTypeEnum::VectorType(ty) => ty.get_element_type().is_float_type(),
+        _ => false,
+    };
+    // SAFETY: an instruction that is alive, and whose result is a float or a vector.
+    is_value.then(|| unsafe { BasicValueEnum::new(instruction.as_value_ref()) })
+}
+
+fn operand(instruction: InstructionValue<'_>, index: u32) -> Option<BasicValueEnum<'_>> {
+    instruction.get_operand(index)?.value()
+}
+
+fn instructions_of(function: FunctionValue<'_>) -> Vec<InstructionValue<'_>> {
+    function
+        .get_basic_block_iter()
+        .flat_map(|block| block.get_instructions())
+        .collect()
+}
+
+/// Who uses a value, once for each use.
+fn users(instruction: InstructionValue<'_>) -> impl Iterator<Item = InstructionValue<'_>> {
+    let uses = std::iter::successors(instruction.get_first_use(), |used| used.get_next_use());
+    // SAFETY: only instructions use what an instruction makes, and they are alive.
+    uses.map(|used| unsafe { InstructionValue::new(used.get_user().as_value_ref()) })
+}
