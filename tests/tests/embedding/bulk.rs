@@ -107,3 +107,76 @@ fn constant_lengths_copy_overlapping_ranges_and_trap_before_they_write() {
         }
     }
 }
+
+/// Bodies whose source or destination is out of bounds, while nothing of the copy is of use.
+const OUTSIDE: [&str; 10] = [
+    // Onto itself.
+    "(memory.copy (local.get 0) (local.get 0) (i32.const LENGTH))",
+    // Overwritten at once.
+    "(memory.copy (i32.const 8) (local.get 0) (i32.const LENGTH))
+     (memory.fill (i32.const 8) (i32.const 7) (i32.const LENGTH))",
+    "(memory.copy (i32.const 8) (local.get 0) (i32.const LENGTH))
+     (memory.copy (i32.const 8) (i32.const 300) (i32.const LENGTH))",
+    "(memory.copy (i32.const 8) (local.get 0) (i32.const LENGTH)) STORES",
+    "(memory.copy 0 1 (i32.const 8) (local.get 0) (i32.const LENGTH)) STORES",
+    // What is there already.
+    "(memory.fill (i32.const 8) (i32.const 7) (i32.const LENGTH))
+     (memory.copy (i32.const 8) (local.get 0) (i32.const LENGTH))
+     (memory.fill (i32.const 8) (i32.const 7) (i32.const LENGTH))",
+    // There and back.
+    "(memory.copy (i32.const 8) (local.get 0) (i32.const LENGTH))
+     (memory.copy (local.get 0) (i32.const 8) (i32.const LENGTH))",
+    // Between memories.
+    "(memory.copy 1 0 (i32.const 8) (local.get 0) (i32.const LENGTH))
+     (memory.fill 1 (i32.const 8) (i32.const 7) (i32.const LENGTH))",
+    "(memory.copy 0 1 (i32.const 8) (local.get 0) (i32.const LENGTH))
+     (memory.fill (i32.const 8) (i32.const 7) (i32.const LENGTH))",
+    // Filled twice.
+    "(memory.fill (local.get 0) (i32.const 7) (i32.const LENGTH))
+     (memory.fill (local.get 0) (i32.const 8) (i32.const LENGTH))",
+];
+
+#[test]
+fn copies_that_change_nothing_trap_where_their_source_is_outside() {
+    for config in configs_with_checks() {
+        let engine = Engine::new(&config).unwrap();
+        for length in [0, 1, 2, 3, 4, 7, 8, 12, 16, 31, 32, 33, 63, 64, 65] {
+            let stores: String = [0, 16, 32, 48, 64]
+                .map(|offset| {
+                    format!("(v128.store offset={offset} (i32.const 8) (v128.const i64x2 1 2))")
+                })
+                .concat();
+            let bodies = OUTSIDE.map(|body| {
+                let body = body.replace("LENGTH", &length.to_string());
+                body.replace("STORES", &stores)
+            });
+            let functions: String = (0..)
+                .zip(&bodies)
+                .map(|(number, body)| format!("(func (export \"{number}\") (param i32) {body})"))
+                .collect();
+            let text = format!("(module (memory 1) (memory 1) {functions})");
+            let module = Module::new(&engine, text).unwrap();
+            let mut store = Store::new(&engine, ());
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            for (number, body) in bodies.iter().enumerate() {
+                let run = instance
+                    .get_typed_func::<i32, ()>(&mut store, &number.to_string())
+                    .unwrap();
+                let end = (PAGE - length) as i32;
+                for (address, traps) in [
+                    (64, false),
+                    (end, false),
+                    (end + 1, true),
+                    (PAGE as i32 + 1, true),
+                    (-1, true),
+                    (-64, true),
+                ] {
+                    let ended = run.call(&mut store, address);
+                    let trap = ended.err().map(|error| error.as_trap().unwrap().code());
+                    let expected = traps.then_some(TrapCode::MemoryOutOfBounds);
+                    assert_eq!(trap, expected, "{address} {body}");
+                }
+            }
+        }
+    }
+}

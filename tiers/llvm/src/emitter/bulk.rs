@@ -52,6 +52,8 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         (from, source): (u32, BasicValueEnum<'ctx>),
         length: u32,
     ) {
+        // LLVM drops what is copied onto itself or overwritten, and loads with it.
+        self.touch_last(from, source, length);
         let mut parts = Vec::new();
         for (offset, size) in parts_of(length) {
             let access = MemoryAccess {
@@ -104,11 +106,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         }
     }
 
-    /// Traps if the last byte of what is about to be written is out of bounds: nothing is written then. The load
-    /// is volatile in every mode, for it has no other use, and no store goes past it.
-    fn touch_last(&mut self, memory: u32, destination: BasicValueEnum<'ctx>, length: u32) {
+    /// Traps if the last byte of what is about to be read or written is out of bounds: nothing is written then. The
+    /// load is volatile in every mode, for it has no other use, and no store goes past it.
+    fn touch_last(&mut self, memory: u32, start: BasicValueEnum<'ctx>, length: u32) {
         let offset = length - 1;
-        let place = self.heap_address(MemoryAccess { memory, offset }, 1, destination);
+        let place = self.heap_address(MemoryAccess { memory, offset }, 1, start);
         self.load_from(self.types.i8, place);
         if let Some(load) = self.last_load.take() {
             load.set_volatile(true).expect("loads can be volatile");
