@@ -6,6 +6,7 @@ mod bulk;
 mod call_counts;
 mod calls;
 mod configuration;
+mod endless;
 mod host_functions;
 mod interruption;
 mod lazy_validation;

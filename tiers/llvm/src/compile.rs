@@ -3,7 +3,7 @@
 //! its own.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,14 +21,15 @@ use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
 use upshift_runtime::{InlinedFrames, InstalledCode};
 use upshift_translate::{
-    BodySummary, CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape, Mode,
-    ModuleCompiler, ModuleUnit, translate,
+    BodySummary, CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape,
+    MemoryStyle, Mode, ModuleCompiler, ModuleUnit, translate,
 };
 
 use crate::addresses;
 use crate::canonicalize;
 use crate::counters;
 use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribute};
+use crate::endless;
 use crate::link::{LinkError, link};
 use crate::locations::Locations;
 use crate::minimums;
@@ -43,14 +44,14 @@ use crate::tier::{NAME, Settings};
 use crate::unit::{Callees, Inlining, Knowledge, Member, Plan, Summaries};
 use crate::wide_multiply;
 
-/// Makes values of locals, and folds nothing.
+/// Makes values of locals; folds nothing and drops no access to memory.
 const LIFTING: &str = "function(sroa)";
 
 /// What our own passes want to see: values instead of locals, and expressions in LLVM's usual form.
 const PREPARATION: &str = "function(sroa,early-cse,instcombine<no-verify-fixpoint>)";
 
-/// Brings callees into their callers, and those back into that form.
-const INLINING: &str = "cgscc(inline),function(sroa,early-cse,instcombine<no-verify-fixpoint>)";
+/// Brings callees into their callers. They are in that form again after [`PREPARATION`].
+const INLINING: &str = "cgscc(inline)";
 
 /// Compiles functions of one module through LLVM.
 pub struct LlvmCompiler {
@@ -89,10 +90,17 @@ impl LlvmCompiler {
             let plan = plan()?;
             let machine = target::machine(self.processor(&plan))
                 .map_err(|message| self.refuse(request, message))?;
-            let context = Context::create();
-            let built = self.build(&context, &machine, &plan, request)?;
-            self.optimize(&context, &built.module, &machine, &plan, request)?;
-            work(&plan, &built, &machine)
+            let mut endless = HashSet::new();
+            loop {
+                let context = Context::create();
+                let built = self.build(&context, &machine, &plan, request)?;
+                let pass = self.optimize(&context, &built.module, &machine, &plan, &endless);
+                let found = pass.map_err(|message| self.refuse(request, message))?;
+                if found.is_empty() || !endless.is_empty() {
+                    return work(&plan, &built, &machine);
+                }
+                endless = found;
+            }
         };
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             Err(self.refuse(
@@ -323,14 +331,16 @@ impl LlvmCompiler {
 
     // From IR to machine code.
 
+    /// Runs all passes. Returns the functions of whose loops some proved to be without a way out; where those are
+    /// `endless`, accesses in loops stay.
     fn optimize(
         &self,
         context: &Context,
         module: &LlvmModule<'_>,
         machine: &TargetMachine,
         plan: &Plan,
-        request: CompileRequest,
-    ) -> Result<(), CompileError> {
+        endless: &HashSet<String>,
+    ) -> Result<HashSet<String>, String> {
         let options = &self.settings.options;
         let pipeline = if plan.operators > options.large_unit_operators {
             &options.pipeline_for_large_units
@@ -344,14 +354,15 @@ impl LlvmCompiler {
         passes.set_loop_unrolling(true);
         let run = |pipeline: &str, passes| {
             let result = module.run_passes(pipeline, machine, passes);
-            result.map_err(|error| {
-                self.refuse(
-                    request,
-                    format!("the pipeline `{pipeline}` failed: {error}"),
-                )
-            })
+            result.map_err(|error| format!("the pipeline `{pipeline}` failed: {error}"))
         };
         run(LIFTING, PassBuilderOptions::create())?;
+        let unit = &self.unit.settings;
+        // Precise accesses stay as they are, and compared addresses are ways out.
+        let keeps = !unit.precise_traps && unit.memory != MemoryStyle::Checked;
+        if keeps {
+            endless::keep(module, context, endless);
+        }
         quieting::guard(module);
         run(PREPARATION, PassBuilderOptions::create())?;
         if plan.multiplications >= wide_multiply::MULTIPLICATIONS {
@@ -360,7 +371,15 @@ impl LlvmCompiler {
         if plan.members.len() > 1 {
             // What callees write to through pointers is a part of their caller's frame, which is best known there.
             run(INLINING, PassBuilderOptions::create())?;
+            if keeps {
+                endless::keep(module, context, endless);
+            }
+            run(PREPARATION, PassBuilderOptions::create())?;
         }
+        if keeps {
+            endless::keep_stores(module, context);
+        }
+        let without_exit = keeps.then(|| endless::count(module));
         if reroll::roll_up(module, context) {
             run(PREPARATION, PassBuilderOptions::create())?;
         }
@@ -376,7 +395,8 @@ impl LlvmCompiler {
             run("always-inline", PassBuilderOptions::create())?;
         }
         narrow_products::guard(module);
-        Ok(())
+        let found = without_exit.map(|before| endless::came_up(&before, &endless::count(module)));
+        Ok(found.unwrap_or_default())
     }
 
     /// Puts the code of all members into code memory. Says where the roots' is, in their order.

@@ -158,3 +158,12 @@ pub(crate) fn is_pure(call: InstructionValue<'_>) -> bool {
     let touches_none = attribute.is_some_and(|attribute| attribute.get_enum_value() == 0);
     touches_none && callee.get_name().to_bytes().starts_with(b"llvm.")
 }
+
+/// Who uses a value, once for each use.
+pub(crate) fn users(
+    instruction: InstructionValue<'_>,
+) -> impl Iterator<Item = InstructionValue<'_>> {
+    let uses = std::iter::successors(instruction.get_first_use(), |used| used.get_next_use());
+    // SAFETY: only instructions use what an instruction makes, and they are alive.
+    uses.map(|used| unsafe { InstructionValue::new(used.get_user().as_value_ref()) })
+}

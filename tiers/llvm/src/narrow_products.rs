@@ -35,7 +35,7 @@ use inkwell::values::{
 
 use crate::emitter::Built;
 use crate::lane_ranges::{constants, instruction_of, lane_bits, range_of};
-use crate::reroll::users;
+use crate::loops::users;
 
 /// The lanes in which the combine is right.
 const SOUND_BITS: u32 = 32;

@@ -20,6 +20,7 @@ use inkwell::values::{
 };
 
 use crate::emitter::Built;
+use crate::loops::users;
 
 /// Canonicalizes results. To be called on code whose locals were lifted and of which nothing was folded since.
 pub(crate) fn guard(module: &LlvmModule<'_>) {
@@ -448,11 +449,4 @@ fn instructions_of(function: FunctionValue<'_>) -> Vec<InstructionValue<'_>> {
         .get_basic_block_iter()
         .flat_map(|block| block.get_instructions())
         .collect()
-}
-
-/// Who uses a value, once for each use.
-fn users(instruction: InstructionValue<'_>) -> impl Iterator<Item = InstructionValue<'_>> {
-    let uses = std::iter::successors(instruction.get_first_use(), |used| used.get_next_use());
-    // SAFETY: only instructions use what an instruction makes, and they are alive.
-    uses.map(|used| unsafe { InstructionValue::new(used.get_user().as_value_ref()) })
 }

@@ -19,7 +19,7 @@ use inkwell::values::{
 
 use crate::emitter::Built;
 use crate::linear::{self, Linear};
-use crate::loops::{Counter, Ending, computes, is_pure, repeats};
+use crate::loops::{Counter, Ending, computes, is_pure, repeats, users};
 use copies::Copies;
 
 /// Rolls up the loops of all functions, and tells whether there was one. To be called on code whose locals were lifted
@@ -234,13 +234,4 @@ impl<'ctx> Loop<'ctx> {
             }
         }
     }
-}
-
-/// Who uses a value, once for each use.
-pub(crate) fn users(
-    instruction: InstructionValue<'_>,
-) -> impl Iterator<Item = InstructionValue<'_>> {
-    let uses = std::iter::successors(instruction.get_first_use(), |used| used.get_next_use());
-    // SAFETY: only instructions use what an instruction makes, and they are alive.
-    uses.map(|used| unsafe { InstructionValue::new(used.get_user().as_value_ref()) })
 }

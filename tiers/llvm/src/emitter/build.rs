@@ -148,6 +148,11 @@ impl<'ctx> Metadata<'ctx> {
             .expect("accesses take alias facts");
     }
 
+    /// Whether an access is one of this kind.
+    pub fn is_of(&self, access: InstructionValue<'ctx>, region: Region) -> bool {
+        access.get_metadata(self.tbaa_kind) == Some(self.tbaa[region as usize])
+    }
+
     fn invariant(&self, load: InstructionValue<'ctx>) {
         load.set_metadata(self.empty, self.invariant_kind)
             .expect("loads can be invariant");

@@ -22,7 +22,7 @@ use upshift_translate::{
     LoadOp, MemoryAccess, Shape, StoreOp, VecBitwise, VecTest, WorkSite,
 };
 
-pub(crate) use build::{Built, Metadata, Types, flag_attribute};
+pub(crate) use build::{Built, Metadata, Region, Types, flag_attribute};
 pub(crate) use state::{LlvmEmitter, Shared, Target};
 
 /// A block with parameters.
