@@ -142,7 +142,7 @@ pub unsafe fn call(
         let previous_in_store = (*vm).entry;
         if previous_in_store.is_null() {
             let lowest = sp.saturating_sub((*core).activation.max_wasm_stack);
-            (*vm).stack_limit = lowest.max(thread.stack_limit);
+            (*vm).stack_limit = lowest.max(thread.stack_limit + thread.moving_room);
         }
         if sp <= (*vm).stack_limit {
             return Err(stack_overflow(core));
@@ -291,7 +291,7 @@ pub(crate) unsafe extern "C" fn budget_at_loop(
     unsafe {
         let (hooks, budget) = used_up(vmctx, function);
         let entry = hooks.budget_at_loop(function, loop_number, budget);
-        entry.unwrap_or(ptr::null())
+        entry.map_or(ptr::null(), |entry| make_room(vmctx, entry))
     }
 }
 
@@ -308,7 +308,35 @@ pub(crate) unsafe extern "C" fn budget_at_middle_loop(
     unsafe {
         let (hooks, budget) = used_up(vmctx, function);
         let entry = hooks.budget_at_middle_loop(function, loop_number, budget);
-        *result = entry.unwrap_or(ptr::null());
+        *result = entry.map_or(ptr::null(), |entry| make_room(vmctx, entry));
+    }
+}
+
+/// Bytes of stack that a move takes beside the frame of the entry: a return address, saved registers, cells of the frame
+/// that is left, and what alignment costs.
+const STACK_OF_A_MOVE: usize = 192;
+
+/// Lowers the stack's limit by what an entry at a loop takes, so that as much is left to what it calls as there was. Returns
+/// the entry, or null where the thread has not so much: at the end of the stack a frame stays where it is.
+///
+/// # Safety
+/// The context is of a live instance, which this thread runs, and the entry is one of its module's.
+unsafe fn make_room(vmctx: *mut VMContext, entry: *const u8) -> *const u8 {
+    // SAFETY: as the caller says.
+    unsafe {
+        let code = &Instance::from_vmctx(vmctx).as_ref().module().code;
+        let taken = code
+            .entry_stack(entry.addr())
+            .saturating_add(STACK_OF_A_MOVE);
+        let store = (*vmctx).store;
+        let limit = (*store).stack_limit;
+        let lowered = limit.saturating_sub(taken);
+        if lowered < thread::current().stack_limit {
+            return ptr::null();
+        }
+        (*store).limit_before_move = limit;
+        (*store).stack_limit = lowered;
+        entry
     }
 }
 

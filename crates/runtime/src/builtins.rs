@@ -84,7 +84,8 @@ builtins! {
     /// to go on in `r10`.
     BudgetAtEntry budget_at_entry();
     /// The budget ran out at a loop header: defined function, loop number within it, frame cells.
-    /// The result is an OSR entry to move into (`OsrEntry`), or null to go on.
+    /// The result is an OSR entry to move into (`OsrEntry`), or null to go on. For the entry, the stack's limit is lower:
+    /// the code that moves reads `VMStore::limit_before_move` before it calls the entry, and puts it back behind.
     BudgetAtLoop budget_at_loop(I32, I32, Pointer) -> Pointer;
     /// The same for code of the middle tier, whose values stay in registers meanwhile: a call that changes no
     /// register. The fourth parameter is where to put the result.

@@ -26,6 +26,8 @@ pub struct InstalledCode {
     pub function: u32,
     /// The loop that this code is entered at, if it is an OSR entry.
     pub loop_entry: Option<u32>,
+    /// Bytes of stack that an OSR entry takes, without what it calls; else 0.
+    pub entry_stack: usize,
     /// The name of the tier that made it.
     pub tier: &'static str,
     /// Code offset of each instruction that may trap, ascending.
@@ -246,6 +248,13 @@ impl ModuleCode {
         let installed = self.installed.read();
         let (_, code) = installed.range(..=pc).next_back()?;
         (pc < code.address + code.len).then(|| Arc::clone(code))
+    }
+
+    /// Bytes of stack that the OSR entry at this address takes.
+    #[must_use]
+    pub fn entry_stack(&self, address: usize) -> usize {
+        let installed = self.installed.read();
+        installed.get(&address).map_or(0, |code| code.entry_stack)
     }
 
     /// The machine code of what was installed at this address.

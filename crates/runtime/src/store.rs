@@ -135,6 +135,7 @@ impl StoreCore {
                 caller: ptr::null_mut(),
                 entry: ptr::null_mut(),
                 interrupt: interrupt.flag(),
+                limit_before_move: 0,
             },
             id: StoreId::next(),
             activation: ActivationState::new(interrupt, max_wasm_stack),

@@ -12,6 +12,8 @@ pub(crate) struct ThreadInfo {
     pub(crate) tid: i32,
     /// The lowest address that generated code may use: below it is what host functions need.
     pub(crate) stack_limit: usize,
+    /// Bytes above that which only frames that move up in the middle of a loop may use: they take more than they took.
+    pub(crate) moving_room: usize,
     /// The lowest address of the stack.
     pub(crate) stack_end: usize,
 }
@@ -20,12 +22,14 @@ pub(crate) struct ThreadInfo {
 const MOST_RESERVE: usize = 256 << 10;
 /// And this at least.
 const LEAST_RESERVE: usize = 48 << 10;
+/// What frames that move up may take more, at most: a sixteenth of a small stack.
+const MOST_MOVING_ROOM: usize = 256 << 10;
 /// For our handlers, which only walk frames, on processors with large register files.
 const SIGNAL_STACK_SIZE: usize = 64 << 10;
 
 thread_local! {
     static INFO: Cell<ThreadInfo> =
-        const { Cell::new(ThreadInfo { tid: 0, stack_limit: 0, stack_end: 0 }) };
+        const { Cell::new(ThreadInfo { tid: 0, stack_limit: 0, moving_room: 0, stack_end: 0 }) };
     static INNERMOST: Cell<*mut EntryRecord> = const { Cell::new(ptr::null_mut()) };
     static SIGNAL_STACK: SignalStack = SignalStack::install();
 }
@@ -69,6 +73,7 @@ fn look() -> ThreadInfo {
     let info = ThreadInfo {
         tid,
         stack_limit: stack_end + reserve,
+        moving_room: (size / 16).min(MOST_MOVING_ROOM),
         stack_end,
     };
     INFO.set(info);

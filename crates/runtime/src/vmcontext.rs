@@ -60,7 +60,8 @@ pub struct VMHostContext {
 /// What generated code, entry stubs and signal handlers share about a store.
 #[repr(C)]
 pub struct VMStore {
-    /// The lowest stack address that generated code may use now.
+    /// The lowest stack address that generated code may use now. The outermost entry sets it. While a frame is in an entry
+    /// at a loop, it is lower by what that takes.
     pub stack_limit: usize,
     /// Return address into generated code of the last exit from it.
     pub exit_pc: usize,
@@ -74,6 +75,9 @@ pub struct VMStore {
     /// Not zero when an interruption was asked for and has not been delivered. Owned by the store's
     /// `InterruptState`, which interrupt handles share.
     pub interrupt: *const AtomicU32,
+    /// What `stack_limit` was before the runtime lowered it for the entry at a loop that it has just told the code to
+    /// move into. The code that moves puts it back when the entry has returned.
+    pub limit_before_move: usize,
 }
 
 /// One activation: a call from the host into generated code. Lives in the host caller's frame.
@@ -158,6 +162,8 @@ pub mod offsets {
     pub const VMSTORE_INTERRUPT: i32 = offset_of!(VMStore, interrupt) as i32;
     /// `VMStore::stack_limit`.
     pub const VMSTORE_STACK_LIMIT: i32 = offset_of!(VMStore, stack_limit) as i32;
+    /// `VMStore::limit_before_move`.
+    pub const VMSTORE_LIMIT_BEFORE_MOVE: i32 = offset_of!(VMStore, limit_before_move) as i32;
     /// `VMStore::caller`.
     pub const VMSTORE_CALLER: i32 = offset_of!(VMStore, caller) as i32;
     /// `VMMemory::base`.

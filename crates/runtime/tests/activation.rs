@@ -116,6 +116,7 @@ impl TierHooks for Assembler {
             len: bytes.len(),
             function: function + 1,
             loop_entry: None,
+            entry_stack: 0,
             tier: "assembler",
             traps: Box::new([(4, TrapCode::Unreachable)]),
             offsets: Box::new([(0, 1000 + function)]),

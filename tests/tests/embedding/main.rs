@@ -14,6 +14,7 @@ mod limits;
 mod linking;
 mod misuse;
 mod modules;
+mod moving;
 mod objects;
 mod quiet_nans;
 mod recursion;

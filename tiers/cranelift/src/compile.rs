@@ -249,14 +249,20 @@ impl CraneliftCompiler {
         // Cranelift's own offsets are 32 bits wide.
         let (body, len) = (entry.size() as u32, bytes.len() as u32);
         let traps = self.traps(code, body, request)?;
+        let (loop_entry, entry_stack) = match request.entry {
+            EntryPoint::Function => (None, 0),
+            EntryPoint::Loop(number) => {
+                let layout = code.buffer.frame_layout();
+                let frame = layout.map_or(0, |layout| layout.frame_to_fp_offset);
+                (Some(number), frame as usize)
+            }
+        };
         let installed = InstalledCode {
             address,
             len: bytes.len(),
             function,
-            loop_entry: match request.entry {
-                EntryPoint::Function => None,
-                EntryPoint::Loop(number) => Some(number),
-            },
+            loop_entry,
+            entry_stack,
             tier: self.tier,
             traps,
             offsets: offsets(code, body, len, finished.first_offset),

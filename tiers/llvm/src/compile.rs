@@ -28,6 +28,7 @@ use upshift_translate::{
 use crate::addresses;
 use crate::canonicalize;
 use crate::counters;
+use crate::diagnostics::{self, ListenedContext};
 use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribute};
 use crate::endless;
 use crate::link::{LinkError, link};
@@ -66,6 +67,7 @@ struct Built<'ctx> {
     module: LlvmModule<'ctx>,
     /// The names of the members' functions.
     names: Vec<String>,
+    listened: &'ctx ListenedContext,
 }
 
 impl LlvmCompiler {
@@ -92,9 +94,10 @@ impl LlvmCompiler {
                 .map_err(|message| self.refuse(request, message))?;
             let mut endless = HashSet::new();
             loop {
-                let context = Context::create();
-                let built = self.build(&context, &machine, &plan, request)?;
-                let pass = self.optimize(&context, &built.module, &machine, &plan, &endless);
+                let listened = ListenedContext::new();
+                let context = listened.context();
+                let built = self.build(&listened, &machine, &plan, request)?;
+                let pass = self.optimize(context, &built.module, &machine, &plan, &endless);
                 let found = pass.map_err(|message| self.refuse(request, message))?;
                 if found.is_empty() || !endless.is_empty() {
                     return work(&plan, &built, &machine);
@@ -163,11 +166,12 @@ impl LlvmCompiler {
 
     fn build<'ctx>(
         &self,
-        context: &'ctx Context,
+        listened: &'ctx ListenedContext,
         machine: &TargetMachine,
         plan: &Plan,
         request: CompileRequest,
     ) -> Result<Built<'ctx>, CompileError> {
+        let context = listened.context();
         let module = context.create_module("unit");
         module.set_triple(&target::triple());
         module.set_data_layout(&machine.get_target_data().get_data_layout());
@@ -223,7 +227,11 @@ impl LlvmCompiler {
         module
             .verify()
             .map_err(|error| self.refuse(request, format!("invalid IR: {error}")))?;
-        Ok(Built { module, names })
+        Ok(Built {
+            module,
+            names,
+            listened,
+        })
     }
 
     fn fill<'u, 'ctx>(
@@ -316,6 +324,10 @@ impl LlvmCompiler {
         ] {
             let attribute = context.create_string_attribute(key, value);
             function.add_attribute(AttributeLoc::Function, attribute);
+        }
+        if let EntryPoint::Loop(_) = member.entry {
+            // The runtime makes room for it.
+            diagnostics::ask_for_frame_size(context, function);
         }
         let vmctx = AttributeLoc::Param(0);
         let enum_attribute = |name: &str, value: u64| {
@@ -425,14 +437,16 @@ impl LlvmCompiler {
         for function in &linked.functions {
             let place = places.get(function.name.as_str()).copied();
             let member = &plan.members[place.unwrap_or(0)];
+            let (loop_entry, entry_stack) = match member.entry {
+                EntryPoint::Function => (None, 0),
+                EntryPoint::Loop(number) => (Some(number), built.listened.frame_size()),
+            };
             let code = InstalledCode {
                 address: function.address,
                 len: function.len,
                 function: self.function_index(member.defined),
-                loop_entry: match member.entry {
-                    EntryPoint::Function => None,
-                    EntryPoint::Loop(number) => Some(number),
-                },
+                loop_entry,
+                entry_stack,
                 tier: NAME,
                 traps: Box::default(),
                 offsets: Box::default(),

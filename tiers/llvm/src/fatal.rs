@@ -24,6 +24,11 @@ extern "C" fn on_fatal_error(reason: *const c_char) {
             .to_string_lossy()
             .into_owned()
     };
+    give_up(message)
+}
+
+/// Reports an error that ends the compile, and this thread's work with it.
+pub(crate) fn give_up(message: String) -> ! {
     report_fatal(message);
     // LLVM's data structures are in no state to go on with, and returning would end the process.
     loop {

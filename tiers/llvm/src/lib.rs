@@ -8,6 +8,7 @@ mod canonicalize;
 mod compile;
 mod constructors;
 mod counters;
+mod diagnostics;
 mod dominators;
 mod emitter;
 mod endless;

@@ -100,6 +100,7 @@ impl FastCompiler {
             len: code.len(),
             function,
             loop_entry: None,
+            entry_stack: 0,
             tier: self.name,
             traps: scratch.traps.as_slice().into(),
             offsets: scratch.offsets.as_slice().into(),

@@ -139,6 +139,7 @@ impl ModuleCompiler for FakeCompiler {
             len: 1,
             function: self.unit.module.imported.functions + request.function,
             loop_entry,
+            entry_stack: 0,
             tier: self.tier.name,
             traps: Box::default(),
             offsets: Box::default(),

@@ -10,7 +10,7 @@ use cranelift_codegen::ir::immediates::Imm64;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{Block, BlockArg, Inst, InstBuilder, InstructionData, Value};
 use upshift_module::ValType;
-use upshift_runtime::Builtin;
+use upshift_runtime::{Builtin, offsets};
 use upshift_translate::WorkSite;
 
 use super::homes::Resident;
@@ -232,7 +232,8 @@ impl ClifEmitter<'_> {
         block
     }
 
-    /// Fills the block that [`Self::osr_exit_block`] promised.
+    /// Fills the block that [`Self::osr_exit_block`] promised. The runtime has lowered the stack's limit by what the entry
+    /// takes.
     pub(super) fn emit_osr_exit(&mut self) {
         let Some(block) = self.osr_exit else { return };
         self.seal_block(block);
@@ -247,9 +248,13 @@ impl ClifEmitter<'_> {
             Some(_) => self.resident(Resident::Results),
             None => self.result_cells(types.len()),
         };
+        let store = self.load_at(I64, self.flags.fixed, context, offsets::VMCONTEXT_STORE);
+        let before = offsets::VMSTORE_LIMIT_BEFORE_MOVE;
+        let limit = self.load_at(I64, self.flags.own, store, before);
         self.cursor
             .ins()
             .call_indirect(signature, entry, &[context, cells, results]);
+        self.store_at(self.flags.own, limit, store, offsets::VMSTORE_STACK_LIMIT);
         match (self.entry_results, types) {
             (None, &[ty]) => {
                 let results = self.result_cells(1);

@@ -196,7 +196,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             .build_ptr_to_int(frame.into_pointer_value(), self.types.i64, "")
             .built();
         let store = self.fixed_field(offsets::VMCONTEXT_STORE);
-        // Set by the outermost entry, so it does not change while this function runs.
+        // Whoever lowers it for a callee puts it back, so it does not change while this function runs.
         let limit = self.read_fixed(self.types.i64, store, offsets::VMSTORE_STACK_LIMIT);
         let exhausted = self
             .builder

@@ -471,20 +471,31 @@ impl FastEmitter<'_> {
         leave
     }
 
-    /// Calls the entry at a loop that is in rax, and returns what that returned.
+    /// Calls the entry at a loop that is in rax, and returns what that returned. The runtime has lowered the stack's limit
+    /// by what the entry takes.
     fn go_on_in_better_code(&mut self) {
         let results = self.ty.results();
         let asm = &mut self.s.asm;
+        let store = Mem::new(CONTEXT, offsets::VMCONTEXT_STORE);
+        asm.load(Width::W64, SCRATCH, store);
+        let before = Mem::new(SCRATCH, offsets::VMSTORE_LIMIT_BEFORE_MOVE);
+        asm.load(Width::W64, Gpr::RCX, before);
         asm.mov(Width::W64, Gpr::RDI, CONTEXT);
         asm.mov(Width::W64, Gpr::RSI, Gpr::RSP);
+        // A cell for the result, and one for the limit.
+        asm.int_imm(Width::W64, digit::SUB, Gpr::RSP, 32);
+        let saved_limit = Mem::new(Gpr::RSP, 16);
+        asm.store(Width::W64, saved_limit, Gpr::RCX);
         if results.len() > 1 {
             asm.load(Width::W64, Gpr::RDX, Mem::new(Gpr::RBP, RESULTS));
         } else {
-            // A cell for the result.
-            asm.int_imm(Width::W64, digit::SUB, Gpr::RSP, 16);
             asm.mov(Width::W64, Gpr::RDX, Gpr::RSP);
         }
         asm.call(Gpr::RAX);
+        asm.load(Width::W64, Gpr::RCX, saved_limit);
+        asm.load(Width::W64, SCRATCH, store);
+        let limit = Mem::new(SCRATCH, offsets::VMSTORE_STACK_LIMIT);
+        asm.store(Width::W64, limit, Gpr::RCX);
         let cell = Mem::new(Gpr::RSP, 0);
         match *results {
             [ty] if in_xmm(ty) => self.load_xmm(ty, Xmm(0), cell),
