@@ -1,4 +1,5 @@
-// fd_readdir: complete lists, whatever the size of the buffer, and cookies that start again where they were taken.
+// fd_readdir: complete lists, whatever the size of the buffer, and cookies that count entries and start again where they
+// were taken.
 
 #include "test.h"
 
@@ -75,6 +76,85 @@ static void name_of(int i, char *name) {
     name[6] = (char)('0' + i % 10);
 }
 
+// Whatever positions the file system has, the entry behind the first is 1, and so on.
+static void counts_entries(fd_t fd, int count) {
+    for (int i = 0; i < count; i++) {
+        CHECK(all[i].head.d_next == (uint64_t)i + 1);
+    }
+    // Also for who has read nothing yet.
+    static entry_t rest[MOST + 1];
+    fd_t other = OPEN_DIRECTORY("list");
+    CHECK(read_all(other, sizeof buffer, 50, rest, MOST + 1) == count - 50);
+    CHECK(same_entries(rest, all + 50, count - 50));
+    // Each reads for itself, and a descriptor keeps its cookies under another number.
+    __wasi_size_t used;
+    OK(__wasi_fd_readdir(other, buffer, sizeof(__wasi_dirent_t), 0, &used));
+    CHECK(read_all(fd, sizeof buffer, 70, rest, MOST + 1) == count - 70);
+    CHECK(same_entries(rest, all + 70, count - 70));
+    fd_t third = OPEN_DIRECTORY("list/sub");
+    OK(__wasi_fd_renumber(other, third));
+    CHECK(read_all(third, 100, 1, rest, MOST + 1) == count - 1);
+    CHECK(same_entries(rest, all + 1, count - 1));
+    OK(__wasi_fd_close(third));
+}
+
+static int find(const entry_t *entries, int count, const char *name) {
+    for (int i = 0; i < count; i++) {
+        if (strcmp(entries[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+// A cookie means the same place when there are more and fewer entries, and what stays is read exactly once.
+static void keeps_its_place_when_entries_change(fd_t fd, int count) {
+    static entry_t rest[MOST + FILES + 1];
+    int middle = count / 2;
+    bool removed[MOST] = {false};
+    for (int i = 0; i < count; i += 3) {
+        if (strncmp(all[i].name, "file-", 5) == 0) {
+            OK(__wasi_path_unlink_file(fd, all[i].name));
+            removed[i] = true;
+        }
+    }
+    for (int i = 0; i < FILES; i++) {
+        char path[] = "list/more-00";
+        name_of(i, path + 5);
+        memcpy(path + 5, "more", 4);
+        OK(make_file(path, ""));
+    }
+    int left = read_all(fd, sizeof buffer, all[middle].head.d_next, rest, MOST + FILES + 1);
+    for (int i = 0; i < count; i++) {
+        int times = 0;
+        for (int j = 0; j < left; j++) {
+            times += strcmp(rest[j].name, all[i].name) == 0;
+        }
+        CHECK(times == (i > middle && !removed[i]));
+    }
+    // All that were given before and after the change.
+    static entry_t again[MOST + FILES + 1];
+    for (int i = middle + 1; i < count; i++) {
+        int from = i;
+        while (from < count && removed[from]) {
+            from++;
+        }
+        if (from < count) {
+            int got = read_all(fd, sizeof buffer, all[i - 1].head.d_next, again, MOST + FILES + 1);
+            CHECK(find(again, got, all[from].name) >= 0 && find(again, got, all[middle].name) < 0);
+        }
+    }
+    for (int i = 0; i < left; i += 5) {
+        int got = read_all(fd, sizeof buffer, rest[i].head.d_next, again, MOST + FILES + 1);
+        CHECK(got == left - i - 1 && same_entries(again, rest + i + 1, got));
+    }
+    // From the start again, they are counted anew.
+    int now = read_all(fd, sizeof buffer, 0, again, MOST + FILES + 1);
+    for (int i = 0; i < now; i++) {
+        CHECK(again[i].head.d_next == (uint64_t)i + 1);
+    }
+}
+
 static void lists_everything_once(fd_t fd, int count) {
     int files = 0, others = 0;
     for (int i = 0; i < count; i++) {
@@ -113,12 +193,13 @@ static void starts_again_at_cookies(fd_t fd, int count) {
         CHECK(left == count - i - 1);
         CHECK(same_entries(rest, all + i + 1, left));
     }
-    __wasi_size_t used = 99;
-    OK(__wasi_fd_readdir(fd, buffer, sizeof buffer, all[count - 1].head.d_next, &used));
-    CHECK(used == 0);
-    // A cookie that nobody gave is the implementation's affair. File systems have places for many of them.
-    FAILS_ANY(SUCCESS, INVAL, NOENT, __wasi_fd_readdir(fd, buffer, sizeof buffer, 1ull << 40, &used));
-    FAILS_ANY(SUCCESS, INVAL, NOENT, __wasi_fd_readdir(fd, buffer, sizeof buffer, ~0ull, &used));
+    // Behind the last entry is nothing.
+    const uint64_t ends[] = {all[count - 1].head.d_next, (uint64_t)count + 1, INT32_MAX, 1ull << 40, ~0ull};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        __wasi_size_t used = 99;
+        OK(__wasi_fd_readdir(fd, buffer, sizeof buffer, ends[i], &used));
+        CHECK(used == 0);
+    }
     // It did not move what is read from here on.
     CHECK(read_all(fd, sizeof buffer, 0, rest, MOST + 1) == count);
 }
@@ -159,14 +240,16 @@ int main(void) {
     count = read_some(fd, sizeof buffer, 0, all, MOST + 1, &at_end);
     CHECK(at_end && count >= ENTRIES && count <= MOST);
     lists_everything_once(fd, count);
+    counts_entries(fd, count);
     starts_again_at_cookies(fd, count);
     fits_small_buffers(fd, count);
 
     // From the start again, changes are seen.
     OK(__wasi_path_unlink_file(fd, "file-42"));
     CHECK(read_all(fd, sizeof buffer, 0, all, MOST + 1) == count - 1);
+    keeps_its_place_when_entries_change(fd, count - 1);
 
-    fd_t file = OPEN_FILE("list/file-00", 0);
+    fd_t file = OPEN_FILE("list/file-00", CREATE);
     __wasi_size_t used;
     FAILS_ANY(NOTDIR, BADF, NOTCAPABLE, __wasi_fd_readdir(file, buffer, sizeof buffer, 0, &used));
     OK(__wasi_fd_close(file));

@@ -54,6 +54,8 @@ IMPORT(fd_close) int32_t fd_close(uint32_t fd);
 IMPORT(fd_filestat_get) int32_t fd_filestat_get(uint32_t fd, status_t *status);
 IMPORT(fd_prestat_get) int32_t fd_prestat_get(uint32_t fd, uint32_t *prestat);
 IMPORT(fd_read) int32_t fd_read(uint32_t fd, const vector_t *vectors, uint32_t count, uint32_t *done);
+IMPORT(fd_readdir)
+int32_t fd_readdir(uint32_t fd, void *buffer, uint32_t length, uint64_t cookie, uint32_t *used);
 IMPORT(fd_seek) int32_t fd_seek(uint32_t fd, int64_t offset, uint32_t whence, uint64_t *position);
 IMPORT(fd_tell) int32_t fd_tell(uint32_t fd, uint64_t *position);
 IMPORT(fd_write) int32_t fd_write(uint32_t fd, const vector_t *vectors, uint32_t count, uint32_t *done);
@@ -133,6 +135,18 @@ static void positions(void) {
     CHECK(fd_close(fd) == 0 && fd_close(fd) == BADF);
 }
 
+static void entries(void) {
+    uint64_t buffer[64];
+    uint32_t used = 0;
+    // `.`, `..` and the file, in the file system's order.
+    for (uint64_t cookie = 0; cookie < 3; cookie++) {
+        CHECK(fd_readdir(ROOT, buffer, sizeof buffer, cookie, &used) == 0);
+        CHECK(used > 24 && buffer[0] == cookie + 1);
+    }
+    CHECK(fd_readdir(ROOT, buffer, sizeof buffer, 3, &used) == 0 && used == 0);
+    CHECK(fd_readdir(ROOT, buffer, sizeof buffer, 4, &used) == 0 && used == 0);
+}
+
 static void polls(void) {
     subscription_t subscriptions[2] = {0};
     event_t events[2];
@@ -163,6 +177,7 @@ void _start(void) {
     CHECK(fd_prestat_get(ROOT, prestat) == 0 && (prestat[0] & 0xff) == 0 && prestat[1] == 8);
     CHECK(sched_yield() == 0);
     positions();
+    entries();
     polls();
     print(1, "unstable\n");
     proc_exit(has_failed ? 1 : 0);

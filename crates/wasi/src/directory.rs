@@ -15,8 +15,9 @@ use rustix::io::Errno as Host;
 use crate::Access;
 use crate::attributes::timestamp;
 use crate::bindings::preview1::types::{Errno, Fdflags, Filestat, Filetype, Oflags};
+use crate::cookies::Cookies;
 use crate::error::Result;
-use crate::host::{HostFile, filetype_of, filetype_of_mode};
+use crate::host::{HostFile, Stop, filetype_of, filetype_of_mode};
 
 /// A directory that a guest has open.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Directory {
     read_only: bool,
     /// The guest's name for a directory that its embedder gave it.
     preopen: Option<Box<str>>,
+    /// Of the entries that the guest has read.
+    cookies: Cookies,
 }
 
 /// How to open a path.
@@ -51,6 +54,7 @@ impl Directory {
             dir,
             read_only: access == Access::ReadOnly,
             preopen: Some(name.into()),
+            cookies: Cookies::new(),
         }
     }
 
@@ -98,6 +102,7 @@ impl Directory {
                 dir: Dir::from_std_file(file),
                 read_only: self.read_only,
                 preopen: None,
+                cookies: Cookies::new(),
             })),
             filetype @ Filetype::RegularFile => {
                 Ok(Opened::File(HostFile::of_type(file.into(), filetype)))
@@ -275,17 +280,35 @@ impl Directory {
 
     /// Writes the entries from a cookie on as a guest reads them; the last may be cut. Returns how many
     /// bytes that are; less than there is room for means that this was the end.
-    pub(crate) fn read_entries(&self, cookie: u64, mut out: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read_entries(
+        &mut self,
+        cookie: u64,
+        mut out: &mut [u8],
+        stop: Stop<'_>,
+    ) -> Result<usize> {
         let room = out.len();
-        seek(&self.dir, SeekFrom::Start(cookie))?;
+        let start = self.cookies.start(cookie);
+        let mut read = start.cookie;
+        let mut reached = read >= cookie;
+        seek(&self.dir, SeekFrom::Start(start.position))?;
         let mut buffer = [MaybeUninit::uninit(); 8192];
         let mut entries = RawDir::new(&self.dir, &mut buffer);
         while !out.is_empty() {
+            if entries.is_buffer_empty() {
+                stop.check()?;
+            }
             let Some(entry) = entries.next() else { break };
             let entry = match entry {
                 Err(Host::INTR) => continue,
                 entry => entry?,
             };
+            // The way to the cookie is counted, if its position is not known. Behind it numbers may be smaller.
+            let is_wanted = reached;
+            read = self.cookies.after(read, entry.next_entry_cookie());
+            reached |= read >= cookie;
+            if !is_wanted {
+                continue;
+            }
             let name = entry.file_name();
             // Where `..` leads is nothing that a guest can go to from a preopened directory.
             let inode = match name.to_bytes() {
@@ -299,7 +322,7 @@ impl Directory {
             };
             let name = name.to_bytes();
             let mut header = [0; 24];
-            header[..8].copy_from_slice(&entry.next_entry_cookie().to_le_bytes());
+            header[..8].copy_from_slice(&read.to_le_bytes());
             header[8..16].copy_from_slice(&inode.to_le_bytes());
             header[16..20].copy_from_slice(&(name.len() as u32).to_le_bytes());
             header[20] = filetype.into();

@@ -54,6 +54,7 @@ mod buffers;
 mod builder;
 mod clock;
 mod context;
+mod cookies;
 mod directory;
 mod error;
 mod host;

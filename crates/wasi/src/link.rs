@@ -196,7 +196,7 @@ fn define_all<T: 'static>(
         fd_prestat_get(fd: i32, out: i32) -> i32;
         fd_pwrite(fd: i32, list: i32, count: i32, offset: i64, out: i32) -> i32, waits;
         fd_read(fd: i32, list: i32, count: i32, out: i32) -> i32, waits;
-        fd_readdir(fd: i32, buffer: i32, length: i32, cookie: i64, out: i32) -> i32;
+        fd_readdir(fd: i32, buffer: i32, length: i32, cookie: i64, out: i32) -> i32, waits;
         fd_renumber(fd: i32, to: i32) -> i32;
         fd_sync(fd: i32) -> i32;
         fd_tell(fd: i32, out: i32) -> i32;

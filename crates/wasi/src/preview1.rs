@@ -248,9 +248,16 @@ impl WasiSnapshotPreview1 for WasiCtx {
         buf_len: Size,
         cookie: Dircookie,
     ) -> Result<Size> {
-        let directory = self.directory(fd, Rights::FD_READDIR)?;
+        let descriptor = self.table.get_mut(fd)?;
+        let Kind::Directory(directory) = &mut descriptor.kind else {
+            return Err(Errno::Notdir.into());
+        };
+        if !descriptor.rights.contains(Rights::FD_READDIR) {
+            return Err(Errno::Notcapable.into());
+        }
         let buffer = bytes_at_mut(memory, buf.offset(), buf_len)?;
-        size(directory.read_entries(cookie, buffer)?)
+        let stop = Stop(self.interrupt.as_ref());
+        size(directory.read_entries(cookie, buffer, stop)?)
     }
 
     fn fd_renumber(&mut self, _: &mut GuestMemory<'_>, fd: Fd, to: Fd) -> Result<()> {

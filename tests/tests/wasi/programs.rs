@@ -29,6 +29,7 @@ const ALONE: &[&str] = &[
     "rights",
     "sizes",
     "sockets",
+    "telldir",
     "times",
 ];
 
