@@ -16,6 +16,7 @@ mod deadline;
 mod emit;
 mod error;
 mod exports;
+mod floats;
 mod inspect;
 mod limits;
 mod machine;

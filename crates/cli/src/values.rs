@@ -5,7 +5,8 @@ use std::fmt;
 use upshift::{Val, ValType};
 use wast::core::V128Const;
 use wast::parser::{self, Parse, ParseBuffer};
-use wast::token::{F32, F64};
+
+use crate::floats::{f32_bits, f64_bits};
 
 /// What is wrong with an argument; `Display` says what would be right.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,23 +31,10 @@ pub(crate) fn parse(text: &str, ty: ValType) -> Result<Val, ParseValueError> {
             parse_wat(text).map(Val::I64),
             "wanted an integer from -9223372036854775808 to 18446744073709551615, such as 40, -7 or 0xff",
         ),
-        ValType::F32 => (
-            parse_wat(text)
-                .map(|value: F32| value.bits)
-                .or_else(|| text.parse().ok().map(f32::to_bits))
-                .map(Val::F32),
-            WANTED_FLOAT,
-        ),
-        ValType::F64 => (
-            parse_wat(text)
-                .map(|value: F64| value.bits)
-                .or_else(|| text.parse().ok().map(f64::to_bits))
-                .map(Val::F64),
-            WANTED_FLOAT,
-        ),
+        ValType::F32 => (f32_bits(text).map(Val::F32), WANTED_FLOAT),
+        ValType::F64 => (f64_bits(text).map(Val::F64), WANTED_FLOAT),
         ValType::V128 => (
-            parse_wat(text)
-                .map(|value: V128Const| u128::from_le_bytes(value.to_le_bytes()))
+            parse_lanes(text)
                 .or_else(|| parse_u128(text))
                 .map(|value| Val::V128(value.into())),
             "wanted a shape and its lanes, such as 'i32x4 1 2 3 4', or an integer of 128 bits",
@@ -66,13 +54,31 @@ pub(crate) fn parse(text: &str, ty: ValType) -> Result<Val, ParseValueError> {
 const WANTED_FLOAT: &str = "wanted a number, such as 0.5, -1e-3, 0x1.8p4, inf or nan";
 
 /// Reads `text` as the text format of WebAssembly has it.
-fn parse_wat<T: for<'a> Parse<'a>>(text: &str) -> Option<T> {
+pub(crate) fn parse_wat<T: for<'a> Parse<'a>>(text: &str) -> Option<T> {
     // Parentheses and comments are no values.
     if text.contains(['(', ';']) {
         return None;
     }
     let buffer = ParseBuffer::new(text).ok()?;
     parser::parse(&buffer).ok()
+}
+
+/// Lanes of floats are read as floats are, all others as the text format has them.
+fn parse_lanes(text: &str) -> Option<u128> {
+    let (shape, lanes) = text.split_once(char::is_whitespace)?;
+    let lanes = lanes.split_whitespace();
+    let bytes: Vec<u8> = match shape {
+        "f32x4" => {
+            let lanes: Option<Vec<_>> = lanes.map(f32_bits).collect();
+            lanes?.into_iter().flat_map(u32::to_le_bytes).collect()
+        }
+        "f64x2" => {
+            let lanes: Option<Vec<_>> = lanes.map(f64_bits).collect();
+            lanes?.into_iter().flat_map(u64::to_le_bytes).collect()
+        }
+        _ => parse_wat::<V128Const>(text)?.to_le_bytes().into(),
+    };
+    bytes.try_into().ok().map(u128::from_le_bytes)
 }
 
 fn parse_u128(text: &str) -> Option<u128> {
@@ -183,6 +189,8 @@ mod tests {
             (".5", 0.5),
             ("1e-3", 1e-3),
             ("0x1.8p4", 24.0),
+            ("0x1p+5000", f64::INFINITY),
+            ("1e+5000", f64::INFINITY),
             ("inf", f64::INFINITY),
             ("-inf", f64::NEG_INFINITY),
             ("-Infinity", f64::NEG_INFINITY),
@@ -212,6 +220,12 @@ mod tests {
             Some(0x00000004_00000003_00000002_00000001)
         );
         assert_eq!(v128("f64x2 nan 0"), Some(0x7ff8_0000_0000_0000));
+        assert_eq!(
+            v128("f32x4  0x1p+5000 -0x1p5000 -0x1p-200 1e99"),
+            Some(0x7f800000_80000000_ff800000_7f800000)
+        );
+        assert_eq!(v128("f64x2 nan 0 0"), None);
+        assert_eq!(v128("f64x2 nan"), None);
         assert_eq!(v128("i32x4 1 2 3"), None);
         assert_eq!(v128("-1"), None);
     }
