@@ -10,11 +10,11 @@ use crate::bindings::{preview0, preview1};
 use crate::context::WasiCtx;
 use crate::error::errno_of_argument;
 
-/// A guest without an exported memory called a function of WASI.
+/// A guest without an exported memory called a function of WASI that passes something through memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "WASI's function `{function}` was called by a module that exports no memory under the name `memory`; \
-     it needs one to pass anything"
+    "WASI's function `{function}` passes values through memory, but the module that called it exports no \
+     memory under the name `memory`"
 )]
 pub struct NoMemory {
     /// The function.
@@ -71,7 +71,8 @@ pub fn add_to_linker<T: 'static>(
     define_all(linker, context)
 }
 
-/// Finds the guest's memory and context, and calls a function of WASI with them.
+/// Finds the guest's memory and context, and calls a function of WASI with them. A guest without memory can call what
+/// needs none.
 #[inline(always)]
 fn with_memory<T: 'static, R: FromErrno>(
     function: &'static str,
@@ -80,10 +81,12 @@ fn with_memory<T: 'static, R: FromErrno>(
     waits: bool,
     call: impl FnOnce(&mut WasiCtx, &mut GuestMemory<'_>) -> wiggle::error::Result<R>,
 ) -> Result<R> {
-    let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
-        return Err(Error::new(NoMemory { function }));
-    };
     let interrupt = waits.then(|| caller.interrupt_handle());
+    let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+        let context = context(caller.data_mut());
+        context.interrupt = interrupt.or(context.interrupt.take());
+        return without_memory(function, call(context, &mut GuestMemory::Unshared(&mut [])));
+    };
     let (bytes, data) = memory.data_and_store_mut(&mut caller);
     let context = context(data);
     if interrupt.is_some() {
@@ -92,21 +95,44 @@ fn with_memory<T: 'static, R: FromErrno>(
     call(context, &mut GuestMemory::Unshared(bytes)).or_else(into_error)
 }
 
+/// What a function came to that had no memory: what is not in memory at all is what it was to find there.
+#[cold]
+fn without_memory<R: FromErrno>(
+    function: &'static str,
+    result: wiggle::error::Result<R>,
+) -> Result<R> {
+    match result.or_else(into_error) {
+        Ok(result) if result.is_fault() => Err(Error::new(NoMemory { function })),
+        result => result,
+    }
+}
+
 /// What a function returns: nothing, or an error number.
 trait FromErrno: Sized {
     /// The result for an argument that is wrong.
     fn from_errno(errno: preview1::types::Errno) -> Option<Self>;
+
+    /// Whether it says that a pointer was wrong.
+    fn is_fault(&self) -> bool;
 }
 
 impl FromErrno for i32 {
     fn from_errno(errno: preview1::types::Errno) -> Option<Self> {
         Some(u16::from(errno).into())
     }
+
+    fn is_fault(&self) -> bool {
+        *self == i32::from(u16::from(preview1::types::Errno::Fault))
+    }
 }
 
 impl FromErrno for () {
     fn from_errno(_: preview1::types::Errno) -> Option<Self> {
         None
+    }
+
+    fn is_fault(&self) -> bool {
+        false
     }
 }
 

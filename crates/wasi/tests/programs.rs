@@ -220,22 +220,72 @@ fn a_reactor_is_initialized_by_its_own_function() {
     upshift_wasi::initialize(&mut store, &instance).unwrap();
 }
 
-#[test]
-fn a_guest_without_memory_gets_an_error_that_says_so() {
+/// Runs a program without memory that calls a function of WASI with these arguments, each of 32 bits, and exits with what
+/// it returned.
+fn without_memory(version: &str, name: &str, arguments: &[i32]) -> upshift::Result<u32> {
+    let params = "i32 ".repeat(arguments.len());
+    let arguments: String = arguments
+        .iter()
+        .map(|argument| format!("(i32.const {argument}) "))
+        .collect();
     let engine = Engine::default();
-    let module = Module::new(
-        &engine,
+    let text = format!(
         r#"(module
-             (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
-             (func (export "_start") (drop (call $close (i32.const 1)))))"#,
+             (import "{version}" "{name}" (func $f (param {params}) (result i32)))
+             (import "{version}" "proc_exit" (func $exit (param i32)))
+             (func (export "_start") (call $exit (call $f {arguments}))))"#
     );
+    let module = Module::new(&engine, text)?;
     let mut linker = Linker::new(&engine);
-    upshift_wasi::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx).unwrap();
+    upshift_wasi::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
     let mut store = Store::new(&engine, WasiCtx::builder().build());
-    let instance = linker.instantiate(&mut store, &module.unwrap()).unwrap();
-    let error = upshift_wasi::run_command(&mut store, &instance).unwrap_err();
-    assert!(error.is::<upshift_wasi::NoMemory>(), "{error}");
-    assert!(error.to_string().contains("`fd_close`"));
+    let instance = linker.instantiate(&mut store, &module)?;
+    upshift_wasi::run_command(&mut store, &instance)
+}
+
+const VERSIONS: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
+
+#[test]
+fn a_guest_without_memory_can_call_what_needs_none() {
+    const BADF: u32 = 8;
+    for version in VERSIONS {
+        for (name, arguments, status) in [
+            ("sched_yield", &[][..], 0),
+            ("fd_close", &[1], 0),
+            ("fd_close", &[99], BADF),
+            ("fd_renumber", &[1, 2], 0),
+            ("fd_fdstat_set_flags", &[99, 0], BADF),
+            ("fd_sync", &[99], BADF),
+            ("sock_shutdown", &[99, 1], BADF),
+            // Nothing is written.
+            ("random_get", &[0, 0], 0),
+            // Another error comes first.
+            ("fd_fdstat_get", &[99, 0], BADF),
+        ] {
+            let result = without_memory(version, name, arguments);
+            assert_eq!(result.unwrap(), status, "{version} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_guest_without_memory_gets_an_error_from_what_needs_one() {
+    for version in VERSIONS {
+        for (name, arguments) in [
+            ("args_sizes_get", &[0, 0][..]),
+            ("clock_res_get", &[0, 0]),
+            ("environ_get", &[8, 0]),
+            ("fd_fdstat_get", &[1, 0]),
+            ("fd_write", &[1, 0, 1, 0]),
+            ("fd_write", &[1, 0, 0, 0]),
+            ("poll_oneoff", &[0, 0, 1, 0]),
+            ("random_get", &[0, 1]),
+        ] {
+            let error = without_memory(version, name, arguments).unwrap_err();
+            assert!(error.is::<upshift_wasi::NoMemory>(), "{name}: {error}");
+            assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+        }
+    }
 }
 
 #[test]
