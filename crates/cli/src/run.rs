@@ -53,8 +53,11 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
         perf.clone(),
         recorder.clone(),
     );
-    let engine = Engine::new(&config).map_err(CliError::Engine)?;
-    let (module, phases) = load(&engine, &options.file)?;
+    let Loaded {
+        module,
+        phases,
+        reservation,
+    } = load_into_space(&config, &options.file)?;
 
     if let Some(emit) = emit {
         emit.print(&module, stdout)?;
@@ -82,6 +85,14 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     let told = measured.map_or(Ok(()), |measured| {
         if options.watching.stats {
             phases.print(&module, stderr)?;
+            if let Some(bytes) = reservation {
+                writeln!(
+                    stderr,
+                    "memory       addresses are compared, for address space is scarce: {} MiB are reserved for \
+                     a memory",
+                    bytes >> 20
+                )?;
+            }
             measured.print(&module, stderr)?;
         }
         match (recorder, &options.watching.report) {
@@ -146,6 +157,37 @@ fn listen(
             recorder.hear(event);
         }
     });
+}
+
+/// A module, and how it fits into the address space.
+struct Loaded {
+    module: Module,
+    phases: Phases,
+    /// Bytes of address space for each memory, if there are fewer than usual.
+    reservation: Option<u64>,
+}
+
+/// Loads a module into an engine whose memories take no more address space than there is. How many it has is known
+/// when it is there.
+fn load_into_space(config: &Config, file: &Path) -> Result<Loaded> {
+    let load_for = |memories| {
+        let mut config = config.clone();
+        let reservation = config.fit_address_space(memories);
+        let engine = Engine::new(&config).map_err(CliError::Engine)?;
+        let (module, phases) = load(&engine, file)?;
+        Ok(Loaded {
+            module,
+            phases,
+            reservation,
+        })
+    };
+    let loaded = load_for(1)?;
+    let memories = loaded.module.memories().len();
+    match memories {
+        0 | 1 => Ok(loaded),
+        memories if config.clone().fit_address_space(memories) == loaded.reservation => Ok(loaded),
+        memories => load_for(memories),
+    }
 }
 
 fn load(engine: &Engine, file: &Path) -> Result<(Module, Phases)> {

@@ -11,9 +11,13 @@ use crate::error::Result;
 use crate::options::Scripts;
 use crate::wast::{self, Report, ScriptError};
 
+/// Memories that the modules of one script have, about; all of them live until it ends.
+const MEMORIES: usize = 32;
+
 pub(crate) fn run(options: &Scripts, stdout: &mut dyn Write) -> Result<Status> {
     let mut config = options.module.config();
     config.eager(options.eager);
+    config.fit_address_space(MEMORIES);
     let (mut passed, mut failed, mut failed_files) = (0, 0, 0);
     for file in &options.files {
         let name = file.display();

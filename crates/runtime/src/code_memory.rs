@@ -9,7 +9,7 @@
 //! | lazy stub 1        | ...
 //! +--------------------+ STUBS_END
 //! | chunks of modules  | page-granular, first fit; freed pages are punched out of the file
-//! +--------------------+ RANGE_SIZE
+//! +--------------------+ CodeRange::size
 //! ```
 //!
 //! Where executable mappings of a memory file are denied, the range is anonymous memory, and fresh pages
@@ -23,10 +23,15 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::address_space::available_address_space;
 use crate::arch;
 
 /// Addresses reserved for code: branches within it and loads of constants reach with 32 bits.
 const RANGE_SIZE: usize = 1 << 30;
+/// The least that is reserved where address space is scarce.
+const LEAST_RANGE_SIZE: usize = 64 << 20;
+/// Which part of the address space that a limit leaves to the process the two mappings take at most.
+const SHARE: u64 = 4;
 /// Validation allows a million functions.
 const STUBS_END: usize = STUBS_START + (1 << 20) * arch::LAZY_STUB_SIZE;
 const STUBS_START: usize = 4096;
@@ -49,6 +54,8 @@ pub(crate) struct CodeRange {
     file: Option<i32>,
     writable: usize,
     executable: usize,
+    /// Bytes of each mapping.
+    size: usize,
     page_size: usize,
     state: Mutex<RangeState>,
 }
@@ -86,7 +93,7 @@ pub fn keep_code_anonymous() {
 
 /// Whether `pc` is in generated code or in a lazy stub. Async-signal-safe.
 pub(crate) fn contains(pc: usize) -> bool {
-    ranges().any(|range| pc.wrapping_sub(range.executable) < RANGE_SIZE)
+    ranges().any(|range| pc.wrapping_sub(range.executable) < range.size)
 }
 
 fn ranges() -> impl Iterator<Item = &'static CodeRange> {
@@ -118,33 +125,51 @@ impl CodeRange {
         Ok(range)
     }
 
+    /// As much as a limit on address space leaves room for, beside memories and stacks.
     fn reserve(pid: i32) -> io::Result<Self> {
+        let mut size = RANGE_SIZE;
+        if let Some(available) = available_address_space() {
+            while 2 * size as u64 > available / SHARE && size > LEAST_RANGE_SIZE {
+                size /= 2;
+            }
+        }
+        loop {
+            match Self::reserve_sized(pid, size) {
+                Err(_) if size > LEAST_RANGE_SIZE => size /= 2,
+                result => return result,
+            }
+        }
+    }
+
+    fn reserve_sized(pid: i32, size: usize) -> io::Result<Self> {
         // SAFETY: no preconditions.
         let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
         let free = BTreeMap::from([(
             STUBS_END.next_multiple_of(page_size),
-            RANGE_SIZE - STUBS_END.next_multiple_of(page_size),
+            size - STUBS_END.next_multiple_of(page_size),
         )]);
         let state = Mutex::new(RangeState { free, stubs: 0 });
         if !ANONYMOUS.load(Ordering::Relaxed)
-            && let Ok((file, writable, executable)) = map_twice()
+            && let Ok((file, writable, executable)) = map_twice(size)
         {
             return Ok(Self {
                 pid,
                 file: Some(file),
                 writable,
                 executable,
+                size,
                 page_size,
                 state,
             });
         }
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        let address = map(libc::PROT_NONE, flags, -1)?;
+        let address = map(size, libc::PROT_NONE, flags, -1)?;
         Ok(Self {
             pid,
             file: None,
             writable: address,
             executable: address,
+            size,
             page_size,
             state,
         })
@@ -208,9 +233,12 @@ impl CodeRange {
             .find(|&(_, &available)| available >= len)
             .map(|(&offset, &available)| (offset, available))
             .ok_or_else(|| {
+                let of = self.size >> 20;
                 io::Error::new(
                     io::ErrorKind::OutOfMemory,
-                    "the process's 1 GiB of code memory is used up: drop modules that are not needed",
+                    format!(
+                        "the process's {of} MiB of code memory are used up: drop modules that are not needed"
+                    ),
                 )
             })?;
         state.free.remove(&offset);
@@ -229,7 +257,7 @@ impl CodeRange {
     /// Makes `len` bytes at executable `address` executable, if they are not.
     pub(crate) fn seal(address: usize, len: usize) -> io::Result<()> {
         let range = ranges()
-            .find(|range| address.wrapping_sub(range.executable) < RANGE_SIZE)
+            .find(|range| address.wrapping_sub(range.executable) < range.size)
             .ok_or_else(|| io::Error::other("not an address of code memory"))?;
         let offset = address - range.executable;
         let start = offset & !(range.page_size - 1);
@@ -314,9 +342,9 @@ impl CodeRange {
     }
 }
 
-fn map(protection: i32, flags: i32, file: i32) -> io::Result<usize> {
+fn map(size: usize, protection: i32, flags: i32, file: i32) -> io::Result<usize> {
     // SAFETY: a fresh mapping at an address of the system's choice touches nobody's memory.
-    let address = unsafe { libc::mmap(ptr::null_mut(), RANGE_SIZE, protection, flags, file, 0) };
+    let address = unsafe { libc::mmap(ptr::null_mut(), size, protection, flags, file, 0) };
     if address == libc::MAP_FAILED {
         Err(io::Error::last_os_error())
     } else {
@@ -324,7 +352,7 @@ fn map(protection: i32, flags: i32, file: i32) -> io::Result<usize> {
     }
 }
 
-fn map_twice() -> io::Result<(i32, usize, usize)> {
+fn map_twice(size: usize) -> io::Result<(i32, usize, usize)> {
     // SAFETY: the name is a C string; the result is checked.
     let file = unsafe { libc::memfd_create(c"upshift-code".as_ptr(), libc::MFD_CLOEXEC) };
     if file < 0 {
@@ -336,17 +364,27 @@ fn map_twice() -> io::Result<(i32, usize, usize)> {
         error
     };
     // SAFETY: an open descriptor.
-    if unsafe { libc::ftruncate(file, RANGE_SIZE as i64) } != 0 {
+    if unsafe { libc::ftruncate(file, size as i64) } != 0 {
         return Err(close_on_error(io::Error::last_os_error()));
     }
-    let writable =
-        map(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, file).map_err(close_on_error)?;
-    let executable =
-        map(libc::PROT_READ | libc::PROT_EXEC, libc::MAP_SHARED, file).map_err(|e| {
-            // SAFETY: mapped above, and not used.
-            unsafe { libc::munmap(writable as *mut libc::c_void, RANGE_SIZE) };
-            close_on_error(e)
-        })?;
+    let writable = map(
+        size,
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_SHARED,
+        file,
+    )
+    .map_err(close_on_error)?;
+    let executable = map(
+        size,
+        libc::PROT_READ | libc::PROT_EXEC,
+        libc::MAP_SHARED,
+        file,
+    )
+    .map_err(|e| {
+        // SAFETY: mapped above, and not used.
+        unsafe { libc::munmap(writable as *mut libc::c_void, size) };
+        close_on_error(e)
+    })?;
     Ok((file, writable, executable))
 }
 

@@ -2,6 +2,7 @@
 //! Knows no code generator.
 
 mod activation;
+mod address_space;
 mod arch;
 mod backtrace;
 mod builtins;
@@ -33,6 +34,7 @@ mod types;
 mod vmcontext;
 
 pub use activation::*;
+pub use address_space::{available_address_space, can_reserve};
 pub use arch::{ArgCursor, ArgLocation, CallFrame, VectorUse};
 pub use backtrace::*;
 pub use builtins::*;

@@ -2,8 +2,17 @@
 
 use std::sync::Arc;
 
-use upshift_module::{Features, Validation};
+use upshift_module::{Features, Validation, WASM_PAGE_SIZE};
+use upshift_runtime::{GUARDED_RESERVATION, available_address_space, can_reserve};
 use upshift_tiering::{Chaos, TierEvent, TierMode, TieringOptions, TieringProfile};
+
+/// Bytes of address space for each memory when its accesses are compared and nothing else is said: as
+/// many as it can ever have.
+pub(crate) const CHECKED_RESERVATION: u64 = 4 << 30;
+
+/// Address space that is left to code, stacks and the rest of a process before its memories take what they take by
+/// default.
+const BESIDE_MEMORIES: u64 = 4 << 30;
 
 /// Options of an [`Engine`](crate::Engine).
 ///
@@ -187,6 +196,51 @@ impl Config {
     pub fn memory_reservation(&mut self, bytes: u64) -> &mut Self {
         self.memory_reservation = Some(bytes);
         self
+    }
+
+    /// Has memories take less address space, and generated code compare each address, where this process can't have
+    /// what `memories` memories take by default: under `ulimit -v`, or in a container that limits it. Returns how
+    /// much is set aside for each memory then, and `None` where the defaults stay.
+    ///
+    /// Half of what is left is divided up; the rest is for code, stacks and whatever else the process does. What
+    /// [`memory_reservation`](Self::memory_reservation) and [`bounds_checks`](Self::bounds_checks) were told
+    /// before stays. To look takes some microseconds.
+    ///
+    /// ```
+    /// use upshift::{Config, Engine};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let mut config = Config::new();
+    /// if let Some(bytes) = config.fit_address_space(1) {
+    ///     eprintln!("slower, for address space is scarce: {bytes} bytes for a memory");
+    /// }
+    /// let engine = Engine::new(&config)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fit_address_space(&mut self, memories: usize) -> Option<u64> {
+        if self.bounds_checks || self.memory_reservation.is_some() {
+            return None;
+        }
+        let memories = u64::try_from(memories).unwrap_or(u64::MAX).max(1);
+        let guarded = GUARDED_RESERVATION.saturating_mul(memories);
+        let available = available_address_space();
+        let is_enough =
+            available.is_none_or(|bytes| bytes >= guarded.saturating_add(BESIDE_MEMORIES));
+        if is_enough && can_reserve(guarded) {
+            return None;
+        }
+        // Where nothing says how much there is, halves are tried.
+        let mut share = available.map_or(CHECKED_RESERVATION, |bytes| bytes / 2 / memories);
+        share = share.min(CHECKED_RESERVATION);
+        while share > WASM_PAGE_SIZE
+            && !can_reserve(share.saturating_mul(2).saturating_mul(memories))
+        {
+            share /= 2;
+        }
+        let share = (share - share % WASM_PAGE_SIZE).max(WASM_PAGE_SIZE);
+        self.memory_reservation(share).bounds_checks(true);
+        Some(share)
     }
 
     /// Whether generated code compares each address with the memory's length, instead of letting the

@@ -9,6 +9,7 @@ use upshift_singlepass::FastTier;
 use upshift_tiering::{BaselineCompiler, TierMode, Tiering, Tiers};
 use upshift_translate::{CodegenSettings, MemoryStyle, Tier};
 
+use crate::config::CHECKED_RESERVATION;
 use crate::error::ErrorKind;
 use crate::{Config, Error, Result};
 
@@ -38,10 +39,6 @@ struct Inner {
     tiering: Tiering,
     memory_plan: MemoryPlan,
 }
-
-/// Bytes of address space for each memory when its accesses are compared and nothing else is said: as
-/// many as it can ever have.
-const CHECKED_RESERVATION: u64 = 4 << 30;
 
 impl Engine {
     /// An engine with these options.

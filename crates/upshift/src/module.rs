@@ -11,7 +11,7 @@ use upshift_tiering::{
 use upshift_translate::{CodeForm, CompileRequest, EntryPoint};
 
 use crate::error::ErrorKind;
-use crate::{Engine, Error, ExportType, ExternType, FuncType, ImportType, Result};
+use crate::{Engine, Error, ExportType, ExternType, FuncType, ImportType, MemoryType, Result};
 
 /// A validated module, ready to be instantiated.
 ///
@@ -168,6 +168,11 @@ impl Module {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.parsed().names.module()
+    }
+
+    /// Its memories, imported ones first.
+    pub fn memories(&self) -> impl ExactSizeIterator<Item = MemoryType> {
+        self.parsed().memories.iter().map(|&ty| MemoryType(ty))
     }
 
     /// What it wants, in its order.

@@ -59,6 +59,7 @@ pub(super) fn measure(
     let moved = Arc::new(Mutex::new(None));
     let mut config = Config::new();
     config.profile(profile.clone());
+    config.fit_address_space(workload.memories);
     let heard = Arc::clone(&moved);
     config.on_tier_event(move |event| {
         if is_move(event) {

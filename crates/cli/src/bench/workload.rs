@@ -28,6 +28,8 @@ pub(super) struct Workload {
     pub expected: Option<String>,
     /// Whether it gives the same result each time it is called.
     pub repeatable: bool,
+    /// How many memories the module has.
+    pub memories: usize,
 }
 
 /// What the command line asks for.
@@ -77,6 +79,7 @@ fn kernel(embedded: &Embedded, size_in_ms: u32) -> Result<Workload> {
         arguments: vec![Val::I32(n)],
         expected: kernel.expected(RUN, n).map(|number| number.to_string()),
         repeatable: true,
+        memories: 1,
     })
 }
 
@@ -102,6 +105,7 @@ fn file(name: &str, options: &Bench) -> Result<Workload> {
         bytes: Cow::Owned(bytes),
         expected: None,
         repeatable: false,
+        memories: module.memories().len(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The `upshift` binary as its users meet it: output, messages and exit statuses.
 
+mod address_space;
 mod limits;
 #[path = "../support/mod.rs"]
 mod support;
