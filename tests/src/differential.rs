@@ -2,23 +2,29 @@
 //! the same. What is compared and what is not is in [`Comparison`]; a run over many seeds, which survives crashes
 //! and goes on where it was stopped, is a [`campaign`].
 
+mod arithmetic;
+mod arrays;
 pub mod campaign;
 mod canonical;
 mod compare;
 mod counts;
 mod detour;
+mod floats;
 mod generate;
 mod host;
 mod loops;
 mod machine;
 mod mode;
+mod narrow;
 mod progress;
+mod quiet;
 mod random;
 mod reference;
 mod subject;
 mod value;
+mod vectors;
 
-pub use compare::{Comparison, Difference, Event, Place};
+pub use compare::{Comparison, Difference, Event, Place, Turns};
 pub use counts::Counts;
 pub use generate::{Generated, Generator};
 pub use host::{HostFailure, HostState};

@@ -2,12 +2,17 @@
 
 use std::ops::Range;
 
-use upshift_tests::differential::{Comparison, Counts, Generator, MODES, with_large_stack};
+use upshift_tests::differential::{Comparison, Counts, Generator, MODES, Turns, with_large_stack};
 
 /// Runs seeds on all engines, and checks that enough of what they did means something.
 fn compare(generator: Generator, seeds: Range<u64>) {
     let counts = with_large_stack(|| {
-        let comparison = Comparison::new(MODES).unwrap();
+        let turns = if generator.is_quick() {
+            Turns::Drawn
+        } else {
+            Turns::All
+        };
+        let comparison = Comparison::new(MODES, turns).unwrap();
         seeds.clone().fold(Counts::default(), |counts, seed| {
             match comparison.seed(generator, seed, &mut |_| {}) {
                 Ok(more) => counts.plus(&more),
@@ -55,4 +60,19 @@ fn engines_agree_on_loops_of_seeds_0_to_199() {
 #[test]
 fn engines_agree_on_loops_of_seeds_200_to_399() {
     compare(Generator::Loops, 200..400);
+}
+
+#[test]
+fn engines_agree_on_narrow_integers_of_seeds_0_to_199() {
+    compare(Generator::Narrow, 0..200);
+}
+
+#[test]
+fn engines_agree_on_vectors_of_seeds_0_to_199() {
+    compare(Generator::Vectors, 0..200);
+}
+
+#[test]
+fn engines_agree_that_nans_of_seeds_0_to_199_are_quiet() {
+    compare(Generator::Quiet, 0..200);
 }

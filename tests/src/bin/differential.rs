@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use upshift_tests::differential::campaign::{self, Campaign};
 use upshift_tests::differential::{
-    Comparison, Counts, Difference, Event, Generator, MODES, Mode, with_large_stack,
+    Comparison, Counts, Difference, Event, Generator, MODES, Mode, Turns, with_large_stack,
 };
 
 /// Generates WebAssembly modules, runs each on wasmi and on Upshift in all of its modes, and compares results, traps,
@@ -32,17 +32,47 @@ struct Arguments {
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = parse_mode)]
     modes: Vec<Mode>,
     /// Modules of loops over arrays, as compilers write them, instead of any; they are counted on their own.
-    #[arg(long)]
+    #[arg(long, group = "generator")]
     loops: bool,
+    /// Modules of loops over integers of 8, 16 and 32 bits: products, shifts, clamping, averages, narrowing stores. Each
+    /// runs in `llvm` and one more mode, drawn by the seed, unless `--modes` says which; they are counted on their own.
+    #[arg(long, group = "generator")]
+    narrow: bool,
+    /// The same with loops over vectors.
+    #[arg(long, group = "generator")]
+    vectors: bool,
+    /// The same with arithmetic over floats; each function asks whether the NaNs that it makes are quiet, and traps if not.
+    #[arg(long, group = "generator")]
+    quiet: bool,
+    /// The last three by turns.
+    #[arg(long, group = "generator")]
+    numbers: bool,
     /// Processes at a time; by default as many as there are processors.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Begin with the first seed, whatever was run before.
     #[arg(long)]
     restart: bool,
+    /// Modes take turns.
+    #[arg(long, hide = true)]
+    take_turns: bool,
     /// What one of the processes runs.
     #[arg(long, hide = true, value_parser = parse_range)]
     worker: Option<Range<u64>>,
+}
+
+impl Arguments {
+    fn generator(&self) -> Generator {
+        let chosen = [
+            (self.loops, Generator::Loops),
+            (self.narrow, Generator::Narrow),
+            (self.vectors, Generator::Vectors),
+            (self.quiet, Generator::Quiet),
+            (self.numbers, Generator::Numbers),
+        ];
+        let chosen = chosen.into_iter().find(|(is_chosen, _)| *is_chosen);
+        chosen.map_or(Generator::Any, |(_, generator)| generator)
+    }
 }
 
 fn parse_range(text: &str) -> Result<Range<u64>, String> {
@@ -64,11 +94,8 @@ fn parse_mode(name: &str) -> Result<Mode, String> {
 fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     let folder = campaign::default_folder();
-    let (generator, folder) = if arguments.loops {
-        (Generator::Loops, folder.join("loops"))
-    } else {
-        (Generator::Any, folder)
-    };
+    let generator = arguments.generator();
+    let folder = folder.join(generator.name());
     let folder = match &*arguments.modes {
         [] => folder,
         some => {
@@ -77,11 +104,17 @@ fn main() -> ExitCode {
         }
     };
     if arguments.modes.is_empty() {
+        arguments.take_turns = generator.is_quick();
         arguments.modes = MODES.to_vec();
     }
+    let turns = if arguments.take_turns {
+        Turns::Drawn
+    } else {
+        Turns::All
+    };
     let modes = &arguments.modes;
     let done = if let Some(seeds) = arguments.worker.clone() {
-        with_large_stack(|| campaign::run_worker(generator, seeds, modes))
+        with_large_stack(|| campaign::run_worker(generator, seeds, modes, turns))
             .unwrap_or_else(|error| Err(error.into()))
     } else if let Some(path) = &arguments.file {
         let seed = arguments.seed.unwrap_or(0);
@@ -90,7 +123,7 @@ fn main() -> ExitCode {
         with_large_stack(|| show(generator, seed, modes, &folder))
             .unwrap_or_else(|error| Err(error.into()))
     } else {
-        run(&arguments, generator, folder)
+        run(&arguments, generator, turns, folder)
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -106,6 +139,7 @@ fn main() -> ExitCode {
 fn run(
     arguments: &Arguments,
     generator: Generator,
+    turns: Turns,
     folder: PathBuf,
 ) -> Result<bool, Box<dyn Error + Send + Sync>> {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -113,6 +147,7 @@ fn run(
         count: arguments.count,
         generator,
         modes: arguments.modes.clone(),
+        turns,
         jobs: arguments.jobs.unwrap_or_else(processors),
         restart: arguments.restart,
         folder,
@@ -137,7 +172,7 @@ fn show(
     modes: &[Mode],
     folder: &Path,
 ) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    let comparison = Comparison::new(modes)?;
+    let comparison = Comparison::new(modes, Turns::All)?;
     let mut written = Ok(());
     let result = comparison.seed(generator, seed, &mut |event| {
         if let Event::Generated(module) = event {
@@ -153,7 +188,7 @@ fn show(
 /// Runs a module from a file and prints everything. Whether all engines agreed.
 fn show_file(path: &Path, seed: u64, modes: &[Mode]) -> Result<bool, Box<dyn Error + Send + Sync>> {
     let wasm = wat::parse_file(path)?;
-    let comparison = Comparison::new(modes)?;
+    let comparison = Comparison::new(modes, Turns::All)?;
     let result = comparison.module(seed, &wasm, &mut |event| print_event(&event));
     Ok(print_result(result))
 }

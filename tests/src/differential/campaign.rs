@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::progress::{Progress, ProgressError};
-use super::{Comparison, Counts, Generator, Mode, with_large_stack};
+use super::{Comparison, Counts, Generator, Mode, Turns, with_large_stack};
 
 /// Seeds that one process runs.
 const BATCH: u64 = 100;
@@ -30,14 +30,16 @@ pub struct Campaign {
     pub generator: Generator,
     /// The modes of Upshift that run them.
     pub modes: Vec<Mode>,
+    /// Which of the modes run a module.
+    pub turns: Turns,
     /// Processes at a time.
     pub jobs: usize,
     /// Forget what was done before.
     pub restart: bool,
     /// Where the state and modules that differ are written.
     pub folder: PathBuf,
-    /// The program that, given `--modes A,B --worker FIRST..END`, does what [`run_worker`] does; for [`Generator::Loops`]
-    /// it is given `--loops` too.
+    /// The program that, given `--modes A,B --worker FIRST..END`, does what [`run_worker`] does. It is given
+    /// `--take-turns` too where modes do, and the generator's name as an option if it has one.
     pub program: PathBuf,
 }
 
@@ -144,8 +146,12 @@ impl Campaign {
 
     /// What modules and counts depend on.
     fn settings(&self) -> String {
+        let turns = match self.turns {
+            Turns::All => "",
+            Turns::Drawn => "drawn from ",
+        };
         format!(
-            "{}, modes {}",
+            "{}, modes {turns}{}",
             self.generator.version(),
             self.mode_names(" ")
         )
@@ -251,12 +257,17 @@ impl Shared<'_> {
 
     /// Runs a batch in a process; `None` when it was stopped because of another one's finding.
     fn run_batch(&self, seeds: Range<u64>) -> Result<Option<Counts>, CampaignError> {
+        let generator = match self.campaign.generator.name() {
+            "" => None,
+            name => Some(format!("--{name}")),
+        };
         let mut child = Command::new(&self.campaign.program)
             .arg("--modes")
             .arg(self.campaign.mode_names(","))
             .arg("--worker")
             .arg(format!("{}..{}", seeds.start, seeds.end))
-            .args((self.campaign.generator == Generator::Loops).then_some("--loops"))
+            .args((self.campaign.turns == Turns::Drawn).then_some("--take-turns"))
+            .args(generator)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -388,8 +399,9 @@ pub fn run_worker(
     generator: Generator,
     seeds: Range<u64>,
     modes: &[Mode],
+    turns: Turns,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-    let comparison = Comparison::new(modes)?;
+    let comparison = Comparison::new(modes, turns)?;
     let mut output = std::io::stdout().lock();
     let mut say = |message: &Message| -> std::io::Result<()> {
         // One write a line: whoever is killed in between leaves whole lines.
@@ -436,6 +448,7 @@ mod tests {
             count: 2 * BATCH,
             generator: Generator::Any,
             modes: Vec::new(),
+            turns: Turns::All,
             jobs: 1,
             restart: false,
             folder: folder.clone(),

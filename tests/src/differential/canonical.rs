@@ -1,5 +1,5 @@
-//! Makes the NaNs of conversions between floats canonical. The generator does so for arithmetic only, but the sign of a NaN that
-//! a conversion makes is open just as well (clause 4.3.3 of the specification).
+//! Makes the NaNs of arithmetic canonical, whose bits the specification leaves open (clause 4.3.3): the general generator does
+//! so itself for all but conversions between floats, whose NaNs are open just as well.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -8,6 +8,7 @@ use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{CodeSection, Function, Ieee32, Ieee64, Instruction, Module, ValType};
 use wasmparser::{FunctionBody, Parser};
 
+use super::arithmetic::{self, Floats};
 use super::detour::{locals, parameters};
 
 /// NaNs as `canonicalize_nans` of the generator has them.
@@ -19,9 +20,25 @@ const NAN64: u64 = 0x7ff8_0000_0000_0000;
 /// # Errors
 /// When the bytes are no module.
 pub(crate) fn conversions(wasm: &[u8]) -> Result<Vec<u8>, reencode::Error<Infallible>> {
+    rewrite(wasm, arithmetic::conversion)
+}
+
+/// A module of whose arithmetic all gives one NaN only.
+///
+/// # Errors
+/// When the bytes are no module.
+pub(crate) fn all(wasm: &[u8]) -> Result<Vec<u8>, reencode::Error<Infallible>> {
+    rewrite(wasm, arithmetic::result)
+}
+
+fn rewrite(
+    wasm: &[u8],
+    result: fn(&Instruction<'_>) -> Option<Floats>,
+) -> Result<Vec<u8>, reencode::Error<Infallible>> {
     let mut module = Module::new();
     let mut rewriter = Rewriter {
         parameters: parameters(wasm)?.into(),
+        result,
     };
     rewriter.parse_core_module(&mut module, Parser::new(0), wasm)?;
     Ok(module.finish())
@@ -30,6 +47,8 @@ pub(crate) fn conversions(wasm: &[u8]) -> Result<Vec<u8>, reencode::Error<Infall
 struct Rewriter {
     /// The numbers of parameters of functions whose bodies follow.
     parameters: VecDeque<u32>,
+    /// What an instruction results in whose NaNs are to be canonical.
+    result: fn(&Instruction<'_>) -> Option<Floats>,
 }
 
 impl Reencode for Rewriter {
@@ -54,32 +73,34 @@ impl Reencode for Rewriter {
                 let both = u128::from(nan) << 64 | u128::from(nan);
                 Instruction::V128Const(both.cast_signed())
             };
-            let (scratch, nan, compare, choose) = match instruction {
-                Instruction::F32DemoteF64 => (
+            let Some(result) = (self.result)(&instruction) else {
+                continue;
+            };
+            let (scratch, nan, compare, choose) = match result {
+                Floats::F32 => (
                     f32,
                     Instruction::F32Const(Ieee32::new(NAN32)),
                     Instruction::F32Eq,
                     Instruction::Select,
                 ),
-                Instruction::F64PromoteF32 => (
+                Floats::F64 => (
                     f64,
                     Instruction::F64Const(Ieee64::new(NAN64)),
                     Instruction::F64Eq,
                     Instruction::Select,
                 ),
-                Instruction::F32x4DemoteF64x2Zero => (
+                Floats::F32x4 => (
                     v128,
                     vector(u64::from(NAN32) << 32 | u64::from(NAN32)),
                     Instruction::F32x4Eq,
                     Instruction::V128Bitselect,
                 ),
-                Instruction::F64x2PromoteLowF32x4 => (
+                Floats::F64x2 => (
                     v128,
                     vector(NAN64),
                     Instruction::F64x2Eq,
                     Instruction::V128Bitselect,
                 ),
-                _ => continue,
             };
             function.instruction(&Instruction::LocalTee(scratch));
             function.instruction(&nan);

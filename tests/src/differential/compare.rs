@@ -33,6 +33,34 @@ const REFERENCE: &str = "wasmi";
 /// [`Counts::wasmi_erred`] says how often wasmi disagreed with itself.
 pub struct Comparison {
     subjects: Vec<Subject>,
+    /// Theirs, in the same order.
+    modes: Vec<Mode>,
+    turns: Turns,
+}
+
+/// Which modes run a module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Turns {
+    /// All of them.
+    #[default]
+    All,
+    /// [The first one that always does](Mode::ALWAYS), and another one, drawn by the seed.
+    Drawn,
+}
+
+impl Turns {
+    /// The places of those modes that run the module of a seed.
+    fn choose(self, seed: u64, modes: &[Mode]) -> Vec<usize> {
+        let mut others: Vec<usize> = (0..modes.len()).collect();
+        if self == Self::All || modes.len() <= 2 {
+            return others;
+        }
+        let always = modes.iter().position(|mode| mode.name == Mode::ALWAYS);
+        let always = others.remove(always.unwrap_or(0));
+        // Not the sequences that modules and arguments are made from.
+        let mut random = Random::new(seed ^ 0x6d6f_6465_735f_696e);
+        vec![always, random.choose(&others)]
+    }
 }
 
 /// The engines do not agree.
@@ -86,10 +114,12 @@ impl Comparison {
     ///
     /// # Errors
     /// When this machine can't run Upshift.
-    pub fn new(modes: &[Mode]) -> upshift::Result<Self> {
+    pub fn new(modes: &[Mode], turns: Turns) -> upshift::Result<Self> {
         let subjects = modes.iter().map(|&mode| Subject::new(mode));
         Ok(Self {
             subjects: subjects.collect::<Result<_, _>>()?,
+            modes: modes.to_vec(),
+            turns,
         })
     }
 
@@ -158,7 +188,8 @@ impl Comparison {
         };
         let accepted = || "accepted".to_owned();
         let mut loaded = Vec::new();
-        for subject in &self.subjects {
+        for place in self.turns.choose(seed, &self.modes) {
+            let subject = &self.subjects[place];
             let made = subject.load(wasm).map_err(|error| {
                 let refused = format!("refused: {error}");
                 differ(subject.name(), Place::Load, accepted(), refused)

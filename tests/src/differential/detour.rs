@@ -188,7 +188,7 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::super::compare::Comparison;
+    use super::super::compare::{Comparison, Turns};
     use super::super::{MODES, with_large_stack};
     use super::*;
 
@@ -225,7 +225,11 @@ mod tests {
     }
 
     fn calls_that_agree(wasm: &[u8]) -> u64 {
-        let compare = || Comparison::new(MODES).unwrap().module(0, wasm, &mut |_| {});
+        let compare = || {
+            Comparison::new(MODES, Turns::All)
+                .unwrap()
+                .module(0, wasm, &mut |_| {})
+        };
         with_large_stack(compare).unwrap().unwrap().compared_calls()
     }
 

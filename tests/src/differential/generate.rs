@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 
-use super::{Random, canonical, host, loops};
+use super::quiet::{self, Record};
+use super::{Random, canonical, floats, host, loops, narrow, vectors};
 
 /// Changes whenever a seed comes to mean another module or other arguments: counts of before are void then.
 const VERSION: u32 = 3;
@@ -22,6 +23,14 @@ pub enum Generator {
     Any,
     /// Loops over arrays, as compilers write them.
     Loops,
+    /// Loops over integers of 8, 16 and 32 bits.
+    Narrow,
+    /// Loops over vectors.
+    Vectors,
+    /// Arithmetic with floats, of which the modules themselves ask whether NaNs are quiet.
+    Quiet,
+    /// The three before, by turns.
+    Numbers,
 }
 
 /// A generated module.
@@ -34,16 +43,59 @@ pub struct Generated {
 }
 
 impl Generator {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Any,
+        Self::Loops,
+        Self::Narrow,
+        Self::Vectors,
+        Self::Quiet,
+        Self::Numbers,
+    ];
+    /// Those that [`Generator::Numbers`] is made of.
+    const NUMBERS: [Self; 3] = [Self::Narrow, Self::Vectors, Self::Quiet];
+
+    /// A word for the command line and for folders; that of [`Generator::Any`] is empty.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "",
+            Self::Loops => "loops",
+            Self::Narrow => "narrow",
+            Self::Vectors => "vectors",
+            Self::Quiet => "quiet",
+            Self::Numbers => "numbers",
+        }
+    }
+
     /// The module of a seed, or `None` if it can't make one of it. Needs a large stack.
     #[must_use]
     pub fn generate(self, seed: u64) -> Option<Generated> {
-        match self {
-            Self::Any => anything(seed),
-            Self::Loops => Some(Generated {
-                wasm: loops::generate(seed),
-                about: "loops over arrays".to_owned(),
-            }),
-        }
+        let (wasm, about) = match self {
+            Self::Any => return anything(seed),
+            Self::Loops => (loops::generate(seed), "loops over arrays"),
+            Self::Narrow => (narrow::generate(seed), "loops over narrow integers"),
+            Self::Vectors => (
+                canonical::all(&vectors::generate(seed)).ok()?,
+                "loops over vectors",
+            ),
+            Self::Quiet => quiet_floats(seed)?,
+            Self::Numbers => {
+                let kinds = Self::NUMBERS.len() as u64;
+                let kind = Self::NUMBERS[(seed % kinds) as usize];
+                return kind.generate(seed / kinds);
+            }
+        };
+        Some(Generated {
+            wasm,
+            about: about.to_owned(),
+        })
+    }
+
+    /// Whether its modules are small and many, so that each runs in few modes.
+    #[must_use]
+    pub fn is_quick(self) -> bool {
+        !matches!(self, Self::Any | Self::Loops)
     }
 
     /// What seeds mean, for as long as this is the same.
@@ -51,8 +103,48 @@ impl Generator {
         match self {
             Self::Any => format!("version {VERSION}"),
             Self::Loops => format!("loops, version {}", loops::VERSION),
+            Self::Narrow => format!("narrow, version {}", narrow::VERSION),
+            Self::Vectors => format!("vectors, version {}", vectors::VERSION),
+            Self::Quiet => format!(
+                "quiet, version {}, of floats {}, {}, {}",
+                quiet::VERSION,
+                floats::VERSION,
+                Self::Vectors.version(),
+                Self::Loops.version()
+            ),
+            Self::Numbers => {
+                let versions = Self::NUMBERS.map(Self::version);
+                format!("numbers: {}", versions.join("; "))
+            }
         }
     }
+}
+
+/// Mostly what is made for it; arithmetic in loops that are made for something else now and then.
+fn quiet_floats(seed: u64) -> Option<(Vec<u8>, &'static str)> {
+    let record = match seed / 8 % 2 {
+        0 => Record::Locals,
+        _ => Record::Memory,
+    };
+    let (wasm, record, about) = match seed % 8 {
+        0 => (
+            canonical::all(&vectors::generate(seed)).ok()?,
+            record,
+            "loops over vectors that ask for signalling NaNs",
+        ),
+        // Any of their memory may be written to.
+        1 => (
+            loops::generate(seed),
+            Record::Locals,
+            "loops over arrays that ask for signalling NaNs",
+        ),
+        _ => (
+            floats::generate(seed),
+            record,
+            "arithmetic with floats that asks for signalling NaNs",
+        ),
+    };
+    Some((quiet::ask(&wasm, record).ok()?, about))
 }
 
 fn anything(seed: u64) -> Option<Generated> {

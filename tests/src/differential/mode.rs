@@ -9,8 +9,15 @@ pub struct Mode {
     pub name: &'static str,
     /// Whether what it does is also defined after an access out of bounds.
     pub precise: bool,
+    /// Whether LLVM is there and is told to compile nothing, which is no failure then.
+    pub without_llvm: bool,
     /// Sets the mode.
     pub configure: fn(&mut Config),
+}
+
+impl Mode {
+    /// The mode that runs every module where the others take turns: what has the most to get wrong.
+    pub const ALWAYS: &str = "llvm";
 }
 
 /// More work than any generated module does.
@@ -21,6 +28,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "baseline",
         precise: true,
+        without_llvm: false,
         configure: |config| {
             config.tier(TierMode::Baseline);
         },
@@ -29,6 +37,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "eager",
         precise: true,
+        without_llvm: false,
         configure: |config| {
             let mut profile = TieringProfile::default();
             profile.baseline.compiler = BaselineCompiler::Cranelift;
@@ -38,6 +47,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "osr",
         precise: true,
+        without_llvm: false,
         configure: |config| {
             config.tier(TierMode::Baseline).force_osr(true);
         },
@@ -45,6 +55,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "checked",
         precise: true,
+        without_llvm: false,
         configure: |config| {
             config.tier(TierMode::Baseline);
             config.bounds_checks(true).count_work(false);
@@ -54,6 +65,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "llvm",
         precise: false,
+        without_llvm: false,
         configure: |config| {
             config.tier(TierMode::Optimizing);
         },
@@ -62,6 +74,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "llvm-precise",
         precise: true,
+        without_llvm: false,
         configure: |config| {
             let config = config.tier(TierMode::Optimizing).precise_traps(true);
             config.profile(quick_profile());
@@ -72,6 +85,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "auto",
         precise: true,
+        without_llvm: false,
         configure: |config| {
             move_up(config).precise_traps(true);
         },
@@ -81,6 +95,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "auto-osr",
         precise: false,
+        without_llvm: false,
         configure: |config| {
             move_up(config).force_osr(true);
         },
@@ -89,6 +104,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "middle",
         precise: true,
+        without_llvm: false,
         configure: |config| {
             let mut profile = TieringProfile::default();
             profile.middle.threshold_in_operators = Some(1);
@@ -96,6 +112,22 @@ pub const MODES: &[Mode] = &[
             config
                 .tier(TierMode::Auto)
                 .synchronous_tiering(true)
+                .profile(profile);
+        },
+    },
+    // Every function and every loop is entered in the middle tier and stays there.
+    Mode {
+        name: "middle-osr",
+        precise: true,
+        without_llvm: true,
+        configure: |config| {
+            let mut profile = TieringProfile::default();
+            profile.middle.threshold_in_operators = Some(1);
+            profile.optimizer.max_function_operators = 0;
+            config
+                .tier(TierMode::Auto)
+                .synchronous_tiering(true)
+                .force_osr(true)
                 .profile(profile);
         },
     },

@@ -67,7 +67,7 @@ impl Subject {
         let failures = Failures::default();
         let sink = Arc::clone(&failures);
         config.on_tier_event(move |event| {
-            if matches!(event.kind, TierEventKind::Failed { .. }) {
+            if !mode.without_llvm && matches!(event.kind, TierEventKind::Failed { .. }) {
                 lock(&sink).push(event.to_string());
             }
         });
