@@ -22,7 +22,7 @@ const PARAMETERS: [ValType; 4] = [ValType::I32, ValType::F32, ValType::F64, ValT
 const ROUNDS: u32 = 0;
 /// The types of floats.
 const TYPES: [Floats; 4] = [Floats::F32, Floats::F64, Floats::F32x4, Floats::F64x2];
-/// Helpers of each type of values, one after the other: a constant, whatever it is given, and what it is given after an
+/// Helpers of each type of floats, one after the other: a constant, whatever it is given, and what it is given after an
 /// operator of arithmetic.
 const HELPERS: u32 = 3;
 const CONSTANT: u32 = 0;
@@ -35,7 +35,7 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
     let mut random = Random::new(seed ^ 0x666c_6f61_7473_5f71);
     let inputs = INPUTS.map(|_| arrays::floats(&mut random));
     let mut helpers = Vec::new();
-    for ty in [Floats::F32, Floats::F64, Floats::F32x4] {
+    for ty in TYPES {
         for kind in 0..HELPERS {
             helpers.push(helper(ty, kind, &mut random));
         }
@@ -56,13 +56,18 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
     arrays::module(&helpers, &kernels, &globals, &inputs)
 }
 
-/// The type of values, and its number among those that helpers and globals are for.
+/// The type of values, and its number among those that parameters and globals have.
 fn value_type(ty: Floats) -> (ValType, u32) {
     match ty {
         Floats::F32 => (ValType::F32, 0),
         Floats::F64 => (ValType::F64, 1),
         Floats::F32x4 | Floats::F64x2 => (ValType::V128, 2),
     }
+}
+
+/// The first of the helpers of a type, and the number of their type.
+fn helpers(ty: Floats) -> u32 {
+    HELPERS * ty as u32
 }
 
 /// The global of a type, of those that may change or those that never do.

@@ -5,7 +5,7 @@ use wasm_encoder::{BlockType, Ieee32, Ieee64, Instruction};
 
 use super::super::arithmetic::Floats;
 use super::super::arrays::{Body, INPUTS, float32_bits, float64_bits};
-use super::{CONSTANT, HELPERS, IDENTITY, ROUNDS, Writer, global, value_type};
+use super::{CONSTANT, IDENTITY, ROUNDS, Writer, global, helpers, value_type};
 
 /// What may be neutral to an operator.
 const NEUTRAL: [f64; 6] = [-0.0, -0.0, 0.0, 1.0, 1.0, -1.0];
@@ -161,12 +161,12 @@ impl Writer<'_> {
                 // From a function.
                 special(&mut self.body, ty);
                 let helper = self.body.random.choose(&[CONSTANT, IDENTITY]);
-                self.body.push(Instruction::Call(number * HELPERS + helper));
+                self.body.push(Instruction::Call(helpers(ty) + helper));
             }
             12 => {
                 // From a block that takes it, by the type that functions have.
                 special(&mut self.body, ty);
-                let ty = BlockType::FunctionType(number * HELPERS);
+                let ty = BlockType::FunctionType(helpers(ty));
                 self.body.open(Instruction::Block(ty));
                 self.body.close();
             }
@@ -266,9 +266,8 @@ impl Writer<'_> {
                 binary(&mut self.body, ty);
             }
             10 => {
-                let (_, number) = value_type(ty);
                 self.expression(ty, depth);
-                let helper = number * HELPERS + 1 + self.body.random.below(2) as u32;
+                let helper = helpers(ty) + 1 + self.body.random.below(2) as u32;
                 self.body.push(Instruction::Call(helper));
             }
             11 => self.lanes(ty, depth),
