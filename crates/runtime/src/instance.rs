@@ -11,7 +11,7 @@ use upshift_module::{ConstExpr, ConstOp, ElementItems, Entity, ExternType, Modul
 use crate::call_counts::CallCounts;
 use crate::image::Images;
 use crate::{
-    CalledFunction, CodeSlot, Global, GlobalLocation, Memory, ModuleCode, Table, TierHooks,
+    CalledFunction, CodeSlot, Global, GlobalLocation, Memory, ModuleCode, Stop, Table, TierHooks,
     TrapCode, TypeRegistry, VMContext, VMFuncRef, VMGlobal, VMMemory, VMOffsets, VMStore, VMTable,
     arch,
 };
@@ -457,6 +457,7 @@ impl Instance {
         start: u32,
         source: u32,
         len: u32,
+        stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
         let items = &self.runtime.module.elements[segment as usize].items;
         let dropped = self.dropped_elements[segment as usize].get();
@@ -474,7 +475,7 @@ impl Instance {
                 ElementItems::Functions(functions) => {
                     let items = functions[range].iter();
                     let items = items.map(|&index| self.funcref(index).as_ptr() as u64);
-                    table.write(start.into(), len, items)
+                    table.write(start.into(), len, items, stop)
                 }
                 ElementItems::Expressions(expressions) => {
                     let items = expressions[range].iter();
@@ -482,6 +483,7 @@ impl Instance {
                         start.into(),
                         len,
                         items.map(|item| self.evaluate(item) as u64),
+                        stop,
                     )
                 }
             }
@@ -502,6 +504,7 @@ impl Instance {
         start: u32,
         source: u32,
         len: u32,
+        stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
         let module = &self.runtime.module;
         let bytes = if self.dropped_data[segment as usize].get() {
@@ -512,7 +515,8 @@ impl Instance {
         let source = u64::from(source);
         // SAFETY: memories live as long as the store.
         let memory = unsafe { self.memory(memory).as_ref() };
-        memory.init(start.into(), bytes, source..source + u64::from(len))
+        let range = source..source + u64::from(len);
+        memory.init(start.into(), bytes, range, stop)
     }
 
     /// `data.drop`.

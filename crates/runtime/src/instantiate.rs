@@ -10,7 +10,7 @@ use crate::limits::Resource;
 use crate::matching::{matches, memory_matches, table_matches};
 use crate::{
     ExternPtr, Global, GlobalLocation, Instance, LimitError, Memory, MemoryError, ModuleRuntime,
-    StoreCore, Table, TableError, TrapCode, TypeRegistry, VMFuncRef, VMGlobal,
+    Stop, StoreCore, Table, TableError, TrapCode, TypeRegistry, VMFuncRef, VMGlobal,
 };
 
 /// What instantiation made.
@@ -21,7 +21,7 @@ pub struct Instantiated {
     pub instance: NonNull<Instance>,
     /// The start function, still to be called. `None` if there is none, and if there is a trap.
     pub start: Option<NonNull<VMFuncRef>>,
-    /// The trap of an active segment that does not fit.
+    /// The trap of an active segment that does not fit, or an interruption between two slices of one.
     pub trap: Option<TrapCode>,
 }
 
@@ -139,7 +139,11 @@ impl StoreCore {
             // SAFETY: a defined global is in the context, which nobody else uses yet.
             unsafe { instance.global_location(index).write(VMGlobal { bits }) };
         }
-        let trap = copy_segments(instance).err();
+        let interrupt = Arc::clone(self.interrupt_state());
+        let trap = copy_segments(instance, Stop::when_requested(&interrupt)).err();
+        if trap == Some(TrapCode::Interrupted) {
+            interrupt.acknowledge();
+        }
         if trap.is_none() {
             for index in module.imported.tables..module.tables.len() as u32 {
                 // SAFETY: tables live as long as the store, which this thread has.
@@ -276,7 +280,7 @@ unsafe fn import_type_error(
 }
 
 /// Copies active segments: all of the elements first, then all of the data, and drops each when done.
-fn copy_segments(instance: &Instance) -> Result<(), TrapCode> {
+fn copy_segments(instance: &Instance, stop: Stop<'_>) -> Result<(), TrapCode> {
     let module = &*instance.module().module;
     for (index, segment) in (0..).zip(&module.elements) {
         match &segment.mode {
@@ -289,7 +293,7 @@ fn copy_segments(instance: &Instance) -> Result<(), TrapCode> {
                 let start = instance.evaluate(offset) as u32;
                 let len =
                     u32::try_from(segment.items.len()).map_err(|_| TrapCode::TableOutOfBounds)?;
-                instance.init_table(*table, index, start, 0, len)?;
+                instance.init_table(*table, index, start, 0, len, stop)?;
             }
         }
         instance.drop_element_segment(index);
@@ -317,7 +321,7 @@ fn copy_segments(instance: &Instance) -> Result<(), TrapCode> {
             let start = instance.evaluate(offset) as u32;
             let len =
                 u32::try_from(segment.range.len()).map_err(|_| TrapCode::MemoryOutOfBounds)?;
-            instance.init_memory(*memory, index, start, 0, len)?;
+            instance.init_memory(*memory, index, start, 0, len, stop)?;
             instance.drop_data_segment(index);
         }
     }

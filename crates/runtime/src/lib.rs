@@ -24,6 +24,7 @@ mod mmap;
 mod pool;
 mod sampler;
 mod signals;
+mod slices;
 mod store;
 mod table;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use limits::{GrowError, LimitError, Resource, ResourceLimits};
 pub use matching::matches;
 pub use memory::{GUARDED_RESERVATION, MEMORY_HEADROOM, Memory, MemoryError, MemoryPlan};
 pub use sampler::{Sampler, Samples, TimedSample};
+pub use slices::Stop;
 pub use store::{StoreConfig, StoreCore, StoreId};
 pub use table::{Table, TableError};
 pub use thread::remaining_stack;

@@ -8,8 +8,8 @@
 
 use std::ptr::NonNull;
 
-use crate::activation::raise_trap;
-use crate::{Instance, Memory, StoreCore, Table, TrapCode, VMContext};
+use crate::activation::{raise_interrupt, raise_trap};
+use crate::{GrowError, Instance, Memory, Stop, StoreCore, Table, TrapCode, VMContext};
 
 /// The result, or the way out.
 ///
@@ -17,10 +17,24 @@ use crate::{Instance, Memory, StoreCore, Table, TrapCode, VMContext};
 /// As for all libcalls; the caller has nothing to drop.
 #[inline]
 unsafe fn or_trap(vmctx: *mut VMContext, result: Result<(), TrapCode>) {
-    if let Err(code) = result {
-        // SAFETY: as the caller says.
-        unsafe { raise_trap((*vmctx).store, code) }
+    // SAFETY: as the caller says.
+    unsafe {
+        match result {
+            Ok(()) => {}
+            Err(TrapCode::Interrupted) => raise_interrupt((*vmctx).store),
+            Err(code) => raise_trap((*vmctx).store, code),
+        }
     }
+}
+
+/// Whom long operations of this instance ask.
+///
+/// # Safety
+/// As for all libcalls.
+unsafe fn stop<'a>(vmctx: *mut VMContext) -> Stop<'a> {
+    // SAFETY: `VMStore` is the first field of `StoreCore`, which is longer alive than the call.
+    let interrupt = unsafe { (*(*vmctx).store.cast::<StoreCore>()).interrupt_state() };
+    Stop::when_requested(interrupt)
 }
 
 /// # Safety
@@ -72,7 +86,7 @@ pub(crate) unsafe extern "C" fn memory_copy(
         let (to_memory, from_memory) = (memory(vmctx, to_memory), memory(vmctx, from_memory));
         or_trap(
             vmctx,
-            to_memory.copy(to.into(), from_memory, from.into(), len.into()),
+            to_memory.copy(to.into(), from_memory, from.into(), len.into(), stop(vmctx)),
         );
     }
 }
@@ -89,7 +103,7 @@ pub(crate) unsafe extern "C" fn memory_fill(
     unsafe {
         or_trap(
             vmctx,
-            memory(vmctx, index).fill(to.into(), value as u8, len.into()),
+            memory(vmctx, index).fill(to.into(), value as u8, len.into(), stop(vmctx)),
         )
     }
 }
@@ -107,7 +121,7 @@ pub(crate) unsafe extern "C" fn memory_init(
     unsafe {
         or_trap(
             vmctx,
-            instance(vmctx).init_memory(index, segment, to, from, len),
+            instance(vmctx).init_memory(index, segment, to, from, len, stop(vmctx)),
         )
     }
 }
@@ -127,10 +141,21 @@ pub(crate) unsafe extern "C" fn table_grow(
 ) -> u32 {
     // SAFETY: see the module and `memory_grow`; validation has checked the type of the value.
     let grown = unsafe {
-        let store = (*vmctx).store.cast::<StoreCore>();
-        table(vmctx, index).grow(elements, value, &mut (*store).account)
+        let (store, stop) = ((*vmctx).store.cast::<StoreCore>(), stop(vmctx));
+        table(vmctx, index).grow(elements, value, &mut (*store).account, stop)
     };
-    grown.unwrap_or(u32::MAX)
+    match grown {
+        Ok(size) => size,
+        Err(error) => {
+            let interrupted = matches!(error, GrowError::Interrupted { .. });
+            drop(error);
+            if interrupted {
+                // SAFETY: see the module; nothing is left to drop.
+                unsafe { raise_interrupt((*vmctx).store) }
+            }
+            u32::MAX
+        }
+    }
 }
 
 /// `table.fill`.
@@ -145,7 +170,7 @@ pub(crate) unsafe extern "C" fn table_fill(
     unsafe {
         or_trap(
             vmctx,
-            table(vmctx, index).fill(to.into(), value, len.into()),
+            table(vmctx, index).fill(to.into(), value, len.into(), stop(vmctx)),
         )
     }
 }
@@ -164,7 +189,7 @@ pub(crate) unsafe extern "C" fn table_copy(
         let (to_table, from_table) = (table(vmctx, to_table), table(vmctx, from_table));
         or_trap(
             vmctx,
-            to_table.copy(to.into(), from_table, from.into(), len.into()),
+            to_table.copy(to.into(), from_table, from.into(), len.into(), stop(vmctx)),
         );
     }
 }
@@ -182,7 +207,7 @@ pub(crate) unsafe extern "C" fn table_init(
     unsafe {
         or_trap(
             vmctx,
-            instance(vmctx).init_table(index, segment, to, from, len),
+            instance(vmctx).init_table(index, segment, to, from, len, stop(vmctx)),
         )
     }
 }

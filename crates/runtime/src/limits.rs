@@ -108,6 +108,16 @@ pub enum GrowError {
     /// The store's limits do not allow it.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// The guest that grew a table was interrupted. The table has some of the elements.
+    #[error("interrupted while growing from {current} {unit} by {delta}")]
+    Interrupted {
+        /// `elements`.
+        unit: &'static str,
+        /// The size before.
+        current: u64,
+        /// By how much it was to grow.
+        delta: u64,
+    },
     /// The system has no memory for it.
     #[error("cannot grow from {current} {unit} by {delta}: {source}")]
     System {

@@ -12,6 +12,7 @@ use upshift_module::{MemoryType, WASM_MAX_PAGES, WASM_PAGE_SIZE};
 
 use crate::limits::{Account, GrowError, LimitError, Resource};
 use crate::pool::PooledReservation;
+use crate::slices::{self, Stop, in_slices, in_slices_backwards};
 use crate::{TrapCode, VMMemory};
 
 /// Bytes below 4 GiB that no 32-bit memory reaches: an address that was accessed, plus as much as this, does not wrap
@@ -300,11 +301,18 @@ impl Memory {
     }
 
     /// `memory.fill`.
-    pub(crate) fn fill(&self, start: u64, value: u8, len: u64) -> Result<(), TrapCode> {
+    pub(crate) fn fill(
+        &self,
+        start: u64,
+        value: u8,
+        len: u64,
+        stop: Stop<'_>,
+    ) -> Result<(), TrapCode> {
         let to = self.bytes(start, len)?;
-        // SAFETY: in bounds.
-        unsafe { ptr::write_bytes(to, value, len as usize) };
-        Ok(())
+        in_slices(len as usize, slices::BYTES, stop, |slice| {
+            // SAFETY: in bounds.
+            unsafe { ptr::write_bytes(to.add(slice.start), value, slice.len()) };
+        })
     }
 
     /// `memory.copy`, also within one memory.
@@ -314,12 +322,20 @@ impl Memory {
         from: &Self,
         from_start: u64,
         len: u64,
+        stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
         let source = from.bytes(from_start, len)?;
         let to = self.bytes(start, len)?;
-        // SAFETY: in bounds on both sides; they may overlap.
-        unsafe { ptr::copy(source, to, len as usize) };
-        Ok(())
+        let copy = |slice: Range<usize>| {
+            // SAFETY: in bounds on both sides. They may overlap; slices go in the direction in which none is
+            // written before it was read.
+            unsafe { ptr::copy(source.add(slice.start), to.add(slice.start), slice.len()) };
+        };
+        if to.cast_const() <= source.cast_const() {
+            in_slices(len as usize, slices::BYTES, stop, copy)
+        } else {
+            in_slices_backwards(len as usize, slices::BYTES, stop, copy)
+        }
     }
 
     /// `memory.init`: copies `range` of `segment`.
@@ -328,12 +344,18 @@ impl Memory {
         start: u64,
         segment: &[u8],
         range: Range<u64>,
+        stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
         let index = |at: u64| usize::try_from(at).map_err(|_| TrapCode::MemoryOutOfBounds);
         let bytes = segment
             .get(index(range.start)?..index(range.end)?)
             .ok_or(TrapCode::MemoryOutOfBounds)?;
-        self.write(start, bytes)
+        let to = self.bytes(start, bytes.len() as u64)?;
+        in_slices(bytes.len(), slices::BYTES, stop, |slice| {
+            let from = &bytes[slice.clone()];
+            // SAFETY: in bounds of the memory, which no segment is a part of.
+            unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to.add(slice.start), from.len()) };
+        })
     }
 }
 
@@ -341,6 +363,7 @@ impl Memory {
 mod tests {
     use super::*;
     use crate::ResourceLimits;
+    use crate::interrupt::InterruptState;
 
     fn memory(minimum: u64, maximum: Option<u64>, plan: MemoryPlan) -> Memory {
         Memory::new(MemoryType { minimum, maximum }, plan).unwrap()
@@ -467,28 +490,74 @@ mod tests {
 
     #[test]
     fn bulk_operations_check_everything_first() {
+        const NEVER: Stop<'_> = Stop::NEVER;
         const OUT: Result<(), TrapCode> = Err(TrapCode::MemoryOutOfBounds);
         let memory = memory(1, None, MemoryPlan::GUARDED);
-        memory.fill(0, 7, 4).unwrap();
-        memory.copy(2, &memory, 0, 4).unwrap();
-        memory.init(6, b"abc", 1..3).unwrap();
+        memory.fill(0, 7, 4, NEVER).unwrap();
+        memory.copy(2, &memory, 0, 4, NEVER).unwrap();
+        memory.init(6, b"abc", 1..3, NEVER).unwrap();
         let mut bytes = [0; 8];
         memory.read(0, &mut bytes).unwrap();
         assert_eq!(bytes, [7, 7, 7, 7, 7, 7, b'b', b'c']);
-        memory.fill(65536, 1, 0).unwrap();
-        memory.copy(65536, &memory, 65536, 0).unwrap();
-        memory.init(65536, b"abc", 3..3).unwrap();
-        assert_eq!(memory.fill(65537, 1, 0), OUT);
-        assert_eq!(memory.fill(65535, 1, 2), OUT);
-        assert_eq!(memory.fill(1, 1, u64::MAX), OUT);
-        assert_eq!(memory.copy(65535, &memory, 0, 2), OUT);
-        assert_eq!(memory.copy(0, &memory, 65535, 2), OUT);
-        assert_eq!(memory.init(65535, b"abc", 0..2), OUT);
-        assert_eq!(memory.init(0, b"abc", 0..4), OUT);
-        assert_eq!(memory.init(0, b"abc", 4..4), OUT);
+        memory.fill(65536, 1, 0, NEVER).unwrap();
+        memory.copy(65536, &memory, 65536, 0, NEVER).unwrap();
+        memory.init(65536, b"abc", 3..3, NEVER).unwrap();
+        assert_eq!(memory.fill(65537, 1, 0, NEVER), OUT);
+        assert_eq!(memory.fill(65535, 1, 2, NEVER), OUT);
+        assert_eq!(memory.fill(1, 1, u64::MAX, NEVER), OUT);
+        assert_eq!(memory.copy(65535, &memory, 0, 2, NEVER), OUT);
+        assert_eq!(memory.copy(0, &memory, 65535, 2, NEVER), OUT);
+        assert_eq!(memory.init(65535, b"abc", 0..2, NEVER), OUT);
+        assert_eq!(memory.init(0, b"abc", 0..4, NEVER), OUT);
+        assert_eq!(memory.init(0, b"abc", 4..4, NEVER), OUT);
         let mut last = [1];
         memory.read(65535, &mut last).unwrap();
         assert_eq!(last, [0]);
+    }
+
+    #[test]
+    fn long_operations_end_between_slices_when_asked_to() {
+        const END: usize = slices::BYTES + 4096;
+        let interrupt = InterruptState::new(libc::SIGURG).unwrap();
+        interrupt.interrupt();
+        let stop = Stop::when_requested(&interrupt);
+        let memory = memory(64, None, MemoryPlan::GUARDED);
+        let ends = |at: usize| {
+            let mut bytes = [0; 2];
+            memory.read(at as u64 - 1, &mut bytes).unwrap();
+            bytes
+        };
+        let stopped = Err(TrapCode::Interrupted);
+        assert_eq!(memory.fill(0, 1, END as u64, stop), stopped);
+        assert_eq!(ends(slices::BYTES), [1, 0]);
+        assert_eq!(memory.init(0, &[2; END], 0..END as u64, stop), stopped);
+        assert_eq!(ends(slices::BYTES), [2, 0]);
+        // Upwards, a copy begins at the end.
+        assert_eq!(memory.copy(8192, &memory, 0, END as u64, stop), stopped);
+        assert_eq!(ends(8192 + 4096), [2, 2]);
+        assert_eq!(ends(8192 + END), [0, 0]);
+        assert_eq!(memory.copy(0, &memory, 8192, END as u64, stop), stopped);
+    }
+
+    #[test]
+    fn copies_of_many_slices_may_overlap_in_either_direction() {
+        let memory = memory(128, None, MemoryPlan::GUARDED);
+        let len = 2 * slices::BYTES + 77;
+        let bytes: Vec<u8> = (0..len as u32).map(|i| (i % 251) as u8).collect();
+        for (from, to) in [
+            (0, 100),
+            (100, 0),
+            (0, 0),
+            (0, 3 * slices::BYTES as u64 / 2),
+        ] {
+            memory.write(from, &bytes).unwrap();
+            memory
+                .copy(to, &memory, from, len as u64, Stop::NEVER)
+                .unwrap();
+            let mut copied = vec![0; len];
+            memory.read(to, &mut copied).unwrap();
+            assert!(copied == bytes, "from {from} to {to}");
+        }
     }
 
     #[test]

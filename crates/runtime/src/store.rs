@@ -15,8 +15,8 @@ use crate::externref::{ExternHandle, ExternRefs};
 use crate::interrupt::InterruptState;
 use crate::limits::{Account, GrowError, LimitError, Resource, ResourceLimits};
 use crate::{
-    Global, Instance, Memory, MemoryError, MemoryPlan, Table, TableError, TypeRegistry, VMFuncRef,
-    VMStore,
+    Global, Instance, Memory, MemoryError, MemoryPlan, Stop, Table, TableError, TypeRegistry,
+    VMFuncRef, VMStore,
 };
 
 /// Tells stores of a process apart. Never given out twice.
@@ -329,7 +329,7 @@ impl StoreCore {
         value: u64,
     ) -> Result<u32, GrowError> {
         // SAFETY: as the caller says.
-        unsafe { table.grow(delta, value, &mut self.account) }
+        unsafe { table.grow(delta, value, &mut self.account, Stop::NEVER) }
     }
 
     /// Whether `address` lies in the address space of one of its memories.

@@ -9,6 +9,7 @@ use std::ptr;
 use upshift_module::TableType;
 
 use crate::limits::{Account, GrowError, LimitError, Resource};
+use crate::slices::{self, Stop, in_slices, in_slices_backwards};
 use crate::{TrapCode, VMTable};
 
 /// Why a table could not be created.
@@ -73,6 +74,20 @@ unsafe fn release(base: *mut u64, capacity: usize) {
         let layout = Layout::array::<u64>(capacity).expect("it was allocated with this layout");
         // SAFETY: as the caller says.
         unsafe { dealloc(base.cast(), layout) };
+    }
+}
+
+/// Why a table did not become larger.
+enum NoRoom {
+    /// The system has no memory for it.
+    System,
+    /// It was stopped.
+    Stopped,
+}
+
+impl From<TrapCode> for NoRoom {
+    fn from(_: TrapCode) -> Self {
+        Self::Stopped
     }
 }
 
@@ -200,21 +215,29 @@ impl Table {
     /// Sets `len` elements from `start` on.
     ///
     /// # Errors
-    /// When they are not all in bounds. Nothing has been written then.
+    /// When they are not all in bounds: nothing has been written then. When it was stopped.
     ///
     /// # Safety
     /// As for [`Table::set`].
-    pub unsafe fn fill(&self, start: u64, value: u64, len: u64) -> Result<(), TrapCode> {
+    pub unsafe fn fill(
+        &self,
+        start: u64,
+        value: u64,
+        len: u64,
+        stop: Stop<'_>,
+    ) -> Result<(), TrapCode> {
         let range = self.range(start, len)?;
         self.will_change(&range);
-        self.elements_mut(range).fill(value);
-        Ok(())
+        let elements = self.elements_mut(range);
+        in_slices(elements.len(), slices::ELEMENTS, stop, |slice| {
+            elements[slice].fill(value);
+        })
     }
 
     /// Copies `len` elements of `from`, which may be this table.
     ///
     /// # Errors
-    /// When they are not all in bounds. Nothing has been written then.
+    /// When they are not all in bounds: nothing has been written then. When it was stopped.
     ///
     /// # Safety
     /// Both tables have the same element type and are of the same store.
@@ -224,23 +247,40 @@ impl Table {
         from: &Self,
         from_start: u64,
         len: u64,
+        stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
         let source = from.range(from_start, len)?;
         let to = self.range(start, len)?;
         self.will_change(&to);
-        // SAFETY: in bounds on both sides; they may overlap.
-        unsafe {
-            let source_base = (*from.vm.get()).base.add(source.start);
-            let to_base = (*self.vm.get()).base.add(to.start);
-            ptr::copy(source_base, to_base, to.len());
+        // SAFETY: in bounds of both tables.
+        let (source_base, to_base) = unsafe {
+            (
+                (*from.vm.get()).base.add(source.start).cast_const(),
+                (*self.vm.get()).base.add(to.start),
+            )
+        };
+        let copy = |slice: std::ops::Range<usize>| {
+            // SAFETY: in bounds on both sides. They may overlap; slices go in the direction in which none is
+            // written before it was read.
+            unsafe {
+                ptr::copy(
+                    source_base.add(slice.start),
+                    to_base.add(slice.start),
+                    slice.len(),
+                );
+            }
+        };
+        if to_base.cast_const() <= source_base {
+            in_slices(to.len(), slices::ELEMENTS, stop, copy)
+        } else {
+            in_slices_backwards(to.len(), slices::ELEMENTS, stop, copy)
         }
-        Ok(())
     }
 
     /// Writes `items`, exactly `len` of them, from `start` on.
     ///
     /// # Errors
-    /// When they are not all in bounds. Nothing has been written then.
+    /// When they are not all in bounds: nothing has been written then. When it was stopped.
     ///
     /// # Safety
     /// The items are as for [`Table::set`], and computing them does not touch this table.
@@ -248,20 +288,24 @@ impl Table {
         &self,
         start: u64,
         len: usize,
-        items: impl Iterator<Item = u64>,
+        mut items: impl Iterator<Item = u64>,
+        stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
         let range = self.range(start, len as u64)?;
         self.will_change(&range);
-        for (element, item) in self.elements_mut(range).iter_mut().zip(items) {
-            *element = item;
-        }
-        Ok(())
+        let elements = self.elements_mut(range);
+        in_slices(len, slices::ELEMENTS, stop, |slice| {
+            for (element, item) in elements[slice].iter_mut().zip(&mut items) {
+                *element = item;
+            }
+        })
     }
 
     /// Grows by `delta` elements, which become `value`. Returns the size before.
     ///
     /// # Errors
-    /// When the type, the store's limits or the system does not allow it. Nothing has changed then.
+    /// When the type, the store's limits or the system does not allow it: nothing has changed then. When it was
+    /// stopped: the table has grown by as many elements as have their value.
     ///
     /// # Safety
     /// As for [`Table::set`].
@@ -270,6 +314,7 @@ impl Table {
         delta: u32,
         value: u64,
         account: &mut Account,
+        stop: Stop<'_>,
     ) -> Result<u32, GrowError> {
         const UNIT: &str = "elements";
         let current = self.size();
@@ -287,43 +332,81 @@ impl Table {
             }
         };
         account.charge(Resource::TableElements, delta.into())?;
-        if new > self.capacity.get()
-            && let Err(source) = self.make_room(new, maximum as usize)
-        {
-            account.refund(Resource::TableElements, delta.into());
+        let grown = if new > self.capacity.get() {
+            self.make_room(new, maximum as usize, stop)
+        } else {
+            Ok(())
+        };
+        let grown = grown.and_then(|()| Ok(self.extend(new, value, stop)?));
+        if let Err(error) = grown {
+            let missing = u64::from(delta - (self.size() - current));
+            account.refund(Resource::TableElements, missing);
             let (current, delta) = (current.into(), delta.into());
-            return Err(GrowError::System {
-                unit: UNIT,
-                current,
-                delta,
-                source,
+            return Err(match error {
+                NoRoom::System => GrowError::System {
+                    unit: UNIT,
+                    current,
+                    delta,
+                    source: io::ErrorKind::OutOfMemory.into(),
+                },
+                NoRoom::Stopped => GrowError::Interrupted {
+                    unit: UNIT,
+                    current,
+                    delta,
+                },
             });
-        }
-        // SAFETY: there is room for `new` elements, zeroed behind the current length; one thread uses a
-        // store at a time.
-        unsafe { (*self.vm.get()).length = new };
-        if value != 0 {
-            self.elements_mut(current as usize..new).fill(value);
         }
         Ok(current)
     }
 
+    /// Makes the elements up to `length`, for which there is room, `value`s of the table.
+    fn extend(&self, length: usize, value: u64, stop: Stop<'_>) -> Result<(), TrapCode> {
+        let old = self.length();
+        let extend_to = |length: usize| {
+            // SAFETY: there is room for so many elements, zeroed behind the current length; one thread uses a
+            // store at a time.
+            unsafe { (*self.vm.get()).length = length };
+        };
+        if value == 0 {
+            extend_to(length);
+            return Ok(());
+        }
+        in_slices(length - old, slices::ELEMENTS, stop, |slice| {
+            extend_to(old + slice.end);
+            self.elements_mut(old + slice.start..old + slice.end)
+                .fill(value);
+        })
+    }
+
     /// Moves the elements to where there is room for `needed`, and for some more if possible, so that
-    /// growing one by one takes linear time.
-    fn make_room(&self, needed: usize, maximum: usize) -> io::Result<()> {
+    /// growing one by one takes linear time. They stay where they are when that is stopped.
+    fn make_room(&self, needed: usize, maximum: usize, stop: Stop<'_>) -> Result<(), NoRoom> {
         let old_capacity = self.capacity.get();
         let ample = old_capacity.saturating_mul(2).clamp(needed, maximum);
         let (base, capacity) = allocate(ample)
             .map(|base| (base, ample))
             .or_else(|| Some((allocate(needed)?, needed)))
-            .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        // SAFETY: both allocations hold `length` elements; the old one is used by nobody any more.
-        unsafe {
-            let vm = &mut *self.vm.get();
-            ptr::copy_nonoverlapping(vm.base, base, vm.length);
-            release(vm.base, old_capacity);
-            vm.base = base;
+            .ok_or(NoRoom::System)?;
+        // SAFETY: one thread uses a store at a time.
+        let vm = unsafe { &mut *self.vm.get() };
+        let moved = in_slices(vm.length, slices::ELEMENTS, stop, |slice| {
+            // SAFETY: both allocations hold `length` elements.
+            unsafe {
+                ptr::copy_nonoverlapping(
+                    vm.base.add(slice.start),
+                    base.add(slice.start),
+                    slice.len(),
+                );
+            }
+        });
+        if let Err(stopped) = moved {
+            // SAFETY: nobody uses the new allocation.
+            unsafe { release(base, capacity) };
+            return Err(stopped.into());
         }
+        // SAFETY: nobody uses the old allocation any more.
+        unsafe { release(vm.base, old_capacity) };
+        vm.base = base;
         self.capacity.set(capacity);
         Ok(())
     }
@@ -342,7 +425,9 @@ mod tests {
 
     use super::*;
     use crate::ResourceLimits;
+    use crate::interrupt::InterruptState;
 
+    const NEVER: Stop<'_> = Stop::NEVER;
     const OUT: Result<(), TrapCode> = Err(TrapCode::TableOutOfBounds);
 
     // Elements of these tests are handles of externrefs, which are not looked at.
@@ -370,15 +455,15 @@ mod tests {
         let mut account = Account::default();
         // SAFETY: handles are not looked at.
         unsafe {
-            assert_eq!(table.grow(1, 2, &mut account).unwrap(), 2);
-            assert_eq!(table.grow(2, 0, &mut account).unwrap(), 3);
+            assert_eq!(table.grow(1, 2, &mut account, NEVER).unwrap(), 2);
+            assert_eq!(table.grow(2, 0, &mut account, NEVER).unwrap(), 3);
             assert_eq!(contents(&table), [1, 1, 2, 0, 0]);
             assert!(matches!(
-                table.grow(1, 0, &mut account),
+                table.grow(1, 0, &mut account, NEVER),
                 Err(GrowError::Maximum { .. })
             ));
-            assert_eq!(table.grow(0, 0, &mut account).unwrap(), 5);
-            assert!(table.grow(u32::MAX, 0, &mut account).is_err());
+            assert_eq!(table.grow(0, 0, &mut account, NEVER).unwrap(), 5);
+            assert!(table.grow(u32::MAX, 0, &mut account, NEVER).is_err());
         }
         assert_eq!(account.used(Resource::TableElements), 3);
         assert_eq!(table.current_type().minimum, 5);
@@ -392,11 +477,47 @@ mod tests {
         let mut account = Account::default();
         for i in 0..1_000_000 {
             // SAFETY: as above.
-            let before = unsafe { table.grow(1, u64::from(i) + 1, &mut account) };
+            let before = unsafe { table.grow(1, u64::from(i) + 1, &mut account, NEVER) };
             assert_eq!(before.unwrap(), i);
         }
         assert_eq!(table.get(999_999), Some(1_000_000));
         assert!(table.capacity.get() < 2_100_000);
+    }
+
+    #[test]
+    fn what_is_stopped_has_done_some_of_it_and_counts_that() {
+        let interrupt = InterruptState::new(libc::SIGURG).unwrap();
+        interrupt.interrupt();
+        let stop = Stop::when_requested(&interrupt);
+        let (table, mut account) = (table(1, None, 7), Account::default());
+        let many = slices::ELEMENTS as u32 + 1;
+        // SAFETY: as above.
+        unsafe {
+            let error = table.grow(many, 9, &mut account, stop).unwrap_err();
+            assert!(matches!(error, GrowError::Interrupted { .. }), "{error}");
+            assert_eq!((table.size(), table.get(many.into())), (many, None));
+            assert_eq!(table.get(u64::from(many) - 1), Some(9));
+            assert_eq!(account.used(Resource::TableElements), u64::from(many) - 1);
+            // Elements that can't be moved in time stay where they are.
+            let error = table.grow(u32::MAX >> 8, 9, &mut account, stop);
+            assert!(matches!(error, Err(GrowError::Interrupted { .. })));
+            let capacity = table.capacity.get() as u32;
+            table.grow(capacity - many, 0, &mut account, stop).unwrap();
+            table.grow(1, 0, &mut account, NEVER).unwrap();
+            let error = table.grow(capacity, 9, &mut account, stop);
+            assert!(matches!(error, Err(GrowError::Interrupted { .. })));
+            assert_eq!(
+                account.used(Resource::TableElements),
+                u64::from(table.size()) - 1
+            );
+            let (all, stopped) = (u64::from(table.size()), Err(TrapCode::Interrupted));
+            assert_eq!(table.fill(0, 3, all, stop), stopped);
+            assert_eq!(table.get(slices::ELEMENTS as u64 - 1), Some(3));
+            assert_ne!(table.get(slices::ELEMENTS as u64), Some(3));
+            assert_eq!(table.copy(0, &table, 1, all - 1, stop), stopped);
+            let items = std::iter::repeat(4);
+            assert_eq!(table.write(0, all as usize, items, stop), stopped);
+        }
     }
 
     #[test]
@@ -408,9 +529,9 @@ mod tests {
         });
         // SAFETY: as above.
         unsafe {
-            table.grow(3, 0, &mut account).unwrap();
+            table.grow(3, 0, &mut account, NEVER).unwrap();
             assert!(matches!(
-                table.grow(1, 0, &mut account),
+                table.grow(1, 0, &mut account, NEVER),
                 Err(GrowError::Limit(_))
             ));
         }
@@ -423,21 +544,21 @@ mod tests {
         // SAFETY: as above.
         unsafe {
             table.set(0, 1).unwrap();
-            table.fill(1, 2, 2).unwrap();
-            table.copy(1, &table, 0, 3).unwrap();
+            table.fill(1, 2, 2, NEVER).unwrap();
+            table.copy(1, &table, 0, 3, NEVER).unwrap();
             assert_eq!(contents(&table), [1, 1, 2, 2]);
-            table.copy(2, &other, 0, 2).unwrap();
-            table.write(0, 2, [5, 6].into_iter()).unwrap();
+            table.copy(2, &other, 0, 2, NEVER).unwrap();
+            table.write(0, 2, [5, 6].into_iter(), NEVER).unwrap();
             assert_eq!(contents(&table), [5, 6, 9, 9]);
-            table.fill(4, 1, 0).unwrap();
-            table.copy(4, &other, 2, 0).unwrap();
+            table.fill(4, 1, 0, NEVER).unwrap();
+            table.copy(4, &other, 2, 0, NEVER).unwrap();
             assert_eq!(table.set(4, 1), OUT);
-            assert_eq!(table.fill(3, 1, 2), OUT);
-            assert_eq!(table.fill(5, 1, 0), OUT);
-            assert_eq!(table.fill(1, 1, u64::MAX), OUT);
-            assert_eq!(table.copy(3, &other, 0, 2), OUT);
-            assert_eq!(table.copy(0, &other, 1, 2), OUT);
-            assert_eq!(table.write(3, 2, [7, 7].into_iter()), OUT);
+            assert_eq!(table.fill(3, 1, 2, NEVER), OUT);
+            assert_eq!(table.fill(5, 1, 0, NEVER), OUT);
+            assert_eq!(table.fill(1, 1, u64::MAX, NEVER), OUT);
+            assert_eq!(table.copy(3, &other, 0, 2, NEVER), OUT);
+            assert_eq!(table.copy(0, &other, 1, 2, NEVER), OUT);
+            assert_eq!(table.write(3, 2, [7, 7].into_iter(), NEVER), OUT);
         }
         assert_eq!(contents(&table), [5, 6, 9, 9]);
     }
@@ -453,19 +574,19 @@ mod tests {
         // SAFETY: handles are not looked at.
         unsafe {
             assert_eq!(table.set(8, 1), OUT);
-            assert_eq!(table.fill(7, 1, 2), OUT);
-            table.fill(3, 1, 0).unwrap();
-            table.grow(4, 1, &mut Account::default()).unwrap();
+            assert_eq!(table.fill(7, 1, 2, NEVER), OUT);
+            table.fill(3, 1, 0, NEVER).unwrap();
+            table.grow(4, 1, &mut Account::default(), NEVER).unwrap();
             assert_eq!(unchanged(), 8);
             table.set(10, 1).unwrap();
             assert_eq!(unchanged(), 8);
             table.set(6, 1).unwrap();
             assert_eq!(unchanged(), 6);
-            table.fill(5, 1, 2).unwrap();
+            table.fill(5, 1, 2, NEVER).unwrap();
             assert_eq!(unchanged(), 5);
-            table.copy(4, &other, 0, 2).unwrap();
+            table.copy(4, &other, 0, 2, NEVER).unwrap();
             assert_eq!(unchanged(), 4);
-            table.write(3, 1, [5].into_iter()).unwrap();
+            table.write(3, 1, [5].into_iter(), NEVER).unwrap();
             assert_eq!(unchanged(), 3);
             table.set(5, 1).unwrap();
             assert_eq!(unchanged(), 3);

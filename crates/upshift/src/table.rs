@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use upshift_runtime::{StoreId, Table as RawTable};
+use upshift_runtime::{Stop, StoreId, Table as RawTable};
 
 use crate::error::ErrorKind;
 use crate::store::{assert_store, check_store};
@@ -120,7 +120,7 @@ impl Table {
         let table = self.try_get(id)?;
         let value = reference(value, element(table), id)?;
         // SAFETY: the reference has just been checked.
-        unsafe { table.fill(start, value, length) }
+        unsafe { table.fill(start, value, length, Stop::NEVER) }
             .map_err(|_| out_of_bounds("a write", table, start, length))
     }
 
@@ -148,7 +148,7 @@ impl Table {
             )));
         }
         // SAFETY: same type, same store.
-        unsafe { raw_to.copy(to_index, raw_from, from_index, length) }.map_err(|_| {
+        unsafe { raw_to.copy(to_index, raw_from, from_index, length, Stop::NEVER) }.map_err(|_| {
             let fits = |index: u64, table: &RawTable| {
                 index
                     .checked_add(length)

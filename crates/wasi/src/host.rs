@@ -12,6 +12,7 @@ use upshift::InterruptHandle;
 
 use crate::bindings::preview1::types::{Errno, Fdflags, Filetype};
 use crate::error::Result;
+use crate::transfer::{read_file, write_file};
 
 /// How long a wait lasts before it looks again whether the guest is to be stopped. The signal of an
 /// interruption ends a wait at once; this is for one that comes just before the wait.
@@ -129,7 +130,7 @@ impl HostFile {
         stop: Stop<'_>,
     ) -> Result<usize> {
         if !self.waits {
-            return Ok(readv(&*self, buffers)?);
+            return read_file(self, buffers, None, stop);
         }
         loop {
             let result = if self.knows_nowait {
@@ -152,7 +153,7 @@ impl HostFile {
         stop: Stop<'_>,
     ) -> Result<usize> {
         if !self.waits {
-            return Ok(writev(&*self, buffers)?);
+            return write_file(self, buffers, None, stop);
         }
         let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         let written = self.write_some(buffers, nonblock, stop)?;

@@ -68,6 +68,7 @@ mod run;
 mod socket;
 mod stream;
 mod table;
+mod transfer;
 
 pub use builder::{Access, WasiCtxBuilder};
 pub use context::WasiCtx;

@@ -154,7 +154,7 @@ fn into_error<R: FromErrno>(error: wiggle::error::Error) -> Result<R> {
     )))
 }
 
-/// Defines functions of one module. `waits` marks those that can wait for something.
+/// Defines functions of one module. `waits` marks those that can wait for something, or take long.
 macro_rules! define {
     ($linker:ident, $context:ident, $version:ident :: $module:ident;
      $($name:ident($($arg:ident: $ty:ty),*) $(-> $result:ty)? $(, $waits:ident)?;)*) => {
@@ -250,7 +250,7 @@ fn define_all<T: 'static>(
         path_unlink_file(fd: i32, path: i32, length: i32) -> i32;
         proc_exit(status: i32);
         proc_raise(signal: i32) -> i32;
-        random_get(buffer: i32, length: i32) -> i32;
+        random_get(buffer: i32, length: i32) -> i32, waits;
         sched_yield() -> i32;
         sock_recv(
             fd: i32, list: i32, count: i32, flags: i32, out: i32, out_flags: i32

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::host::Stop;
 use crate::poll::{self, Wish};
 use crate::table::Kind;
+use crate::transfer::{read_file, write_file};
 
 mod files;
 mod open;
@@ -179,11 +180,8 @@ impl WasiSnapshotPreview1 for WasiCtx {
         offset: Filesize,
     ) -> Result<Size> {
         let file = self.positioned(fd, Errno::Isdir, Rights::FD_READ | Rights::FD_SEEK)?;
-        size(rustix::io::preadv(
-            file,
-            &mut targets(memory, iovs)?,
-            offset,
-        )?)
+        let mut buffers = targets(memory, iovs)?;
+        size(read_file(file, &mut buffers, Some(offset), self.stop())?)
     }
 
     fn fd_prestat_get(&mut self, _: &mut GuestMemory<'_>, fd: Fd) -> Result<Prestat> {
@@ -222,7 +220,8 @@ impl WasiSnapshotPreview1 for WasiCtx {
         offset: Filesize,
     ) -> Result<Size> {
         let file = self.positioned(fd, Errno::Badf, Rights::FD_WRITE | Rights::FD_SEEK)?;
-        size(rustix::io::pwritev(file, &sources(memory, iovs)?, offset)?)
+        let buffers = sources(memory, iovs)?;
+        size(write_file(file, &buffers, Some(offset), self.stop())?)
     }
 
     fn fd_read(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, iovs: IovecArray) -> Result<Size> {
@@ -477,8 +476,9 @@ impl WasiSnapshotPreview1 for WasiCtx {
         buf: GuestPtr<u8>,
         buf_len: Size,
     ) -> Result<()> {
+        let stop = Stop(self.interrupt.as_ref());
         self.random
-            .fill(bytes_at_mut(memory, buf.offset(), buf_len)?)
+            .fill(bytes_at_mut(memory, buf.offset(), buf_len)?, stop)
     }
 
     fn sock_accept(&mut self, _: &mut GuestMemory<'_>, fd: Fd, flags: Fdflags) -> Result<Fd> {

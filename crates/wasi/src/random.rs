@@ -4,6 +4,10 @@ use rustix::io::Errno as Host;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::error::Result;
+use crate::host::Stop;
+
+/// Bytes between two looks at whether to stop: the system's generator takes some milliseconds for them.
+const SLICE: usize = 256 << 10;
 
 /// Where a guest's random bytes come from.
 #[derive(Clone, Debug)]
@@ -15,8 +19,16 @@ pub(crate) enum Random {
 }
 
 impl Random {
-    /// Fills the buffer.
-    pub(crate) fn fill(&mut self, mut buffer: &mut [u8]) -> Result<()> {
+    /// Fills the buffer. Looks every few milliseconds whether the guest is to be stopped.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8], stop: Stop<'_>) -> Result<()> {
+        for slice in buffer.chunks_mut(SLICE) {
+            self.fill_slice(slice)?;
+            stop.check()?;
+        }
+        Ok(())
+    }
+
+    fn fill_slice(&mut self, mut buffer: &mut [u8]) -> Result<()> {
         match self {
             Self::System => {
                 while !buffer.is_empty() {
@@ -50,7 +62,7 @@ mod tests {
     fn a_seed_gives_the_same_bytes_again() {
         let bytes = |mut random: Random| {
             let mut bytes = [0; 13];
-            assert!(random.fill(&mut bytes).is_ok());
+            assert!(random.fill(&mut bytes, Stop(None)).is_ok());
             bytes
         };
         let first = bytes(Random::Deterministic(1));
@@ -62,7 +74,7 @@ mod tests {
     #[test]
     fn the_first_word_is_that_of_splitmix64() {
         let mut word = [0; 8];
-        assert!(Random::Deterministic(0).fill(&mut word).is_ok());
+        assert!(Random::Deterministic(0).fill(&mut word, Stop(None)).is_ok());
         assert_eq!(u64::from_le_bytes(word), 0xe220_a839_7b1d_cdaf);
     }
 }

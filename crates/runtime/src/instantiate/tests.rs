@@ -134,22 +134,22 @@ fn active_segments_are_copied_and_passive_ones_wait() {
     const TABLE: Result<(), TrapCode> = Err(TrapCode::TableOutOfBounds);
     const MEMORY: Result<(), TrapCode> = Err(TrapCode::MemoryOutOfBounds);
     // Active and declared segments are dropped, which is the same as empty.
-    assert_eq!(made.0.init_table(0, 0, 0, 0, 1), TABLE);
-    assert_eq!(made.0.init_table(0, 3, 0, 0, 1), TABLE);
-    made.0.init_table(0, 0, 10, 0, 0).unwrap();
-    assert_eq!(made.0.init_table(0, 0, 11, 0, 0), TABLE);
-    made.0.init_table(0, 2, 9, 0, 1).unwrap();
+    assert_eq!(made.0.init_table(0, 0, 0, 0, 1, Stop::NEVER), TABLE);
+    assert_eq!(made.0.init_table(0, 3, 0, 0, 1, Stop::NEVER), TABLE);
+    made.0.init_table(0, 0, 10, 0, 0, Stop::NEVER).unwrap();
+    assert_eq!(made.0.init_table(0, 0, 11, 0, 0, Stop::NEVER), TABLE);
+    made.0.init_table(0, 2, 9, 0, 1, Stop::NEVER).unwrap();
     assert_eq!(made.element(9), made.element(3));
-    assert_eq!(made.0.init_table(0, 2, 10, 0, 1), TABLE);
-    assert_eq!(made.0.init_table(0, 2, 0, 1, u32::MAX), TABLE);
+    assert_eq!(made.0.init_table(0, 2, 10, 0, 1, Stop::NEVER), TABLE);
+    assert_eq!(made.0.init_table(0, 2, 0, 1, u32::MAX, Stop::NEVER), TABLE);
     made.0.drop_element_segment(2);
-    assert_eq!(made.0.init_table(0, 2, 9, 0, 1), TABLE);
-    assert_eq!(made.0.init_memory(0, 0, 0, 0, 1), MEMORY);
-    made.0.init_memory(0, 3, 0, 1, 2).unwrap();
+    assert_eq!(made.0.init_table(0, 2, 9, 0, 1, Stop::NEVER), TABLE);
+    assert_eq!(made.0.init_memory(0, 0, 0, 0, 1, Stop::NEVER), MEMORY);
+    made.0.init_memory(0, 3, 0, 1, 2, Stop::NEVER).unwrap();
     assert_eq!([made.byte(0), made.byte(1), made.byte(2)], *b"yz\0");
     made.0.drop_data_segment(3);
-    assert_eq!(made.0.init_memory(0, 3, 0, 0, 1), MEMORY);
-    made.0.init_memory(0, 3, 0, 0, 0).unwrap();
+    assert_eq!(made.0.init_memory(0, 3, 0, 0, 1, Stop::NEVER), MEMORY);
+    made.0.init_memory(0, 3, 0, 0, 0, Stop::NEVER).unwrap();
 }
 
 #[test]

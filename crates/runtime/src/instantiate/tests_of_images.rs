@@ -61,15 +61,17 @@ fn what_instances_share_is_what_the_first_has() {
         // What it writes is its own.
         // SAFETY: the store is alive.
         let memory = unsafe { instance.memory(0).as_ref() };
-        memory.fill(0, number, 262_144).unwrap();
+        memory.fill(0, number, 262_144, Stop::NEVER).unwrap();
     }
     for (number, instance) in (1..).zip(&instances) {
         assert!(contents(instance, 0).iter().all(|&byte| byte == number));
         assert!((0..5).all(|segment| {
             let (memory, length) = (0, 1);
-            instance.init_memory(memory, segment, 0, 0, length).is_err()
+            instance
+                .init_memory(memory, segment, 0, 0, length, Stop::NEVER)
+                .is_err()
         }));
-        instance.init_memory(0, 5, 0, 0, 7).unwrap();
+        instance.init_memory(0, 5, 0, 0, 7, Stop::NEVER).unwrap();
     }
     assert_eq!(contents(instantiate(&mut store, &module, &[]).0, 0), first);
 }
@@ -89,7 +91,7 @@ fn a_memory_that_is_used_again_is_zero() {
             assert_eq!(zero, Arc::ptr_eq(module, &empty));
             // SAFETY: the store is alive.
             let memory = unsafe { instance.memory(0).as_ref() };
-            memory.fill(0, 9, 262_144).unwrap();
+            memory.fill(0, 9, 262_144, Stop::NEVER).unwrap();
         }
     }
 }

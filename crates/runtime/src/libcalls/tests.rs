@@ -1,6 +1,9 @@
 //! The libcalls as generated code reaches them: through the builtins' stubs, within an activation, so that
 //! a trap really leaves. A stub is called in place of a function's code.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use upshift_module::Entity;
 
 use super::*;
@@ -106,6 +109,33 @@ impl Guest {
 const MEMORY: Result<(), TrapCode> = Err(TrapCode::MemoryOutOfBounds);
 const TABLE: Result<(), TrapCode> = Err(TrapCode::TableOutOfBounds);
 const MINUS_ONE: u64 = u32::MAX as u64;
+
+#[test]
+fn a_bulk_operator_that_runs_long_can_be_interrupted() {
+    const PAGES: u64 = 16_000;
+    let mut guest = Guest::new("(module (memory 16000))");
+    let interrupt = Arc::clone(guest.store.interrupt_state());
+    // SAFETY: the store is alive.
+    let memory = unsafe { guest.instance().memory(0).as_ref() };
+    let first = memory.data().cast::<AtomicU8>().as_ptr() as usize;
+    let last = PAGES * 65536 - 1;
+    let stopped = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // SAFETY: the byte belongs to a memory that outlives this thread.
+            let first = unsafe { &*(first as *const AtomicU8) };
+            while first.load(Ordering::Relaxed) == 0 {
+                std::hint::spin_loop();
+            }
+            interrupt.interrupt();
+        });
+        guest.run(Builtin::MemoryFill, &[0, 0, 1, PAGES * 65536])
+    });
+    assert_eq!(stopped, Err(TrapCode::Interrupted));
+    assert_eq!(guest.bytes(0, last, 1), [0]);
+    // The request has been delivered.
+    assert_eq!(guest.run(Builtin::MemoryFill, &[0, last, 2, 1]), Ok(()));
+    assert_eq!(guest.bytes(0, last, 1), [2]);
+}
 
 #[test]
 fn memory_grow_returns_the_old_size_or_minus_one() {
