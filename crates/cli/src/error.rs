@@ -321,13 +321,15 @@ fn trace(backtrace: Option<&upshift::Backtrace>) -> String {
         .unwrap_or_default()
 }
 
+/// So much of a resource, bytes rounded up to whole units.
 fn amount(count: u64, resource: upshift::Resource) -> String {
     match resource {
-        upshift::Resource::MemoryBytes if count > 0 && count.is_multiple_of(1 << 20) => {
-            format!("{} MiB", count >> 20)
-        }
-        upshift::Resource::MemoryBytes if count.is_multiple_of(1 << 10) => {
-            format!("{} KiB", count >> 10)
+        upshift::Resource::MemoryBytes | upshift::Resource::TotalBytes => {
+            if count > 0 && count.is_multiple_of(1 << 20) {
+                format!("{} MiB", count >> 20)
+            } else {
+                format!("{} KiB", count.div_ceil(1 << 10))
+            }
         }
         _ => format!("{count} {resource}"),
     }

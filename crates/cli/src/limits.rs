@@ -29,13 +29,8 @@ pub struct Limits {
 impl Limits {
     /// What a store may hold.
     pub(crate) fn resources(&self) -> ResourceLimits {
-        // What an element of a table takes at least.
-        const ELEMENT_BYTES: usize = 8;
-        let bytes = self.max_memory.as_ref().map(|limit| limit.bytes);
         ResourceLimits {
-            memory_bytes: bytes,
-            table_elements: bytes
-                .map(|bytes| u32::try_from(bytes / ELEMENT_BYTES).unwrap_or(u32::MAX)),
+            total_bytes: self.max_memory.as_ref().map(|limit| limit.bytes),
             ..ResourceLimits::default()
         }
     }
@@ -196,15 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn tables_count_as_memory() {
+    fn memories_and_tables_are_limited_together() {
         let limits = |max_memory: Option<&str>| Limits {
             timeout: None,
             max_memory: max_memory.map(|text| text.parse().unwrap()),
             max_stack: "1MiB".parse().unwrap(),
         };
         let resources = limits(Some("64KiB")).resources();
-        assert_eq!(resources.memory_bytes, Some(64 << 10));
-        assert_eq!(resources.table_elements, Some(8 << 10));
+        assert_eq!(resources.total_bytes, Some(64 << 10));
         assert_eq!(limits(None).resources(), ResourceLimits::default());
     }
 }

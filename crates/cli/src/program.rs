@@ -169,10 +169,7 @@ fn refused(error: Option<&upshift::Error>, store: &Store<WasiCtx>) -> Option<Lim
         Some(ErrorKind::Resource(error)) => error.limit().copied(),
         _ => None,
     };
-    let later = || store.refused(Resource::MemoryBytes);
-    at_start
-        .or_else(later)
-        .or_else(|| store.refused(Resource::TableElements))
+    at_start.or_else(|| store.refused(Resource::TotalBytes))
 }
 
 /// If a program did not end well: how, unless it never began.

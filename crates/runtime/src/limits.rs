@@ -11,6 +11,8 @@ pub struct ResourceLimits {
     pub memory_bytes: Option<usize>,
     /// Elements of all tables together.
     pub table_elements: Option<u32>,
+    /// Bytes of all linear memories and tables together; an element of a table takes [`TABLE_ELEMENT_BYTES`].
+    pub total_bytes: Option<usize>,
     /// Instances.
     pub instances: Option<usize>,
     /// Linear memories.
@@ -19,6 +21,9 @@ pub struct ResourceLimits {
     pub tables: Option<usize>,
 }
 
+/// What an element of a table takes.
+pub const TABLE_ELEMENT_BYTES: u64 = 8;
+
 /// A kind of thing that a store's limits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
@@ -26,6 +31,8 @@ pub enum Resource {
     MemoryBytes,
     /// Elements of tables.
     TableElements,
+    /// Bytes of linear memories and tables.
+    TotalBytes,
     /// Instances.
     Instances,
     /// Linear memories.
@@ -41,9 +48,21 @@ impl Resource {
         match self {
             Self::MemoryBytes => "memory_bytes",
             Self::TableElements => "table_elements",
+            Self::TotalBytes => "total_bytes",
             Self::Instances => "instances",
             Self::Memories => "memories",
             Self::Tables => "tables",
+        }
+    }
+}
+
+impl Resource {
+    /// Bytes that so much of it takes, if it is counted in [`Resource::TotalBytes`].
+    fn bytes_of(self, amount: u64) -> u64 {
+        match self {
+            Self::MemoryBytes => amount,
+            Self::TableElements => amount.saturating_mul(TABLE_ELEMENT_BYTES),
+            Self::TotalBytes | Self::Instances | Self::Memories | Self::Tables => 0,
         }
     }
 }
@@ -53,6 +72,7 @@ impl fmt::Display for Resource {
         f.write_str(match self {
             Self::MemoryBytes => "bytes of memory",
             Self::TableElements => "table elements",
+            Self::TotalBytes => "bytes of memory and tables",
             Self::Instances => "instances",
             Self::Memories => "memories",
             Self::Tables => "tables",
@@ -132,21 +152,23 @@ pub enum GrowError {
     },
 }
 
+const RESOURCES: usize = Resource::Tables as usize + 1;
+
 /// A store's limits, and how much of each resource it holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
     pub(crate) limits: ResourceLimits,
-    used: [u64; 5],
+    used: [u64; RESOURCES],
     /// The last thing that a limit did not allow, by resource.
-    refused: [Option<LimitError>; 5],
+    refused: [Option<LimitError>; RESOURCES],
 }
 
 impl Account {
     pub(crate) fn new(limits: ResourceLimits) -> Self {
         Self {
             limits,
-            used: [0; 5],
-            refused: [None; 5],
+            used: [0; RESOURCES],
+            refused: [None; RESOURCES],
         }
     }
 
@@ -163,14 +185,24 @@ impl Account {
         match resource {
             Resource::MemoryBytes => wide(self.limits.memory_bytes),
             Resource::TableElements => self.limits.table_elements.map(u64::from),
+            Resource::TotalBytes => wide(self.limits.total_bytes),
             Resource::Instances => wide(self.limits.instances),
             Resource::Memories => wide(self.limits.memories),
             Resource::Tables => wide(self.limits.tables),
         }
     }
 
-    /// Counts `amount` more, or nothing when that is above the limit.
+    /// Counts `amount` more, also among the bytes of the store, or nothing when that is above a limit.
     pub(crate) fn charge(&mut self, resource: Resource, amount: u64) -> Result<(), LimitError> {
+        let bytes = resource.bytes_of(amount);
+        let total = self.with(resource, amount)?;
+        self.used[Resource::TotalBytes as usize] = self.with(Resource::TotalBytes, bytes)?;
+        self.used[resource as usize] = total;
+        Ok(())
+    }
+
+    /// How much there is with `amount` more.
+    fn with(&mut self, resource: Resource, amount: u64) -> Result<u64, LimitError> {
         let used = self.used(resource);
         let total = used.saturating_add(amount);
         match self.limit(resource) {
@@ -184,17 +216,19 @@ impl Account {
                 self.refused[resource as usize] = Some(error);
                 Err(error)
             }
-            _ => {
-                self.used[resource as usize] = total;
-                Ok(())
-            }
+            _ => Ok(total),
         }
     }
 
     /// Takes back what [`Account::charge`] counted.
     pub(crate) fn refund(&mut self, resource: Resource, amount: u64) {
-        let used = &mut self.used[resource as usize];
-        *used = used.saturating_sub(amount);
+        for (resource, amount) in [
+            (resource, amount),
+            (Resource::TotalBytes, resource.bytes_of(amount)),
+        ] {
+            let used = &mut self.used[resource as usize];
+            *used = used.saturating_sub(amount);
+        }
     }
 }
 
@@ -219,6 +253,25 @@ mod tests {
         account.refund(Resource::MemoryBytes, 50);
         account.charge(Resource::MemoryBytes, 50).unwrap();
         account.charge(Resource::Instances, u64::MAX).unwrap();
+    }
+
+    #[test]
+    fn memories_and_tables_share_the_total() {
+        let mut account = Account::new(ResourceLimits {
+            total_bytes: Some(100),
+            ..ResourceLimits::default()
+        });
+        account.charge(Resource::TableElements, 5).unwrap();
+        let error = account.charge(Resource::MemoryBytes, 61).unwrap_err();
+        assert_eq!((error.resource, error.used), (Resource::TotalBytes, 40));
+        assert!(error.to_string().contains("`total_bytes`"), "{error}");
+        assert_eq!(account.used(Resource::MemoryBytes), 0);
+        account.charge(Resource::MemoryBytes, 60).unwrap();
+        let error = account.charge(Resource::TableElements, 1).unwrap_err();
+        assert_eq!((error.used, error.requested), (100, 8));
+        account.refund(Resource::TableElements, 2);
+        account.charge(Resource::MemoryBytes, 16).unwrap();
+        assert_eq!(account.used(Resource::TotalBytes), 100);
     }
 
     #[test]

@@ -121,24 +121,24 @@ fn time_is_limited_before_the_program_starts_as_well() {
 #[test]
 fn memory_beyond_the_limit_is_refused_and_named_if_the_program_fails() {
     let limit = ["--max-memory", "1MiB", "--invoke"];
-    let ended = greedy(&[&limit[..], &["grow", "14"]].concat());
+    let ended = greedy(&[&limit[..], &["grow", "13"]].concat());
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "2\n"));
     // It did not mind.
-    let ended = greedy(&[&limit[..], &["grow", "15"]].concat());
+    let ended = greedy(&[&limit[..], &["grow", "14"]].concat());
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "-1\n"));
     assert_eq!(ended.stderr, "");
 
     let ended = greedy(&[&limit[..], &["must_grow", "15"]].concat());
     check_stopped(
         &ended,
-        "error: the program needs more memory than --max-memory 1MiB allows: it had 128 KiB, and wanted 960 KiB \
+        "error: the program needs more memory than --max-memory 1MiB allows: it had 129 KiB, and wanted 960 KiB \
          more\nthe program trapped: unreachable\nwasm backtrace:\n  0: must_grow",
     );
     let ended = greedy(&[&limit[..], &["must_grow_table", "1000000"]].concat());
     check_stopped(
         &ended,
-        "error: the program needs more memory than --max-memory 1MiB allows: it had 10 table elements, and wanted \
-         1000000 table elements more\nthe program trapped: unreachable\n",
+        "error: the program needs more memory than --max-memory 1MiB allows: it had 129 KiB, and wanted 7813 KiB \
+         more\nthe program trapped: unreachable\n",
     );
 }
 
