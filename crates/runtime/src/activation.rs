@@ -14,8 +14,8 @@ use crate::arch::{self, CallFrame, VectorUse};
 use crate::backtrace::{PcTrace, RawBacktrace};
 use crate::interrupt::InterruptState;
 use crate::{
-    EntryRecord, Instance, StoreCore, TierHooks, TrapCode, VMContext, VMFuncRef, VMHostContext,
-    VMStore, signals, thread,
+    EntryRecord, Instance, StoreCore, TierHooks, TrapCode, TypeLease, VMContext, VMFuncRef,
+    VMHostContext, VMStore, signals, thread,
 };
 
 /// Stack that generated code may use below a host caller, if the thread has that much.
@@ -463,13 +463,15 @@ pub struct HostFunc {
     pub(crate) funcref: VMFuncRef,
     /// What it does.
     callback: HostCallback,
+    /// Keeps the type's id.
+    _ty: TypeLease,
 }
 
 impl HostFunc {
-    /// A host function with the type id `type_id`, whose signature uses `vectors`.
+    /// A host function of this type, whose signature uses `vectors`.
     pub(crate) fn new(
         store: *mut VMStore,
-        type_id: u32,
+        ty: TypeLease,
         vectors: VectorUse,
         callback: HostCallback,
     ) -> Box<Self> {
@@ -482,9 +484,10 @@ impl HostFunc {
             funcref: VMFuncRef {
                 slot: ptr::null(),
                 vmctx: ptr::null_mut(),
-                type_id,
+                type_id: ty.id(),
             },
             callback,
+            _ty: ty,
         });
         let address = &raw mut *func;
         func.context.func = address.cast();

@@ -12,8 +12,8 @@ use crate::call_counts::CallCounts;
 use crate::image::Images;
 use crate::{
     CalledFunction, CodeSlot, Global, GlobalLocation, Memory, ModuleCode, Stop, Table, TierHooks,
-    TrapCode, TypeRegistry, VMContext, VMFuncRef, VMGlobal, VMMemory, VMOffsets, VMStore, VMTable,
-    arch,
+    TrapCode, TypeLeases, TypeRegistry, VMContext, VMFuncRef, VMGlobal, VMMemory, VMOffsets,
+    VMStore, VMTable, arch,
 };
 
 /// What all instances of a module share.
@@ -25,7 +25,7 @@ pub struct ModuleRuntime {
     /// Its code and slots.
     pub code: Arc<ModuleCode>,
     /// Engine-wide type ids, by the module's type index.
-    pub type_ids: Box<[u32]>,
+    pub type_ids: TypeLeases,
     /// The tiering above.
     pub hooks: Arc<dyn TierHooks>,
     /// What its memories hold at first.
@@ -36,7 +36,7 @@ pub struct ModuleRuntime {
 
 impl ModuleRuntime {
     /// Puts together what instances of `module` share. `offsets` are those that its code was or will be made for;
-    /// its types get their ids from `types`.
+    /// its types get their ids from `types`, for as long as this lives.
     #[must_use]
     pub fn new(
         module: Arc<Module>,
@@ -45,7 +45,7 @@ impl ModuleRuntime {
         types: &TypeRegistry,
         hooks: Arc<dyn TierHooks>,
     ) -> Self {
-        let type_ids = types.ids_of(&module);
+        let type_ids = types.lease_all(&module);
         Self {
             module,
             offsets,

@@ -56,5 +56,5 @@ pub use store::{StoreConfig, StoreCore, StoreId};
 pub use table::{Table, TableError};
 pub use thread::remaining_stack;
 pub use trap::*;
-pub use types::TypeRegistry;
+pub use types::{TypeLease, TypeLeases, TypeRegistry};
 pub use vmcontext::*;

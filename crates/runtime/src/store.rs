@@ -15,8 +15,8 @@ use crate::externref::{ExternHandle, ExternRefs};
 use crate::interrupt::InterruptState;
 use crate::limits::{Account, GrowError, LimitError, Resource, ResourceLimits};
 use crate::{
-    Global, Instance, Memory, MemoryError, MemoryPlan, Stop, Table, TableError, TypeRegistry,
-    VMFuncRef, VMStore,
+    Global, Instance, Memory, MemoryError, MemoryPlan, Stop, Table, TableError, TypeLease,
+    TypeRegistry, VMFuncRef, VMStore,
 };
 
 /// Tells stores of a process apart. Never given out twice.
@@ -269,19 +269,19 @@ impl StoreCore {
         self.globals.push(Box::new(Global::new(ty, bits)))
     }
 
-    /// Creates a host function of the type with this id.
+    /// Creates a host function of this type.
     ///
     /// # Safety
-    /// `type_id` is of this store's registry, `vectors` is what an [`ArgCursor`](crate::ArgCursor) says
+    /// `ty` is leased from this store's registry, `vectors` is what an [`ArgCursor`](crate::ArgCursor) says
     /// of the type, `callback` reads the arguments and sets the results that the type has, and the store
     /// does not move from now on.
     pub unsafe fn new_host_func(
         &mut self,
-        type_id: u32,
+        ty: TypeLease,
         vectors: VectorUse,
         callback: HostCallback,
     ) -> NonNull<VMFuncRef> {
-        let func = HostFunc::new(&raw mut self.vm, type_id, vectors, callback);
+        let func = HostFunc::new(&raw mut self.vm, ty, vectors, callback);
         let func = self.host_funcs.push(func);
         // SAFETY: the store has just taken it.
         NonNull::from(unsafe { &func.as_ref().funcref })

@@ -2,23 +2,68 @@
 //! that generated code compares one integer per indirect call.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 use upshift_module::{FuncType, Module};
 
-/// The function types of all modules of an engine, and their ids.
+/// The function types of an engine's modules and host functions, and their ids. Clones are the same registry.
 ///
-/// Types are never forgotten: programs have few, and an id in generated code must stay valid.
-#[derive(Debug, Default)]
+/// A type is forgotten with its last [lease](TypeLease), and its id may become another type's: whatever holds an
+/// id, such as a context that generated code reads it from, is outlived by a lease.
+#[derive(Clone, Debug, Default)]
 pub struct TypeRegistry {
-    inner: RwLock<Inner>,
+    entries: Arc<RwLock<Entries>>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct Entries {
     ids: HashMap<Arc<FuncType>, u32>,
-    types: Vec<Arc<FuncType>>,
+    /// By id less one: id 0 is that of an empty `VMFuncRef`.
+    types: Vec<Entry>,
+    /// Ids that are nobody's.
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    ty: Arc<FuncType>,
+    /// How many leases there are. Becomes more than 0 with the lock shared, and an entry of 0 is taken out with the lock
+    /// held alone.
+    leases: AtomicUsize,
+}
+
+impl Entries {
+    fn entry(&self, id: u32) -> Option<&Entry> {
+        self.types.get(id.checked_sub(1)? as usize)
+    }
+
+    /// The id of a type that is known, leased once more.
+    fn lease(&self, ty: &FuncType) -> Option<u32> {
+        let &id = self.ids.get(ty)?;
+        self.entry(id)?.leases.fetch_add(1, Ordering::Relaxed);
+        Some(id)
+    }
+
+    fn lease_new(&mut self, ty: &FuncType) -> u32 {
+        let ty = Arc::new(ty.clone());
+        let entry = Entry {
+            ty: Arc::clone(&ty),
+            leases: AtomicUsize::new(1),
+        };
+        let id = if let Some(id) = self.free.pop() {
+            self.types[id as usize - 1] = entry;
+            id
+        } else {
+            self.types.push(entry);
+            u32::try_from(self.types.len()).expect("types take more than a byte of memory each")
+        };
+        self.ids.insert(ty, id);
+        id
+    }
 }
 
 impl TypeRegistry {
@@ -28,37 +73,130 @@ impl TypeRegistry {
         Self::default()
     }
 
-    /// The id of this type, given out at its first use. Never 0, the id in an empty `VMFuncRef`.
-    ///
-    /// # Panics
-    /// After 2^32 different types.
+    /// The id of this type for as long as the lease lives. Never 0, the id in an empty `VMFuncRef`.
     #[must_use]
-    pub fn id(&self, ty: &FuncType) -> u32 {
-        if let Some(&id) = self.inner.read().ids.get(ty) {
-            return id;
+    pub fn lease(&self, ty: &FuncType) -> TypeLease {
+        let known = self.entries.read().lease(ty);
+        let id = known.unwrap_or_else(|| {
+            let mut entries = self.entries.write();
+            entries.lease(ty).unwrap_or_else(|| entries.lease_new(ty))
+        });
+        TypeLease {
+            registry: self.clone(),
+            id,
         }
-        let mut inner = self.inner.write();
-        if let Some(&id) = inner.ids.get(ty) {
-            return id;
-        }
-        let ty = Arc::new(ty.clone());
-        inner.types.push(Arc::clone(&ty));
-        let id = u32::try_from(inner.types.len()).expect("fewer than 2^32 types");
-        inner.ids.insert(ty, id);
-        id
     }
 
     /// The ids of a module's types, by its type index.
     #[must_use]
-    pub fn ids_of(&self, module: &Module) -> Box<[u32]> {
-        module.types.iter().map(|ty| self.id(ty)).collect()
+    pub fn lease_all(&self, module: &Module) -> TypeLeases {
+        // Of a type that stands there twice, one lease is enough, but counting is simpler.
+        let lease = |ty| {
+            let lease = self.lease(ty);
+            let id = lease.id;
+            // The list releases it.
+            std::mem::forget(lease);
+            id
+        };
+        TypeLeases {
+            registry: self.clone(),
+            ids: module.types.iter().map(|ty| lease(ty)).collect(),
+        }
     }
 
-    /// The type with this id, or `None` when no such id was given out.
+    /// The type with this id, or `None` when nobody leases such an id.
     #[must_use]
     pub fn get(&self, id: u32) -> Option<Arc<FuncType>> {
-        let index = id.checked_sub(1)? as usize;
-        self.inner.read().types.get(index).cloned()
+        let entries = self.entries.read();
+        let entry = entries.entry(id)?;
+        let is_leased = entry.leases.load(Ordering::Relaxed) > 0;
+        is_leased.then(|| Arc::clone(&entry.ty))
+    }
+
+    /// Gives leases back. Types without any are forgotten.
+    fn release(&self, ids: &[u32]) {
+        let entries = self.entries.read();
+        // Who leased with another order sees the type gone only after it took the lock alone.
+        let last = |&&id: &&u32| {
+            let entry = entries.entry(id);
+            entry.is_some_and(|entry| entry.leases.fetch_sub(1, Ordering::AcqRel) == 1)
+        };
+        let unused: Vec<u32> = ids.iter().filter(last).copied().collect();
+        drop(entries);
+        if unused.is_empty() {
+            return;
+        }
+        let mut entries = self.entries.write();
+        let entries = &mut *entries;
+        for id in unused {
+            let Some(entry) = entries.types.get(id as usize - 1) else {
+                continue;
+            };
+            // Meanwhile it may have been leased again, or have been forgotten by another.
+            let is_unused = entry.leases.load(Ordering::Relaxed) == 0;
+            if is_unused && entries.ids.get(&entry.ty) == Some(&id) {
+                entries.ids.remove(&entry.ty);
+                entries.free.push(id);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn known(&self) -> usize {
+        self.entries.read().ids.len()
+    }
+}
+
+/// The id of a type, which stays that of this type while the lease lives.
+pub struct TypeLease {
+    registry: TypeRegistry,
+    id: u32,
+}
+
+impl TypeLease {
+    /// The id.
+    #[inline]
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+}
+
+impl fmt::Debug for TypeLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypeLease").field(&self.id).finish()
+    }
+}
+
+impl Drop for TypeLease {
+    fn drop(&mut self) {
+        self.registry.release(&[self.id]);
+    }
+}
+
+/// The ids of a module's types by type index, which stay those of these types while the leases live.
+pub struct TypeLeases {
+    registry: TypeRegistry,
+    ids: Box<[u32]>,
+}
+
+impl Deref for TypeLeases {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        &self.ids
+    }
+}
+
+impl fmt::Debug for TypeLeases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypeLeases").field(&self.ids).finish()
+    }
+}
+
+impl Drop for TypeLeases {
+    fn drop(&mut self) {
+        self.registry.release(&self.ids);
     }
 }
 
@@ -71,13 +209,14 @@ mod tests {
     #[test]
     fn equal_types_have_equal_ids_and_others_do_not() {
         let registry = TypeRegistry::new();
-        let first = registry.id(&FuncType::new([I32], [I64]));
-        let second = registry.id(&FuncType::new([I32, I64], []));
-        assert_ne!(first, second);
-        assert_ne!(first, 0);
-        assert_eq!(registry.id(&FuncType::new([I32], [I64])), first);
+        let first = registry.lease(&FuncType::new([I32], [I64]));
+        let second = registry.lease(&FuncType::new([I32, I64], []));
+        assert_ne!(first.id(), second.id());
+        assert_ne!(first.id(), 0);
+        let again = registry.lease(&FuncType::new([I32], [I64]));
+        assert_eq!(again.id(), first.id());
         assert_eq!(
-            *registry.get(second).unwrap(),
+            *registry.get(second.id()).unwrap(),
             FuncType::new([I32, I64], [])
         );
         assert_eq!(registry.get(0), None);
@@ -85,20 +224,57 @@ mod tests {
     }
 
     #[test]
+    fn a_type_is_forgotten_with_its_last_lease_and_its_id_is_used_again() {
+        let registry = TypeRegistry::new();
+        let ty = FuncType::new([I32], [I64]);
+        let (first, second) = (registry.lease(&ty), registry.lease(&ty));
+        let id = first.id();
+        drop(first);
+        assert_eq!(registry.get(id).as_deref(), Some(&ty));
+        drop(second);
+        assert_eq!((registry.get(id), registry.known()), (None, 0));
+        let other = registry.lease(&FuncType::new([F64], []));
+        assert_eq!(other.id(), id);
+        assert_ne!(registry.lease(&ty).id(), id);
+    }
+
+    #[test]
+    fn modules_that_come_and_go_leave_no_types() {
+        let registry = TypeRegistry::new();
+        let kept = registry.lease(&FuncType::new([], []));
+        for round in 0..10 {
+            let types =
+                (0..50).map(|n| format!("(type (func (param {})))", "i32 ".repeat(n + round)));
+            let text = format!("(module {} (type (func)))", types.collect::<String>());
+            let module = crate::test_support::module(&text, &registry);
+            assert_eq!(module.type_ids.len(), 51);
+            assert!(registry.known() >= 50);
+            drop(module);
+            assert_eq!(registry.known(), 1);
+        }
+        assert!(registry.entries.read().types.len() <= 51);
+        assert!(registry.get(kept.id()).is_some());
+    }
+
+    #[test]
     fn threads_agree_on_ids() {
         let registry = TypeRegistry::new();
-        let ids = |registry: &TypeRegistry| -> Vec<u32> {
+        let leases = |registry: &TypeRegistry| -> Vec<TypeLease> {
             (0..100)
-                .map(|n| registry.id(&FuncType::new(vec![F64; n], [])))
+                .map(|n| registry.lease(&FuncType::new(vec![F64; n], [])))
                 .collect()
         };
-        let all = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| ids(&registry))).collect();
-            threads
+        std::thread::scope(|scope| {
+            // Types come and go under those that stay.
+            scope.spawn(|| (0..20).for_each(|_| drop(leases(&registry))));
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| leases(&registry))).collect();
+            let all: Vec<Vec<TypeLease>> = threads
                 .into_iter()
                 .map(|thread| thread.join().unwrap())
-                .collect::<Vec<_>>()
+                .collect();
+            let ids = |leases: &[TypeLease]| leases.iter().map(TypeLease::id).collect::<Vec<_>>();
+            assert!(all.iter().all(|of_one| ids(of_one) == ids(&all[0])));
         });
-        assert!(all.iter().all(|of_one| *of_one == all[0]));
+        assert_eq!(registry.known(), 0);
     }
 }

@@ -188,7 +188,7 @@ impl Fixture {
             Ok(())
         });
         // SAFETY: the callback fits the type, the store stays in its box.
-        let func = unsafe { store.new_host_func(types.id(&ty), VectorUse::None, callback) };
+        let func = unsafe { store.new_host_func(types.lease(&ty), VectorUse::None, callback) };
         // SAFETY: the import is of this store and of the right type.
         let made = unsafe { store.instantiate(&runtime, &[ExternPtr::Func(func)]) };
         let instance = made.expect("instantiates").instance;

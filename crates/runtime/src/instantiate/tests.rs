@@ -290,6 +290,7 @@ fn limits_refuse_instances_and_leave_nothing_behind() {
     let limits = ResourceLimits {
         memory_bytes: Some(3 * 65536),
         table_elements: Some(20),
+        total_bytes: None,
         instances: Some(2),
         memories: Some(3),
         tables: Some(2),

@@ -30,13 +30,13 @@ impl HostFunc {
 
     /// Puts it into a store.
     pub(crate) fn instantiate(&self, store: &mut StoreOpaque) -> NonNull<VMFuncRef> {
-        let type_id = store.engine.types().id(&self.ty.0);
+        let ty = store.engine.types().lease(&self.ty.0);
         // SAFETY: the callback was made for the type and for stores of its data's type, and a store is
         // boxed.
         unsafe {
             store
                 .core
-                .new_host_func(type_id, self.vectors, Arc::clone(&self.callback))
+                .new_host_func(ty, self.vectors, Arc::clone(&self.callback))
         }
     }
 

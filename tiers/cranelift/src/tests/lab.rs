@@ -201,13 +201,13 @@ impl Lab {
         let mut store = Box::new(StoreCore::new(Arc::clone(&types), config));
         let mut imports = Vec::new();
         for (index, host) in (0..).zip(hosts) {
-            let id = types.id(module.func_type(index));
+            let ty = types.lease(module.func_type(index));
             let callback = Arc::new(move |call: &mut HostCall<'_>| {
                 host(call);
                 Ok(())
             });
             // SAFETY: the type is of this registry, and the tests' functions read what their type has.
-            let func = unsafe { store.new_host_func(id, VectorUse::Full, callback) };
+            let func = unsafe { store.new_host_func(ty, VectorUse::Full, callback) };
             imports.push(ExternPtr::Func(func));
         }
         // SAFETY: the imports are of this store, which is boxed; its plan fits the settings.
