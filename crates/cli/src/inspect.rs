@@ -131,6 +131,16 @@ fn write_memories_and_tables(module: &Module, out: &mut dyn Write) -> io::Result
         "  element segments: {}, {elements} elements",
         module.elements.len()
     )?;
+    let required = module.resources_required();
+    let most = |most: Option<u64>| most.map_or("no limit".to_owned(), |most| most.to_string());
+    writeln!(
+        out,
+        "\neach instance begins with {} of memories and {} table elements; at most {} bytes, {} elements",
+        bytes(usize::try_from(required.memory_bytes).unwrap_or(usize::MAX)),
+        required.table_elements,
+        most(required.max_memory_bytes),
+        most(required.max_table_elements)
+    )?;
     writeln!(out, "\nglobals: {}", module.globals.len())
 }
 

@@ -13,6 +13,7 @@ mod names;
 mod parse;
 mod read;
 mod reflect;
+mod resources;
 mod section;
 mod types;
 
@@ -20,5 +21,6 @@ pub use error::{ModuleError, ModuleErrorKind};
 pub use features::Features;
 pub use module::*;
 pub use names::Names;
+pub use resources::{ResourcesRequired, TABLE_ELEMENT_BYTES};
 pub use section::Section;
 pub use types::*;

@@ -2,7 +2,7 @@
 
 use upshift_module::{
     ConstExpr, ConstOp, ElementItems, Entity, Features, FuncType, GlobalType, MemoryType, Module,
-    ModuleError, ModuleErrorKind, SegmentMode, TableType, ValType,
+    ModuleError, ModuleErrorKind, ResourcesRequired, SegmentMode, TableType, ValType,
 };
 
 fn parse(text: &str) -> Module {
@@ -438,5 +438,28 @@ fn a_huge_declared_count_is_an_error_at_once() {
     assert_eq!(
         error_of(&many, &Features::all()).kind(),
         ModuleErrorKind::TooLarge
+    );
+}
+
+#[test]
+fn what_an_instance_takes_is_known_before_there_is_one() {
+    let module = parse(
+        r#"(module (import "a" "memory" (memory 7)) (import "a" "table" (table 7 funcref))
+             (memory 1 3) (memory 2 5) (table 4 funcref) (table 5 9 externref))"#,
+    );
+    let required = module.resources_required();
+    assert_eq!((required.memories, required.tables), (2, 2));
+    assert_eq!(required.memory_bytes, 3 << 16);
+    assert_eq!(required.max_memory_bytes, Some(8 << 16));
+    assert_eq!(required.table_elements, 9);
+    assert_eq!(required.max_table_elements, None);
+    assert_eq!(required.total_bytes(), (3 << 16) + 9 * 8);
+    assert_eq!(
+        parse("(module)").resources_required(),
+        ResourcesRequired {
+            max_memory_bytes: Some(0),
+            max_table_elements: Some(0),
+            ..ResourcesRequired::default()
+        }
     );
 }

@@ -47,7 +47,7 @@ pub use hooks::*;
 pub use instance::{ExternPtr, Instance, ModuleRuntime};
 pub use instantiate::{ImportTypeError, InstantiateError, Instantiated};
 pub use interrupt::InterruptState;
-pub use limits::{GrowError, LimitError, Resource, ResourceLimits, TABLE_ELEMENT_BYTES};
+pub use limits::{GrowError, LimitError, Resource, ResourceLimits};
 pub use matching::matches;
 pub use memory::{GUARDED_RESERVATION, MEMORY_HEADROOM, Memory, MemoryError, MemoryPlan};
 pub use sampler::{Sampler, Samples, TimedSample};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use upshift_module::TABLE_ELEMENT_BYTES;
+
 /// What a store may hold at most. `None` is no limit. Can be changed at any time; what is there already
 /// stays when a limit is set below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,7 +13,8 @@ pub struct ResourceLimits {
     pub memory_bytes: Option<usize>,
     /// Elements of all tables together.
     pub table_elements: Option<u32>,
-    /// Bytes of all linear memories and tables together; an element of a table takes [`TABLE_ELEMENT_BYTES`].
+    /// Bytes of all linear memories and tables together; an element of a table takes
+    /// [`TABLE_ELEMENT_BYTES`](upshift_module::TABLE_ELEMENT_BYTES).
     pub total_bytes: Option<usize>,
     /// Instances.
     pub instances: Option<usize>,
@@ -20,9 +23,6 @@ pub struct ResourceLimits {
     /// Tables.
     pub tables: Option<usize>,
 }
-
-/// What an element of a table takes.
-pub const TABLE_ELEMENT_BYTES: u64 = 8;
 
 /// A kind of thing that a store's limits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,7 +82,7 @@ pub use types::{
     ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Mutability, RefType,
     TableType, ValType,
 };
-pub use upshift_module::{ModuleError, ModuleErrorKind};
+pub use upshift_module::{ModuleError, ModuleErrorKind, ResourcesRequired, TABLE_ELEMENT_BYTES};
 pub use upshift_runtime::{LimitError, Resource, ResourceLimits};
 pub use upshift_tiering::{
     AheadTotals, BaselineCompiler, BaselineProfile, BuiltInProfile, CallSiteStats, FunctionStats,

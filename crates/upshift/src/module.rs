@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use upshift_module::Entity;
+use upshift_module::{Entity, ResourcesRequired};
 use upshift_runtime::ModuleRuntime;
 use upshift_tiering::{
     CallSiteStats, FunctionStats, FunctionTier, ModuleTiering, TierMode, TierStats,
@@ -267,6 +267,27 @@ impl Module {
     #[must_use]
     pub fn binary(&self) -> &[u8] {
         &self.parsed().bytes
+    }
+
+    /// What each instance takes of its store before any code of the module runs. Tells in advance whether a store's
+    /// [limits](crate::Store::limits) let it be instantiated.
+    ///
+    /// ```
+    /// use upshift::{Engine, Module};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let module = Module::new(&Engine::default(), "(module (memory 2 4) (table 10 funcref))")?;
+    /// let required = module.resources_required();
+    /// assert_eq!((required.memories, required.memory_bytes), (1, 2 << 16));
+    /// assert_eq!(required.max_memory_bytes, Some(4 << 16));
+    /// assert_eq!((required.table_elements, required.max_table_elements), (10, None));
+    /// assert_eq!(required.total_bytes(), (2 << 16) + 80);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn resources_required(&self) -> ResourcesRequired {
+        self.parsed().resources_required()
     }
 
     /// What has been compiled until now, by which tier, and how long that took.
