@@ -15,6 +15,7 @@ mod linking;
 mod misuse;
 mod modules;
 mod moving;
+mod narrow_products;
 mod objects;
 mod quiet_nans;
 mod recursion;
@@ -55,6 +56,15 @@ fn configs() -> Vec<Config> {
     if cfg!(feature = "llvm") {
         configs.extend([false, true].map(llvm));
     }
+    configs
+}
+
+/// The baseline, then what [`configs`] has.
+fn every_way() -> Vec<Config> {
+    let mut baseline = Config::new();
+    baseline.tier(TierMode::Baseline);
+    let mut configs = configs();
+    configs.insert(0, baseline);
     configs
 }
 
