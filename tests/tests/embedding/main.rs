@@ -12,6 +12,7 @@ mod interruption;
 mod lazy_validation;
 mod limits;
 mod linking;
+mod llvm_reports;
 mod misuse;
 mod modules;
 mod moving;

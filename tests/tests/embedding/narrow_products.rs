@@ -137,7 +137,7 @@ fn shapes() -> Vec<Shape> {
                 let amounts = [1, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 56, 63];
                 for (turn, amount) in amounts.into_iter().enumerate() {
                     let is_widest = a.bits == 16 && b.bits == 16 && a.signed == b.signed;
-                    if is_widest || turn % 4 == shapes.len() % 4 {
+                    if is_widest || turn == shapes.len() % 14 {
                         shapes.push(Shape {
                             factors: [a, b],
                             shift,
@@ -146,14 +146,13 @@ fn shapes() -> Vec<Shape> {
                         });
                     }
                 }
-                for bytes in [1, 4] {
-                    shapes.push(Shape {
-                        factors: [a, b],
-                        shift,
-                        amount: 48,
-                        bytes,
-                    });
-                }
+                let bytes = if shapes.len().is_multiple_of(2) { 1 } else { 4 };
+                shapes.push(Shape {
+                    factors: [a, b],
+                    shift,
+                    amount: 48,
+                    bytes,
+                });
             }
         }
     }

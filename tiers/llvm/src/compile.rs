@@ -33,6 +33,7 @@ use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribut
 use crate::endless;
 use crate::link::{LinkError, link};
 use crate::locations::Locations;
+use crate::masked_counters;
 use crate::minimums;
 use crate::narrow_products;
 use crate::objects;
@@ -399,6 +400,7 @@ impl LlvmCompiler {
         addresses::relate(module, context);
         strides::widen(module, context);
         objects::separate(module, context);
+        masked_counters::keep_scalar(module);
         run(pipeline, passes)?;
         objects::join(module);
         minimums::choose(module, context);

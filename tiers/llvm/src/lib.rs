@@ -20,6 +20,7 @@ mod linear;
 mod link;
 mod locations;
 mod loops;
+mod masked_counters;
 mod minimums;
 mod narrow_products;
 mod nests;

@@ -8,7 +8,7 @@ use std::sync::Once;
 use inkwell::llvm_sys::support::LLVMParseCommandLineOptions;
 
 /// As on the command line of LLVM's tools, the first being a program's name. LLVM ignores those that it does not know.
-const OPTIONS: [&CStr; 4] = [
+const OPTIONS: [&CStr; 5] = [
     c"upshift",
     // Our debug information says where code comes from and describes no variables. LLVM's way to follow
     // variables by instructions goes through each function whether it has any or not.
@@ -18,6 +18,8 @@ const OPTIONS: [&CStr; 4] = [
     c"-memdep-block-number-limit=50",
     // Beside sums of floats, a float that is only copied would become a sum with -0, which quiets a signalling NaN.
     c"-slp-copyable-elements=false",
+    // Stores are forwarded to the next round's loads without a check before the loop only, see `masked_counters`.
+    c"-loop-load-elimination-scev-check-threshold=0",
 ];
 
 /// Sets them. To be called before anything is compiled, and after LLVM's constructors, which make the options known.
