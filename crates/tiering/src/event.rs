@@ -68,7 +68,8 @@ pub enum TierEventKind {
         /// Where the code is entered.
         entry: EntryPoint,
     },
-    /// A running frame moved into better code in the middle of a loop, for the first time.
+    /// A running frame was to move into better code in the middle of a loop, for the first time. It did, unless the stack had
+    /// no room for that.
     OsrEntered {
         /// The name of the tier whose code that is.
         tier: &'static str,

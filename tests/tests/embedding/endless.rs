@@ -43,6 +43,9 @@ fn module(body: &str) -> String {
             (func $round (param i32 i32) (result i32) (local i32)
                 (local.set 2 (i32.load (local.get 0)))
                 (i32.add (local.get 0) (i32.const 4)))
+            (func $self (param i32) (result i32) (local i32)
+                (local.set 1 (i32.load (local.get 0)))
+                (call $self (i32.add (local.get 0) (i32.const 64))))
             (func (export \"run\") (param $p i32) (param $n i32) (result i32)
                 (local $i i32) (local $x i32) (local $sum i32) (local $j i32) (local $f f64)
                 {body}
@@ -63,7 +66,7 @@ fn ending(config: &Config, body: &str, arguments: (i32, i32)) -> Option<TrapCode
     let (ended, wait) = std::sync::mpsc::channel::<()>();
     let watch = std::thread::spawn(move || {
         if wait
-            .recv_timeout(Duration::from_secs(5))
+            .recv_timeout(Duration::from_secs(60))
             .is_err_and(|it| it == std::sync::mpsc::RecvTimeoutError::Timeout)
         {
             handle.interrupt();
@@ -76,7 +79,7 @@ fn ending(config: &Config, body: &str, arguments: (i32, i32)) -> Option<TrapCode
 }
 
 /// What an access out of bounds has to end, with arguments.
-const ENDED: [(&str, (i32, i32)); 29] = [
+const ENDED: [(&str, (i32, i32)); 30] = [
     // No way out, and a value that nobody uses, or only the next rounds, which nobody asks.
     (
         "(loop (local.set $x (i32.load (local.get $i)))
@@ -236,6 +239,8 @@ const ENDED: [(&str, (i32, i32)); 29] = [
           (local.tee $i (i32.add (local.get $i) (i32.const 4))) (local.get $n))))",
         (65536, 7),
     ),
+    // A function that calls itself, and so ends, but by another trap.
+    ("(local.set $x (call $self (local.get $p)))", (0, 0)),
     // In functions that are inlined.
     (
         "(loop (local.set $x (call $get (local.get $i)))

@@ -1,5 +1,6 @@
 //! Frames that move up in the middle of a loop at the end of the stack: what fits in the baseline's frames fits.
 
+use std::sync::Arc;
 use std::thread;
 
 use upshift::{
@@ -73,6 +74,41 @@ const RECURSIONS: [&str; 5] = [
           (i64.add (i64x2.extract_lane 1))))",
 ];
 
+/// The same with so many values alive around the call that an entry has a large frame.
+fn with_many_values() -> String {
+    let values = 0..48;
+    let locals: String = values
+        .clone()
+        .map(|value| format!("(local $v{value} i64)"))
+        .collect();
+    let steps: String = values
+        .clone()
+        .map(|value| {
+            format!(
+                "(local.set $v{value} (i64.add (i64.mul (local.get $v{value}) (i64.const 3))
+                    (i64.xor (local.get $v{}) (i64.extend_i32_u (local.get $i)))))",
+                (value + 1) % 48
+            )
+        })
+        .collect();
+    let sums: String = values
+        .map(|value| format!("(local.set $sum (i64.add (local.get $sum) (local.get $v{value})))"))
+        .collect();
+    format!(
+        "(module (func $run (export \"run\") (param $n i32) (result i64) (local $i i32) (local $sum i64)
+            {locals}
+            (loop $hot
+              {steps}
+              (if (i32.and (i32.eq (local.get $i) (i32.const 1)) (i32.ne (local.get $n) (i32.const 0)))
+                (then (local.set $sum (i64.add (local.get $sum)
+                  (call $run (i32.sub (local.get $n) (i32.const 1)))))))
+              (br_if $hot (i32.lt_u
+                (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 3))))
+            {sums}
+            (local.get $sum)))"
+    )
+}
+
 /// Calls stay in the baseline, and every loop moves: to the middle tier and on, to LLVM at once, or to the baseline itself.
 fn ways_to_move() -> Vec<(&'static str, Config)> {
     let moving = |middle: bool| {
@@ -144,22 +180,26 @@ fn deepest(config: &Config, text: &str) -> (i32, i64) {
 
 /// Compares on a thread of its own: an address on the stack is the same on each of them.
 fn moves_where_it_fits(stack: usize, max_wasm_stack: usize) {
-    for text in RECURSIONS {
+    let many_values = with_many_values();
+    let all = RECURSIONS.map(str::to_owned).into_iter();
+    for text in all.chain([many_values]).map(Arc::<str>::from) {
         let on_thread = |work: Box<dyn FnOnce() -> (i32, Option<i64>) + Send>| {
             let thread = thread::Builder::new().stack_size(stack).spawn(work);
             thread.unwrap().join().unwrap()
         };
+        let same = Arc::clone(&text);
         let (depth, expected) = on_thread(Box::new(move || {
-            let (depth, result) = deepest(baseline().max_wasm_stack(max_wasm_stack), text);
+            let (depth, result) = deepest(baseline().max_wasm_stack(max_wasm_stack), &same);
             (depth, Some(result))
         }));
-        assert!(depth > 100, "{depth}");
+        assert!(depth > 50, "{depth}");
         for (name, mut config) in ways_to_move() {
             config.max_wasm_stack(max_wasm_stack);
+            let same = Arc::clone(&text);
             let (_, found) = on_thread(Box::new(move || {
                 let mut found = None;
                 // Compiled and warm, too.
-                run(&config, text, &mut |call| {
+                run(&config, &same, &mut |call| {
                     found = call(depth).and_then(|_| call(depth))
                 });
                 (depth, found)

@@ -74,8 +74,22 @@ extern "C" fn on_diagnostic(diagnostic: LLVMDiagnosticInfoRef, frame: *mut c_voi
     }
 }
 
-/// The size in "stack frame size (120) exceeds limit (0) in function 'f'".
+/// The size in "module.wasm:0:0: stack frame size (120) exceeds limit (0) in function 'f'".
 fn frame_size(message: &str) -> Option<usize> {
-    let size = message.strip_prefix("stack frame size (")?;
+    let (_, size) = message.split_once("stack frame size (")?;
     size.split_once(')')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_found_in_what_llvm_says_of_frames_and_nowhere_else() {
+        let message = "stack frame size (120) exceeds limit (0) in function 'f'";
+        assert_eq!(frame_size(message), Some(120));
+        let located = format!("module.wasm:0:0: {message}");
+        assert_eq!(frame_size(&located), Some(120));
+        assert_eq!(frame_size("loop not vectorized (3)"), None);
+    }
 }
