@@ -49,7 +49,9 @@ pub use instantiate::{ImportTypeError, InstantiateError, Instantiated};
 pub use interrupt::InterruptState;
 pub use limits::{GrowError, LimitError, Resource, ResourceLimits};
 pub use matching::matches;
-pub use memory::{GUARDED_RESERVATION, MEMORY_HEADROOM, Memory, MemoryError, MemoryPlan};
+pub use memory::{
+    GUARDED_RESERVATION, MEMORY_HEADROOM, Memory, MemoryError, MemoryPlan, has_headroom,
+};
 pub use sampler::{Sampler, Samples, TimedSample};
 pub use slices::Stop;
 pub use store::{StoreConfig, StoreCore, StoreId};

@@ -2,10 +2,15 @@
 
 use upshift_module::{ExternType, MemoryType, TableType};
 
+use crate::memory::has_headroom;
+
 /// Whether `actual` may be given where `wanted` is imported.
 ///
 /// For tables and memories the minimum of `actual` is their current size: what has grown since it was
 /// created satisfies a larger minimum.
+///
+/// A memory that has something of the last MiB below 4 GiB is given only where as much is imported: code that imports less
+/// may rely on that MiB ([`has_headroom`]). The specification would allow it.
 #[must_use]
 pub fn matches(actual: &ExternType, wanted: &ExternType) -> bool {
     match (actual, wanted) {
@@ -31,7 +36,7 @@ pub(crate) fn memory_matches(actual: MemoryType, wanted: MemoryType) -> bool {
     limits_match(
         (actual.minimum, actual.maximum),
         (wanted.minimum, wanted.maximum),
-    )
+    ) && (has_headroom(&actual) || !has_headroom(&wanted))
 }
 
 /// Clause 4.5.1.1: at least the wanted minimum, and no larger maximum than the wanted one.
@@ -74,6 +79,15 @@ mod tests {
         assert!(!matches(&memory(1, Some(3)), &memory(2, Some(3))));
         assert!(!matches(&memory(2, Some(4)), &memory(2, Some(3))));
         assert!(!matches(&memory(2, None), &memory(2, Some(3))));
+    }
+
+    #[test]
+    fn a_memory_without_headroom_is_no_memory_with_it() {
+        assert!(matches(&memory(65521, None), &memory(65521, None)));
+        assert!(matches(&memory(65536, None), &memory(65521, None)));
+        assert!(!matches(&memory(65521, None), &memory(65520, None)));
+        assert!(!matches(&memory(65536, Some(65536)), &memory(1, None)));
+        assert!(matches(&memory(65520, None), &memory(1, None)));
     }
 
     #[test]

@@ -15,16 +15,33 @@ use crate::pool::PooledReservation;
 use crate::slices::{self, Stop, in_slices, in_slices_backwards};
 use crate::{TrapCode, VMMemory};
 
-/// Bytes below 4 GiB that no 32-bit memory reaches: an address that was accessed, plus as much as this, does not wrap
-/// around.
+/// Bytes below 4 GiB that no memory with headroom ([`has_headroom`]) reaches: an address that was accessed, plus as
+/// much as this, does not wrap around.
 pub const MEMORY_HEADROOM: u64 = 1 << 20;
 
 /// Address space that a guest access to a 32-bit memory cannot leave: the index and the static offset
 /// reach 2^33 - 2, generated code may have added the headroom to an index, and no access is wider than the rest.
 pub const GUARDED_RESERVATION: u64 = (8 << 30) + MEMORY_HEADROOM + (64 << 10);
 
-/// What a 32-bit memory can have at most.
-const MAX_PAGES: u64 = WASM_MAX_PAGES - MEMORY_HEADROOM / WASM_PAGE_SIZE;
+/// What a memory with headroom can have at most.
+pub(crate) const PAGES_BELOW_HEADROOM: u64 = WASM_MAX_PAGES - MEMORY_HEADROOM / WASM_PAGE_SIZE;
+
+/// Whether the last [`MEMORY_HEADROOM`] bytes below 4 GiB stay inaccessible in memories of this type: in all but those that
+/// have some of them from the start. A memory without headroom is never given for an import of a type with headroom
+/// ([`matches`](crate::matches)), so code knows from its module's types what it can rely on.
+#[must_use]
+pub const fn has_headroom(ty: &MemoryType) -> bool {
+    ty.minimum <= PAGES_BELOW_HEADROOM
+}
+
+/// What a memory of this type can have at most, whatever its maximum says.
+const fn most_pages(ty: &MemoryType) -> u64 {
+    if has_headroom(ty) {
+        PAGES_BELOW_HEADROOM
+    } else {
+        WASM_MAX_PAGES
+    }
+}
 
 /// How address space is set aside for memories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +112,7 @@ pub enum MemoryError {
         reservation: u64,
     },
     /// More than a 32-bit memory can have.
-    #[error(
-        "a memory of {pages} pages is too large; it can have {MAX_PAGES}, which is 1 MiB less than 4 GiB"
-    )]
+    #[error("a memory of {pages} pages is too large; it can have {WASM_MAX_PAGES}, which is 4 GiB")]
     TooLarge {
         /// Pages wanted.
         pages: u64,
@@ -132,8 +147,6 @@ impl fmt::Debug for Memory {
     }
 }
 
-const MAX_BYTES: u64 = MAX_PAGES * WASM_PAGE_SIZE;
-
 impl Memory {
     /// A zeroed memory of its type's minimum size.
     ///
@@ -141,12 +154,16 @@ impl Memory {
     /// When address space or memory cannot be had.
     pub(crate) fn new(ty: MemoryType, plan: MemoryPlan) -> Result<Self, MemoryError> {
         let pages = ty.minimum;
-        if pages > MAX_PAGES {
+        if pages > WASM_MAX_PAGES {
             return Err(MemoryError::TooLarge { pages });
         }
-        let maximum = ty.maximum.unwrap_or(MAX_PAGES).clamp(pages, MAX_PAGES);
+        let most = most_pages(&ty);
+        let maximum = ty.maximum.unwrap_or(most).clamp(pages, most);
         let (reserve, capacity) = if plan.guarded {
-            (plan.reservation.max(GUARDED_RESERVATION), MAX_BYTES)
+            (
+                plan.reservation.max(GUARDED_RESERVATION),
+                most * WASM_PAGE_SIZE,
+            )
         } else {
             let whole_pages = plan.reservation - plan.reservation % WASM_PAGE_SIZE;
             let capacity = whole_pages.min(maximum * WASM_PAGE_SIZE);
@@ -234,7 +251,8 @@ impl Memory {
     /// changed then.
     pub(crate) fn grow(&self, delta: u64, account: &mut Account) -> Result<u64, GrowError> {
         let current = self.pages();
-        let maximum = self.ty.maximum.unwrap_or(MAX_PAGES).min(MAX_PAGES);
+        let most = most_pages(&self.ty);
+        let maximum = self.ty.maximum.unwrap_or(most).min(most);
         let pages = current.saturating_add(delta);
         if pages > maximum {
             return Err(GrowError::Maximum {
@@ -404,10 +422,10 @@ mod tests {
     }
 
     #[test]
-    fn a_memory_ends_a_mebibyte_before_four_gibibytes() {
+    fn growth_ends_a_mebibyte_before_four_gibibytes() {
         let memory = memory(0, None, MemoryPlan::GUARDED);
         let mut account = Account::default();
-        assert_eq!(memory.grow(MAX_PAGES, &mut account).unwrap(), 0);
+        assert_eq!(memory.grow(PAGES_BELOW_HEADROOM, &mut account).unwrap(), 0);
         let last = (4 << 30) - MEMORY_HEADROOM - 1;
         memory.write(last, &[1]).unwrap();
         assert_eq!(
@@ -416,6 +434,34 @@ mod tests {
         );
         memory.grow(1, &mut account).unwrap_err();
         memory.grow(u64::MAX, &mut account).unwrap_err();
+    }
+
+    #[test]
+    fn what_starts_out_larger_may_have_all_four_gibibytes() {
+        for plan in [MemoryPlan::GUARDED, MemoryPlan::checked(4 << 30)] {
+            let memory = memory(PAGES_BELOW_HEADROOM + 1, None, plan);
+            assert!(!has_headroom(&memory.ty()));
+            let mut account = Account::default();
+            let more = WASM_MAX_PAGES - PAGES_BELOW_HEADROOM - 1;
+            memory.grow(more + 1, &mut account).unwrap_err();
+            memory.grow(more, &mut account).unwrap();
+            assert_eq!((memory.pages(), memory.byte_len()), (65536, 4 << 30));
+            let last = (4 << 30) - 1;
+            memory.write(last, &[7]).unwrap();
+            memory.fill(last, 8, 1, Stop::NEVER).unwrap();
+            memory.copy(0, &memory, last, 1, Stop::NEVER).unwrap();
+            let mut byte = [0];
+            memory.read(0, &mut byte).unwrap();
+            assert_eq!(byte, [8]);
+            let outside = Err(TrapCode::MemoryOutOfBounds);
+            assert_eq!(memory.write(last, &[1, 2]), outside);
+            assert_eq!(memory.fill(last + 1, 1, 1, Stop::NEVER), outside);
+            assert_eq!(memory.copy(last, &memory, 0, 2, Stop::NEVER), outside);
+            assert_eq!(memory.copy(0, &memory, last, 2, Stop::NEVER), outside);
+            assert_eq!(memory.init(last, &[1, 2], 0..2, Stop::NEVER), outside);
+            memory.init(last + 1, &[], 0..0, Stop::NEVER).unwrap();
+            memory.grow(1, &mut account).unwrap_err();
+        }
     }
 
     #[test]

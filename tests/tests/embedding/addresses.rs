@@ -107,12 +107,9 @@ fn a_counter_may_run_from_below_zero_up() {
 }
 
 #[test]
-fn a_memory_ends_before_four_gigabytes() {
+fn a_memory_grows_to_a_mebibyte_less_than_four_gigabytes() {
     let engine = Engine::default();
-    let full = Module::new(&engine, "(module (memory 65536))").unwrap();
     let mut store = Store::new(&engine, ());
-    let error = Instance::new(&mut store, &full, &[]).unwrap_err();
-    assert!(error.to_string().contains("65520"), "{error}");
     let growing = "(module (memory 0 65536) (func (export \"grow\") (param i32) (result i32)
         (memory.grow (local.get 0))))";
     let growing = Module::new(&engine, growing).unwrap();

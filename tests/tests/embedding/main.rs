@@ -30,6 +30,7 @@ mod tiering;
 mod traps;
 #[cfg(feature = "llvm")]
 mod unrolled;
+mod whole_memory;
 
 use std::process::Command;
 

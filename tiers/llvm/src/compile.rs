@@ -19,7 +19,7 @@ use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{FileType, TargetMachine};
 use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
-use upshift_runtime::{InlinedFrames, InstalledCode};
+use upshift_runtime::{InlinedFrames, InstalledCode, has_headroom};
 use upshift_translate::{
     BodySummary, CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape,
     MemoryStyle, Mode, ModuleCompiler, ModuleUnit, translate,
@@ -393,12 +393,16 @@ impl LlvmCompiler {
             endless::keep_stores(module, context);
         }
         let without_exit = keeps.then(|| endless::count(module));
-        if reroll::roll_up(module, context) {
+        // What takes it for granted that addresses do not wrap around soon behind one that was accessed.
+        let has_headroom = self.unit.module.memories.iter().all(has_headroom);
+        if has_headroom && reroll::roll_up(module, context) {
             run(PREPARATION, PassBuilderOptions::create())?;
         }
         counters::start_at_zero(module, context);
-        addresses::relate(module, context);
-        strides::widen(module, context);
+        if has_headroom {
+            addresses::relate(module, context);
+            strides::widen(module, context);
+        }
         objects::separate(module, context);
         masked_counters::keep_scalar(module);
         run(pipeline, passes)?;

@@ -204,7 +204,10 @@ pub enum LinkProblem {
         wanted: ExternType,
     },
     /// The import is defined with a type that does not match.
-    #[error("incompatible import type for `{module}::{name}`: wanted {wanted}, given {given}")]
+    #[error(
+        "incompatible import type for `{module}::{name}`: wanted {wanted}, given {given}{}",
+        why_incompatible(wanted, given)
+    )]
     Incompatible {
         /// The first name.
         module: String,
@@ -241,6 +244,18 @@ pub enum LinkProblem {
         /// The second name.
         name: String,
     },
+}
+
+/// What the types alone do not tell.
+fn why_incompatible(wanted: &ExternType, given: &ExternType) -> &'static str {
+    let (ExternType::Memory(wanted), ExternType::Memory(given)) = (wanted, given) else {
+        return "";
+    };
+    if upshift_runtime::has_headroom(&wanted.0) && !upshift_runtime::has_headroom(&given.0) {
+        "; a memory that has more than 65520 pages can be imported only with a minimum of more than 65520 pages"
+    } else {
+        ""
+    }
 }
 
 impl LinkError {
