@@ -52,6 +52,9 @@ const LIFTING: &str = "function(sroa)";
 /// What our own passes want to see: values instead of locals, and expressions in LLVM's usual form.
 const PREPARATION: &str = "function(sroa,early-cse,instcombine<no-verify-fixpoint>)";
 
+/// The rest of [`PREPARATION`] after [`LIFTING`].
+const SIMPLIFICATION: &str = "function(early-cse,instcombine<no-verify-fixpoint>)";
+
 /// Brings callees into their callers. They are in that form again after [`PREPARATION`].
 const INLINING: &str = "cgscc(inline)";
 
@@ -373,11 +376,12 @@ impl LlvmCompiler {
         let unit = &self.unit.settings;
         // Precise accesses stay as they are, and compared addresses are ways out.
         let keeps = !unit.precise_traps && unit.memory != MemoryStyle::Checked;
+        run(LIFTING, PassBuilderOptions::create())?;
         if keeps {
             endless::keep(module, context, endless);
         }
         quieting::guard(module);
-        run(PREPARATION, PassBuilderOptions::create())?;
+        run(SIMPLIFICATION, PassBuilderOptions::create())?;
         if plan.multiplications >= wide_multiply::MULTIPLICATIONS {
             wide_multiply::replace(module, context);
         }
