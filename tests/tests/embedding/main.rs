@@ -17,6 +17,7 @@ mod misuse;
 mod modules;
 mod moving;
 mod narrow_products;
+mod nan_bits;
 mod objects;
 mod quiet_nans;
 mod recursion;

@@ -7,13 +7,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use inkwell::attributes::{Attribute, AttributeLoc};
+use inkwell::builder::Builder;
 use inkwell::intrinsics::Intrinsic;
 use inkwell::llvm_sys::core::{
     LLVMConstBitCast, LLVMGetAggregateElement, LLVMIsConstant, LLVMReplaceAllUsesWith,
 };
 use inkwell::llvm_sys::prelude::LLVMValueRef;
 use inkwell::module::Module as LlvmModule;
-use inkwell::types::{AnyTypeEnum, AsTypeRef, BasicTypeEnum, FloatType};
+use inkwell::types::{AnyTypeEnum, AsTypeRef, BasicType, BasicTypeEnum, FloatType, VectorType};
 use inkwell::values::{
     AnyValue, AsValueRef, BasicValue, BasicValueEnum, CallSiteValue, FunctionValue,
     InstructionOpcode as Op, InstructionValue, IntValue,
@@ -22,10 +24,15 @@ use inkwell::values::{
 use crate::emitter::Built;
 use crate::loops::users;
 
-/// Canonicalizes results. To be called on code whose locals were lifted and of which nothing was folded since.
+/// Canonicalizes results, and hides operands that would change a NaN's sign. To be called on code whose locals were lifted and
+/// of which nothing was folded since.
 pub(crate) fn guard(module: &LlvmModule<'_>) {
     for function in module.get_functions() {
         let instructions = instructions_of(function);
+        let is_arithmetic = |it: &&InstructionValue<'_>| kind_of(**it) == Kind::Arithmetic;
+        for &operation in instructions.iter().filter(is_arithmetic) {
+            hide_operands(module, function, operation);
+        }
         let candidates = instructions.iter().filter(|&&it| folds(it));
         if candidates.clone().next().is_none() {
             continue;
@@ -41,9 +48,10 @@ pub(crate) fn guard(module: &LlvmModule<'_>) {
 
 /// Takes `llvm.canonicalize` away from what is no signalling NaN. To be called after the passes.
 pub(crate) fn release(module: &LlvmModule<'_>) {
+    let builder = module.get_context().create_builder();
     for function in module.get_functions() {
         let instructions = instructions_of(function);
-        let is_call = |it: &&InstructionValue<'_>| matches!(kind_of(**it), Kind::Quiets(true));
+        let is_call = |it: &&InstructionValue<'_>| kind_of(**it) == Kind::Quiets(true);
         let calls: Vec<_> = instructions.iter().filter(is_call).collect();
         if calls.is_empty() {
             continue;
@@ -53,14 +61,138 @@ pub(crate) fn release(module: &LlvmModule<'_>) {
             let Some(operand) = operand(*call, 0) else {
                 continue;
             };
-            if !quiet.is_quiet(operand) {
+            let replacement = if let Some(folded) = folded(operand) {
+                folded
+            } else if !quiet.is_quiet(operand) {
                 continue;
-            }
-            // SAFETY: a value of the same type, which an operand of it dominates.
-            unsafe { LLVMReplaceAllUsesWith(call.as_value_ref(), operand.as_value_ref()) };
+            } else if !is_signed(operand) && !users(*call).any(|user| user.get_opcode() == Op::FNeg)
+            {
+                operand
+            } else if matches!(bits_of(operand.get_type()), Some(32 | 64 | 128)) {
+                // The back end moves negations through arithmetic, too.
+                builder.position_before(call);
+                hide(module, &builder, operand)
+            } else {
+                continue;
+            };
+            // SAFETY: a value of the same type, made before.
+            unsafe { LLVMReplaceAllUsesWith(call.as_value_ref(), replacement.as_value_ref()) };
             call.erase_from_basic_block();
         }
     }
+}
+
+/// The same value, of which LLVM does not know what it is.
+pub(crate) fn hide<'ctx>(
+    module: &LlvmModule<'ctx>,
+    builder: &Builder<'ctx>,
+    value: BasicValueEnum<'ctx>,
+) -> BasicValueEnum<'ctx> {
+    let ty = value.get_type().fn_type(&[value.get_type().into()], false);
+    let context = module.get_context();
+    let constraints = "=x,0".to_owned();
+    let nothing =
+        context.create_inline_asm(ty, String::new(), constraints, false, false, None, false);
+    let call = builder
+        .build_indirect_call(ty, nothing, &[value.into()], "")
+        .built();
+    for name in ["memory", "nounwind"] {
+        let kind = Attribute::get_named_enum_kind_id(name);
+        let attribute = context.create_enum_attribute(kind, 0);
+        call.add_attribute(AttributeLoc::Function, attribute);
+    }
+    call.try_as_basic_value().basic().expect("it has a result")
+}
+
+pub(crate) fn is_constant(value: BasicValueEnum<'_>) -> bool {
+    words(value).is_some()
+}
+
+/// Whether a value is the NaN that LLVM makes where arithmetic on constants has a NaN for its result. The processor's has the
+/// other sign.
+pub(crate) fn is_default_nan(value: BasicValueEnum<'_>) -> bool {
+    any_lane(value, |lane| {
+        lane.is_nan() && lane.to_bits() == f64::NAN.to_bits()
+    })
+}
+
+/// What the processor would have made where LLVM made a constant of arithmetic.
+fn folded(value: BasicValueEnum<'_>) -> Option<BasicValueEnum<'_>> {
+    let words = words(value)?;
+    let single = |bits: u32| match bits {
+        0x7fc0_0000 => 0xffc0_0000,
+        bits if f32::from_bits(bits).is_nan() => bits | 1 << 22,
+        bits => bits,
+    };
+    let double = |bits: u64| match bits {
+        0x7ff8_0000_0000_0000 => 0xfff8_0000_0000_0000,
+        bits if f64::from_bits(bits).is_nan() => bits | 1 << 51,
+        bits => bits,
+    };
+    let lanes: Vec<u64> = if is_single(value) {
+        words.into_iter().map(single).map(u64::from).collect()
+    } else {
+        doubles(&words).map(double).collect()
+    };
+    let integers = match integers_like(value.get_type())? {
+        BasicTypeEnum::IntType(ty) => ty.const_int(*lanes.first()?, false).into(),
+        BasicTypeEnum::VectorType(ty) => {
+            let lane = ty.get_element_type().into_int_type();
+            let lanes: Vec<_> = lanes
+                .into_iter()
+                .map(|bits| lane.const_int(bits, false))
+                .collect();
+            VectorType::const_vector(&lanes).into()
+        }
+        _ => return None,
+    };
+    Some(constant_as(integers, value.get_type()))
+}
+
+/// Hides operands of arithmetic with which LLVM would change the sign of a NaN, or take the NaN of another operand.
+fn hide_operands<'ctx>(
+    module: &LlvmModule<'ctx>,
+    function: FunctionValue<'ctx>,
+    operation: InstructionValue<'ctx>,
+) {
+    let builder = module.get_context().create_builder();
+    let first = function.get_first_basic_block();
+    let Some(first) = first.and_then(|block| block.get_first_instruction()) else {
+        return;
+    };
+    for index in 0..2 {
+        let Some(operand) = operand(operation, index) else {
+            continue;
+        };
+        let hidden = if is_constant(operand) {
+            let changes = |lane: f64| match operation.get_opcode() {
+                Op::FMul => lane == -1.0,
+                Op::FDiv => index == 1 && lane == -1.0,
+                Op::FSub => index == 0 && lane == 0.0 && lane.is_sign_negative(),
+                _ => false,
+            };
+            if !any_lane(operand, |lane| lane.is_nan() || changes(lane)) {
+                continue;
+            }
+            builder.position_before(&first);
+            hide(module, &builder, operand)
+        } else if is_signed(operand) {
+            builder.position_before(&operation);
+            canonical(module, &builder, operand)
+        } else {
+            continue;
+        };
+        operation.set_operand(index, hidden);
+    }
+}
+
+/// Whether a value is one whose sign was changed, which LLVM does to the other operand or the result instead.
+fn is_signed(value: BasicValueEnum<'_>) -> bool {
+    value.as_instruction_value().is_some_and(|instruction| {
+        instruction.get_opcode() == Op::FNeg
+            || instruction.get_opcode() == Op::Call
+                && kind_of(instruction) == Kind::PassesOn(Operands::First)
+    })
 }
 
 /// What can be said of an instruction.
@@ -142,8 +274,6 @@ fn kind_of_call(call: InstructionValue<'_>) -> Kind {
         Kind::Quiets(false)
     } else if is(b"fabs.") || is(b"copysign.") {
         Kind::PassesOn(Operands::First)
-    } else if is(b"minimum.") || is(b"maximum.") {
-        Kind::PassesOn(Operands::FirstTwo)
     } else if is(b"fptosi.sat.") || is(b"fptoui.sat.") {
         Kind::Compares
     } else {
@@ -229,7 +359,7 @@ impl Quiet {
         let of = |index| operand(instruction, index).map_or(Lanes::NEITHER, |it| self.lanes(it));
         let made = || float_of(instruction).map_or(Lanes::NEITHER, Self::type_of);
         // The back end folds constants that it sees, too.
-        let is_constant = |index| operand(instruction, index).is_some_and(|it| words(it).is_some());
+        let is_constant = |index| operand(instruction, index).is_some_and(is_constant);
         match kind_of(instruction) {
             Kind::Arithmetic if folds(instruction) && (is_constant(0) || is_constant(1)) => {
                 of(0).and(of(1)).and(made())
@@ -292,6 +422,8 @@ fn observes(
     observed: &HashSet<LLVMValueRef>,
 ) -> bool {
     match kind_of(instruction) {
+        // The sign of a product is changed where an operand's is.
+        Kind::PassesOn(_) if instruction.get_opcode() == Op::FNeg => true,
         // They quiet, or are looked at themselves.
         Kind::Arithmetic | Kind::Shortens | Kind::Lengthens | Kind::Quiets(_) => false,
         Kind::PassesOn(operands) => {
@@ -314,15 +446,8 @@ fn canonicalize<'ctx>(
         return;
     };
     builder.position_before(&next);
-    let intrinsic = Intrinsic::find("llvm.canonicalize")
-        .and_then(|intrinsic| intrinsic.get_declaration(module, &[value.get_type()]))
-        .expect("LLVM canonicalizes all floats");
     let observers: Vec<_> = users(instruction).collect();
-    let call = builder.build_call(intrinsic, &[value.into()], "").built();
-    let canonical = call
-        .try_as_basic_value()
-        .basic()
-        .expect("the intrinsic has a result");
+    let canonical = canonical(module, &builder, value);
     for user in observers {
         for index in 0..user.get_num_operands() {
             let is_result = operand(user, index)
@@ -334,18 +459,37 @@ fn canonicalize<'ctx>(
     }
 }
 
+fn canonical<'ctx>(
+    module: &LlvmModule<'ctx>,
+    builder: &Builder<'ctx>,
+    value: BasicValueEnum<'ctx>,
+) -> BasicValueEnum<'ctx> {
+    let intrinsic = Intrinsic::find("llvm.canonicalize")
+        .and_then(|intrinsic| intrinsic.get_declaration(module, &[value.get_type()]))
+        .expect("LLVM canonicalizes all floats");
+    let call = builder.build_call(intrinsic, &[value.into()], "").built();
+    let result = call.try_as_basic_value().basic();
+    result.expect("the intrinsic has a result")
+}
+
 // Values.
 
 /// Whether a value is, or may turn out to be, a number that arithmetic with leaves the other operand as it is.
 fn may_be_neutral(value: BasicValueEnum<'_>) -> bool {
     let is_neutral = |number: f64| number == 0.0 || number.abs() == 1.0 || !number.is_finite();
-    match words(value) {
-        Some(words) if is_single(value) => {
-            let mut lanes = words.into_iter().map(f32::from_bits);
-            lanes.any(|lane| is_neutral(f64::from(lane)))
-        }
-        Some(words) => doubles(&words).any(|lane| is_neutral(f64::from_bits(lane))),
-        None => true,
+    !is_constant(value) || any_lane(value, is_neutral)
+}
+
+/// Whether a value is a constant with such a lane. Bits of a signalling NaN come as those of a quiet one.
+fn any_lane(value: BasicValueEnum<'_>, is_such: impl Fn(f64) -> bool) -> bool {
+    let Some(words) = words(value) else {
+        return false;
+    };
+    if is_single(value) {
+        let mut lanes = words.into_iter().map(f32::from_bits);
+        lanes.any(|lane| is_such(f64::from(lane)))
+    } else {
+        doubles(&words).map(f64::from_bits).any(is_such)
     }
 }
 
@@ -374,33 +518,66 @@ fn words(value: BasicValueEnum<'_>) -> Option<Vec<u32>> {
     if unsafe { LLVMIsConstant(value.as_value_ref()) } == 0 {
         return None;
     }
-    let (ty, bits) = (value.get_type(), bits_of(value.get_type())?);
-    let context = match ty {
-        BasicTypeEnum::FloatType(ty) => ty.get_context(),
-        BasicTypeEnum::IntType(ty) => ty.get_context(),
-        BasicTypeEnum::VectorType(ty) => ty.get_context(),
-        _ => return None,
-    };
-    if !bits.is_multiple_of(32) {
+    let (lane_type, lanes) = lanes_of(value.get_type());
+    let bits = bits_of(lane_type)?;
+    if !bits.is_multiple_of(8) {
         return None;
     }
-    let as_words = context.i32_type().vec_type(bits / 32);
-    // SAFETY: a constant that is alive, and a type of its size.
-    let as_words = unsafe { LLVMConstBitCast(value.as_value_ref(), as_words.as_type_ref()) };
-    let word = |index| {
-        // SAFETY: a constant vector that is alive has constants for elements, or is an expression, which has none.
-        let element = unsafe { LLVMGetAggregateElement(as_words, index) };
-        if element.is_null() {
-            return None;
-        }
-        // SAFETY: an element of a vector of integers.
-        let element = unsafe { IntValue::new(element) };
-        if element.is_undef() || element.is_poison() {
+    let as_integers = constant_as(value, integers_like(value.get_type())?);
+    let lane = |index| {
+        let lane = match as_integers {
+            BasicValueEnum::IntValue(lane) => lane,
+            // SAFETY: a constant vector that is alive has constants for lanes, or is an expression, which has none.
+            _ => match unsafe { LLVMGetAggregateElement(as_integers.as_value_ref(), index) } {
+                element if element.is_null() => return None,
+                // SAFETY: a lane of a vector of integers.
+                element => unsafe { IntValue::new(element) },
+            },
+        };
+        if lane.is_undef() || lane.is_poison() {
             return Some(0);
         }
-        u32::try_from(element.get_zero_extended_constant()?).ok()
+        lane.get_zero_extended_constant()
     };
-    (0..bits / 32).map(word).collect()
+    let mut bytes = Vec::new();
+    for index in 0..lanes {
+        bytes.extend_from_slice(lane(index)?.to_le_bytes().get(..bits as usize / 8)?);
+    }
+    let (words, rest) = bytes.as_chunks();
+    let words = words.iter().copied().map(u32::from_le_bytes).collect();
+    rest.is_empty().then_some(words)
+}
+
+/// The type of a number or of a vector's lanes, and how many these are.
+fn lanes_of(ty: BasicTypeEnum<'_>) -> (BasicTypeEnum<'_>, u32) {
+    match ty {
+        BasicTypeEnum::VectorType(ty) => (ty.get_element_type(), ty.get_size()),
+        ty => (ty, 1),
+    }
+}
+
+/// The type of integers as wide as numbers or lanes of this type.
+fn integers_like(ty: BasicTypeEnum<'_>) -> Option<BasicTypeEnum<'_>> {
+    let (lane, lanes) = lanes_of(ty);
+    let integer = match lane {
+        BasicTypeEnum::IntType(lane) => lane,
+        BasicTypeEnum::FloatType(lane) => match lane.get_bit_width() {
+            32 => lane.get_context().i32_type(),
+            64 => lane.get_context().i64_type(),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(match ty {
+        BasicTypeEnum::VectorType(_) => integer.vec_type(lanes).into(),
+        _ => integer.into(),
+    })
+}
+
+/// A constant as one of another type, with lanes of the same size.
+fn constant_as<'ctx>(value: BasicValueEnum<'ctx>, ty: BasicTypeEnum<'ctx>) -> BasicValueEnum<'ctx> {
+    // SAFETY: a constant that is alive, and a type of its size.
+    unsafe { BasicValueEnum::new(LLVMConstBitCast(value.as_value_ref(), ty.as_type_ref())) }
 }
 
 /// The size of numbers and of vectors of them.

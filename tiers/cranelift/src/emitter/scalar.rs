@@ -1,6 +1,7 @@
 //! Scalar operators and conversions between scalars.
 
 use cranelift_codegen::ir::condcodes::{CondCode, FloatCC, IntCC};
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Opcode, Type, Value};
 use upshift_module::ValType;
@@ -146,7 +147,12 @@ impl ClifEmitter<'_> {
 
     /// For scalars and for vectors of the right type.
     pub(super) fn unary_float(&mut self, op: FloatUnary, a: Value) -> Value {
+        // The mid-end makes the product of two negated numbers that of the numbers, whose NaNs have other signs.
+        let sign = (op == FloatUnary::Neg).then(|| self.sign_bits(self.type_of(a)));
         let ins = self.cursor.ins();
+        if let Some(sign) = sign {
+            return ins.bxor(a, sign);
+        }
         match op {
             FloatUnary::Abs => ins.fabs(a),
             FloatUnary::Neg => ins.fneg(a),
@@ -158,6 +164,24 @@ impl ClifEmitter<'_> {
         }
     }
 
+    /// The signs of a number or of lanes.
+    fn sign_bits(&mut self, ty: Type) -> Value {
+        const F32_SIGN: u32 = 1 << 31;
+        const F64_SIGN: u64 = 1 << 63;
+        match ty {
+            F32 => self.cursor.ins().f32const(Ieee32::with_bits(F32_SIGN)),
+            F64 => self.cursor.ins().f64const(Ieee64::with_bits(F64_SIGN)),
+            _ => {
+                let lane = u128::from(F64_SIGN);
+                let bits = match ty.lane_type() {
+                    F32 => (1 | 1 << 32) * u128::from(F32_SIGN) * (1 | 1 << 64),
+                    _ => lane | lane << 64,
+                };
+                self.vector_constant(ty, bits)
+            }
+        }
+    }
+
     pub(super) fn binary_float(&mut self, op: FloatBinary, a: Value, b: Value) -> Value {
         let ins = self.cursor.ins();
         match op {
@@ -165,8 +189,9 @@ impl ClifEmitter<'_> {
             FloatBinary::Sub => ins.fsub(a, b),
             FloatBinary::Mul => ins.fmul(a, b),
             FloatBinary::Div => ins.fdiv(a, b),
-            FloatBinary::Min => ins.fmin(a, b),
-            FloatBinary::Max => ins.fmax(a, b),
+            // Of two NaNs, Cranelift gives the second.
+            FloatBinary::Min => ins.fmin(b, a),
+            FloatBinary::Max => ins.fmax(b, a),
             FloatBinary::Copysign => ins.fcopysign(a, b),
             FloatBinary::PMin => {
                 let less = ins.fcmp(FloatCC::LessThan, b, a);

@@ -233,6 +233,14 @@ impl ClifEmitter<'_> {
         let less = match op {
             FloatBinary::PMin => self.cursor.ins().fcmp(FloatCC::LessThan, b, a),
             FloatBinary::PMax => self.cursor.ins().fcmp(FloatCC::LessThan, a, b),
+            FloatBinary::Min | FloatBinary::Max => {
+                // Cranelift makes its NaNs of both operands; a difference is the first that is one, as of scalars.
+                let extreme = self.binary_float(op, a, b);
+                let nan = self.cursor.ins().fsub(a, b);
+                let unordered = self.cursor.ins().fcmp(FloatCC::Unordered, a, b);
+                let mask = self.as_type(ty, unordered);
+                return self.cursor.ins().bitselect(mask, nan, extreme);
+            }
             _ => return self.binary_float(op, a, b),
         };
         let mask = self.as_type(ty, less);

@@ -194,12 +194,14 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
 
     fn f32_const(&mut self, bits: u32) -> BasicValueEnum<'ctx> {
         let bits = self.types.i32.const_int(u64::from(bits), false);
-        self.bits_as(bits, self.types.f32)
+        let value = self.bits_as(bits, self.types.f32);
+        self.hidden_if_default(value)
     }
 
     fn f64_const(&mut self, bits: u64) -> BasicValueEnum<'ctx> {
         let bits = self.types.i64.const_int(bits, false);
-        self.bits_as(bits, self.types.f64)
+        let value = self.bits_as(bits, self.types.f64);
+        self.hidden_if_default(value)
     }
 
     fn v128_const(&mut self, bits: u128) -> BasicValueEnum<'ctx> {

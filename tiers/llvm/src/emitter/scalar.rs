@@ -1,9 +1,9 @@
 //! Scalar operators and conversions between scalars.
 //!
-//! LLVM's `minimum` and `maximum` don't quiet on x86, so their results go through `llvm.canonicalize`. What else LLVM
-//! leaves a signalling NaN in is found by `quieting`.
+//! What LLVM's passes do to NaNs is the business of `quieting`.
 
-use inkwell::values::{BasicValue, BasicValueEnum, FloatValue, IntValue};
+use inkwell::types::BasicTypeEnum;
+use inkwell::values::{BasicValueEnum, FloatMathValue, FloatValue, IntValue};
 use inkwell::{FloatPredicate, IntPredicate};
 use upshift_runtime::TrapCode;
 use upshift_translate::{
@@ -13,6 +13,7 @@ use upshift_translate::{
 
 use super::LlvmEmitter;
 use super::build::Built;
+use crate::quieting::{hide, is_constant, is_default_nan};
 
 pub(super) fn int_predicate(op: IntCompare) -> IntPredicate {
     match op {
@@ -256,6 +257,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         a: BasicValueEnum<'ctx>,
         b: BasicValueEnum<'ctx>,
     ) -> BasicValueEnum<'ctx> {
+        let (a, b) = self.one_hidden(a, b);
         let builder = self.builder;
         let (x, y) = (a.into_float_value(), b.into_float_value());
         let value = match op {
@@ -263,30 +265,102 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             FloatBinary::Sub => builder.build_float_sub(x, y, ""),
             FloatBinary::Mul => builder.build_float_mul(x, y, ""),
             FloatBinary::Div => builder.build_float_div(x, y, ""),
-            FloatBinary::Min => {
-                let value = self.intrinsic2("llvm.minimum", a, b);
-                return self.canonicalize(value);
-            }
-            FloatBinary::Max => {
-                let value = self.intrinsic2("llvm.maximum", a, b);
-                return self.canonicalize(value);
-            }
+            FloatBinary::Min | FloatBinary::Max => return self.extreme(op, x, y),
             FloatBinary::Copysign => return self.intrinsic2("llvm.copysign", a, b),
             FloatBinary::PMin | FloatBinary::PMax => {
                 unreachable!("the walk asks for these on vectors only")
             }
         };
-        self.quieted_if_constant(value.built().into())
+        value.built().into()
     }
 
-    /// A result of arithmetic. Where the builder folds constants, the result may be one of them, unquieted;
-    /// `quieting` sees to all else.
-    pub(super) fn quieted_if_constant(&self, value: BasicValueEnum<'ctx>) -> BasicValueEnum<'ctx> {
-        if value.as_instruction_value().is_some() {
-            value
+    /// Operands of arithmetic, one of which the builder does not take for a constant: its NaNs are not those of the
+    /// processor.
+    pub(super) fn one_hidden(
+        &mut self,
+        a: BasicValueEnum<'ctx>,
+        b: BasicValueEnum<'ctx>,
+    ) -> (BasicValueEnum<'ctx>, BasicValueEnum<'ctx>) {
+        if is_constant(a) && is_constant(b) {
+            (self.hidden(a), b)
         } else {
-            self.canonicalize(value)
+            (a, b)
         }
+    }
+
+    /// A number, hidden if it is the NaN that LLVM has for results of arithmetic on constants.
+    pub(super) fn hidden_if_default(&mut self, a: BasicValueEnum<'ctx>) -> BasicValueEnum<'ctx> {
+        if is_default_nan(a) { self.hidden(a) } else { a }
+    }
+
+    /// A constant of which LLVM does not know that it is one.
+    pub(super) fn hidden(&mut self, constant: BasicValueEnum<'ctx>) -> BasicValueEnum<'ctx> {
+        self.in_first_block(|emitter| hide(emitter.llvm_module, emitter.builder, constant))
+    }
+
+    /// The minimum or maximum of numbers or lanes. Of equal operands, which may be zeros of both signs, bits make it; of
+    /// NaNs a difference, which is the first that is one.
+    pub(super) fn extreme<T>(&self, op: FloatBinary, x: T, y: T) -> BasicValueEnum<'ctx>
+    where
+        T: FloatMathValue<'ctx> + Copy,
+    {
+        let builder = self.builder;
+        let is_min = op == FloatBinary::Min;
+        let predicate = if is_min {
+            FloatPredicate::OLT
+        } else {
+            FloatPredicate::OGT
+        };
+        // What the processor's instructions give: the second operand, if neither comes before the other.
+        let either = |x: T, y: T| {
+            let before = builder.build_float_compare(predicate, x, y, "").built();
+            builder.build_select(before, x, y, "").built()
+        };
+        let number = self.combined_bits(is_min, either(x, y), either(y, x));
+        let nan = builder.build_float_sub(x, y, "").built();
+        let unordered = builder
+            .build_float_compare(FloatPredicate::UNO, x, y, "")
+            .built();
+        builder
+            .build_select(unordered, nan.as_basic_value_enum(), number, "")
+            .built()
+    }
+
+    /// The bits of either float or of both, as a float or as lanes.
+    fn combined_bits(
+        &self,
+        either: bool,
+        a: BasicValueEnum<'ctx>,
+        b: BasicValueEnum<'ctx>,
+    ) -> BasicValueEnum<'ctx> {
+        let (builder, ty) = (self.builder, a.get_type());
+        let bits: BasicTypeEnum<'ctx> = if ty.is_vector_type() {
+            self.types.v128.into()
+        } else if ty == self.types.f32.into() {
+            self.types.i32.into()
+        } else {
+            self.types.i64.into()
+        };
+        let combined: BasicValueEnum<'ctx> = match (self.bits_as(a, bits), self.bits_as(b, bits)) {
+            (BasicValueEnum::VectorValue(a), BasicValueEnum::VectorValue(b)) => if either {
+                builder.build_or(a, b, "")
+            } else {
+                builder.build_and(a, b, "")
+            }
+            .built()
+            .into(),
+            (a, b) => {
+                let (a, b) = (a.into_int_value(), b.into_int_value());
+                if either {
+                    builder.build_or(a, b, "")
+                } else {
+                    builder.build_and(a, b, "")
+                }
+                .built()
+                .into()
+            }
+        };
+        self.bits_as(combined, ty)
     }
 
     /// The same number, quieted if it is a signalling NaN. For scalars and vectors.
@@ -337,7 +411,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             }
             Convert::Demote => {
                 let value = builder.build_float_trunc(a.into_float_value(), types.f32, "");
-                self.quieted_if_constant(value.built().into())
+                value.built().into()
             }
             Convert::Promote => builder
                 .build_float_ext(a.into_float_value(), types.f64, "")
@@ -345,7 +419,10 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 .into(),
             Convert::FloatToBits(FloatType::F32) => self.bits_as(a, types.i32),
             Convert::FloatToBits(FloatType::F64) => self.bits_as(a, types.i64),
-            Convert::BitsToFloat(ty) => self.bits_as(a, self.float_type(ty)),
+            Convert::BitsToFloat(ty) => {
+                let value = self.bits_as(a, self.float_type(ty));
+                self.hidden_if_default(value)
+            }
         }
     }
 

@@ -294,7 +294,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     // What the first block provides.
 
     /// Emits into the first block, which dominates all others.
-    fn in_first_block<T>(&mut self, emit: impl FnOnce(&Self) -> T) -> T {
+    pub(super) fn in_first_block<T>(&mut self, emit: impl FnOnce(&Self) -> T) -> T {
         let here = self.builder.get_insert_block();
         self.builder.position_at_end(self.first);
         let value = emit(self);

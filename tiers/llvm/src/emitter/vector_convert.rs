@@ -7,6 +7,7 @@ use upshift_translate::{FloatType, Half, LaneCombine, LaneConvert, Shape};
 
 use super::LlvmEmitter;
 use super::build::Built;
+use crate::quieting::is_constant;
 
 /// 2 to the power of 31.
 const TWO_31: f64 = 2_147_483_648.0;
@@ -88,6 +89,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 .into()
             }
             LaneConvert::DemoteF64x2Zero => {
+                let a = if is_constant(a) { self.hidden(a) } else { a };
                 let a = self.lanes_of(Shape::F64x2, a);
                 let ty = types.f32.vec_type(2);
                 let low = builder.build_float_trunc(a, ty, "").built();

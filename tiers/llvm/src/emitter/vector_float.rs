@@ -51,6 +51,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         a: BasicValueEnum<'ctx>,
         b: BasicValueEnum<'ctx>,
     ) -> BasicValueEnum<'ctx> {
+        let (a, b) = self.one_hidden(a, b);
         let builder = self.builder;
         let vector = self.vector_type(float_shape(ty));
         let (x, y) = (self.lanes_as(a, vector), self.lanes_as(b, vector));
@@ -59,21 +60,13 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             FloatBinary::Sub => builder.build_float_sub(x, y, "").built(),
             FloatBinary::Mul => builder.build_float_mul(x, y, "").built(),
             FloatBinary::Div => builder.build_float_div(x, y, "").built(),
-            // On x86, LLVM's own don't quiet.
-            FloatBinary::Min => {
-                let value = self.intrinsic2("llvm.minimum", x.into(), y.into());
-                return self.canonicalize(value);
-            }
-            FloatBinary::Max => {
-                let value = self.intrinsic2("llvm.maximum", x.into(), y.into());
-                return self.canonicalize(value);
-            }
+            FloatBinary::Min | FloatBinary::Max => return self.extreme(op, x, y),
             // One of the operands, bit by bit.
             FloatBinary::PMin => return self.choose((FloatPredicate::OLT, y, x), y, x).into(),
             FloatBinary::PMax => return self.choose((FloatPredicate::OLT, x, y), y, x).into(),
             FloatBinary::Copysign => unreachable!("the walk asks for it on scalars only"),
         };
-        self.quieted_if_constant(value.into())
+        value.into()
     }
 
     pub(super) fn compare_float_lanes(

@@ -389,7 +389,7 @@ impl FastEmitter<'_> {
     }
 
     /// `min` or `max`. With the operands in either order, the instruction gives the same except for zeros of both signs,
-    /// of which `of_equal` makes the right one, and NaNs, which are made anew.
+    /// of which `of_equal` makes the right one, and NaNs.
     fn extreme_lanes(
         &mut self,
         ty: FloatType,
@@ -399,11 +399,6 @@ impl FastEmitter<'_> {
         b: Slot,
     ) -> Slot {
         const UNORDERED: u8 = 3;
-        // All ones but the bits behind the first one of a NaN's fraction.
-        let (size, behind_quiet) = match ty {
-            FloatType::F32 => (2, 10),
-            FloatType::F64 => (3, 13),
-        };
         let (x, y) = (self.xmm(a), self.xmm(b));
         let (result, other) = (self.free_xmm(), self.free_xmm());
         let prefix = packed(ty);
@@ -413,11 +408,15 @@ impl FastEmitter<'_> {
         asm.movaps(FLOAT_SCRATCH, y);
         asm.float(prefix, opcode, FLOAT_SCRATCH, x);
         asm.float(0, of_equal, other, FLOAT_SCRATCH);
+        // A sum is the first operand that is a NaN, quieted.
+        let nan = FLOAT_SCRATCH;
+        asm.movaps(nan, x);
+        asm.float(prefix, op::ADDF, nan, y);
         asm.movaps(result, x);
         asm.float_imm(prefix, op::CMPP, result, y, UNORDERED);
-        asm.float(0, op::ORP, other, result);
-        asm.lane_shift_imm(op::PSHIFT + size, digit::PSRL, result, behind_quiet);
+        asm.float(0, op::ANDP, nan, result);
         asm.float(0, op::ANDNP, result, other);
+        asm.float(0, op::ORP, result, nan);
         self.put(a.min(b), result)
     }
 
