@@ -203,3 +203,77 @@ fn signs_are_copied_lane_by_lane() {
     }
     returns(run, &[(0, sum(&memory))]);
 }
+
+#[test]
+fn a_counter_that_goes_down_may_wrap_around_to_where_it_goes_on() {
+    // 2147483646, -1, then 2147483648 as a signed number, the least.
+    let run = "(func (export \"run\") (param i32) (result i64) (local i32 i64)
+        (local.set 1 (local.get 0))
+        (loop
+            (local.set 2 (i64.add (local.get 2) (i64.const 1)))
+            (local.set 1 (i32.add (local.get 1) (i32.const -2147483647)))
+            (br_if 0 (i32.gt_s (local.get 1) (i32.const -7826))))
+        (local.get 2))";
+    returns(
+        run,
+        &[
+            (2_147_483_646, 2),
+            (0, 1),
+            (1_000_000_000, 1),
+            (-1, 1),
+            (-2, 3),
+        ],
+    );
+}
+
+#[test]
+fn the_least_number_has_no_negative() {
+    let run = "(func (export \"run\") (param i32) (result i64) (local i64)
+        (local.set 1 (i64.extend_i32_s (local.get 0)))
+        (if (result i64) (i64.ge_s (local.get 1) (i64.const 0))
+            (then (if (result i64)
+                (i64.le_s (i64.const 0) (i64.sub (i64.const 0) (i64.add (i64.const -1)
+                    (i64.add (local.get 1) (i64.const -9223372036854775807)))))
+                (then (i64.extend_i32_u (i64.lt_s (local.get 1) (i64.const 0))))
+                (else (i64.const 7))))
+            (else (i64.const 5))))";
+    returns(run, &[(0, 7), (9, 0), (-1, 5)]);
+}
+
+#[test]
+fn what_is_loaded_under_a_condition_is_chosen_under_another() {
+    let at = |offset: i32| format!("(i32.load offset={offset} (local.get 0))");
+    let (flags, numbers, others) = (at(0x1000), at(0x2000), at(0x3000));
+    let run = format!(
+        "(func $loop (local i32 i32)
+            (loop
+                (local.set 1 (local.get 0))
+                (if (i32.and {flags} (i32.const 1)) (then (local.set 1 {numbers})))
+                (if (i32.lt_s {flags} (i32.const 0)) (then (local.set 1 {others})))
+                (i32.store offset=0x9000 (local.get 0)
+                    (select (i32.const 77) (local.get 1) (i32.and {flags} (i32.const 2))))
+                (br_if 0 (i32.ne (i32.const 2048)
+                    (local.tee 0 (i32.add (local.get 0) (i32.const 4)))))))
+        (func (export \"run\") (param i32) (result i64) (call $loop) (call $sum))"
+    );
+    let mut memory = bytes();
+    for i in (0..2048_usize).step_by(4) {
+        let read = |memory: &[u8], at: usize| {
+            let bytes = memory[at + i..at + i + 4].try_into().expect("four bytes");
+            i32::from_le_bytes(bytes)
+        };
+        let flags = read(&memory, 0x1000);
+        let mut chosen = i32::try_from(i).expect("it is small");
+        if flags & 1 != 0 {
+            chosen = read(&memory, 0x2000);
+        }
+        if flags < 0 {
+            chosen = read(&memory, 0x3000);
+        }
+        if flags & 2 != 0 {
+            chosen = 77;
+        }
+        memory[0x9000 + i..0x9000 + i + 4].copy_from_slice(&chosen.to_le_bytes());
+    }
+    returns(&run, &[(0, sum(&memory))]);
+}
