@@ -22,7 +22,7 @@ use inkwell::values::{
 
 use crate::dominators::{Dominators, successors};
 use crate::lane_ranges::{constants, instruction_of};
-use crate::reroll::users;
+use crate::loops::users;
 
 /// The counters of ours whose checks are meant: what addresses and most loops are counted in.
 const COUNTER_BITS: u32 = 32;
