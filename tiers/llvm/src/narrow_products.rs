@@ -76,7 +76,6 @@ fn instructions<'ctx>(
 /// A multiplication of vectors in lanes of more than 32 bits, whose operands may be narrow.
 struct Product<'ctx> {
     instruction: InstructionValue<'ctx>,
-    operands: [VectorValue<'ctx>; 2],
     ty: VectorType<'ctx>,
 }
 
@@ -85,19 +84,11 @@ impl<'ctx> Product<'ctx> {
         if instruction.get_opcode() != InstructionOpcode::Mul {
             return None;
         }
-        let operand = |index| match instruction.get_operand(index)?.value()? {
-            BasicValueEnum::VectorValue(value) => Some(value),
-            _ => None,
-        };
-        let operands = [operand(0)?, operand(1)?];
+        let operands = operands(instruction)?;
         let ty = operands[0].get_type();
         let may_be_narrow = |value: &VectorValue<'ctx>| !is_wide((*value).into(), range);
         let wanted = lane_bits(ty.into())? > SOUND_BITS && operands.iter().all(may_be_narrow);
-        wanted.then_some(Self {
-            instruction,
-            operands,
-            ty,
-        })
+        wanted.then_some(Self { instruction, ty })
     }
 
     fn rewrite(
@@ -106,7 +97,10 @@ impl<'ctx> Product<'ctx> {
         function: FunctionValue<'ctx>,
         zero: &mut Option<IntValue<'ctx>>,
     ) {
-        let [a, b] = self.operands;
+        // Operands that are products may have been rewritten since this one was found.
+        let Some([a, b]) = operands(self.instruction) else {
+            return;
+        };
         let product = range_of(a.into()).zip(range_of(b.into()));
         let product = product.map(|(a, b)| a.times(b));
         let fits_signed = product.is_some_and(|product| product.fits_signed(SOUND_BITS));
@@ -118,7 +112,7 @@ impl<'ctx> Product<'ctx> {
                 .get_context()
                 .i32_type()
                 .vec_type(self.ty.get_size());
-            let [a, b] = self.operands.map(|value| shortened(builder, value, sound));
+            let [a, b] = [a, b].map(|value| shortened(builder, value, sound));
             let product = builder.build_int_mul(a, b, "").built();
             if fits_signed {
                 builder.build_int_s_extend(product, self.ty, "").built()
@@ -143,6 +137,14 @@ impl<'ctx> Product<'ctx> {
         }
         self.instruction.erase_from_basic_block();
     }
+}
+
+fn operands<'ctx>(product: InstructionValue<'ctx>) -> Option<[VectorValue<'ctx>; 2]> {
+    let operand = |index| match product.get_operand(index)?.value()? {
+        BasicValueEnum::VectorValue(value) => Some(value),
+        _ => None,
+    };
+    Some([operand(0)?, operand(1)?])
 }
 
 /// The low bits of each lane; from where it was extended, if it was.
@@ -386,6 +388,25 @@ mod tests {
         assert!(text.contains("= zext <8 x i32>"), "{text}");
         let text = guarded("i16", "i16", &product(["sext", "zext"], "i16", SHIFTED));
         assert!(text.contains("= sext <8 x i32>"), "{text}");
+    }
+
+    #[test]
+    fn products_of_products_are_rewritten_one_after_the_other() {
+        let body = product(
+            ["sext", "zext"],
+            "i16",
+            "%n = and <8 x i64> %m, splat (i64 255)
+            %o = mul <8 x i64> %n, %m
+            %k = mul <8 x i64> %m, %m
+            %l = xor <8 x i64> %o, %k
+            %t = lshr <8 x i64> %l, splat (i64 40)
+            %r = trunc <8 x i64> %t to <8 x i16>",
+        );
+        let text = guarded("i16", "i16", &body);
+        assert!(
+            text.contains("asm") && text.contains("mul <8 x i32>"),
+            "{text}"
+        );
     }
 
     #[test]
