@@ -392,7 +392,7 @@ impl std::error::Error for Difference {}
 mod tests {
     use upshift::{FuncType, ValType};
 
-    use super::super::{MemoryState, State};
+    use super::super::{MODES, MemoryState, State};
     use super::*;
 
     /// Returns and holds what it was told to.
@@ -482,6 +482,28 @@ mod tests {
         assert!(compare((&same, 1), (&same, 2)).is_err());
         let failed = [one(1), Outcome::Failed("no memory".to_owned())];
         assert!(compare((&failed, 1), (&failed, 1)).is_err());
+    }
+
+    #[test]
+    fn modes_take_turns_beside_the_one_that_always_runs() {
+        let mut ran = vec![0; MODES.len()];
+        for seed in 0..1000 {
+            let chosen = Turns::Drawn.choose(seed, MODES);
+            assert_eq!(chosen, Turns::Drawn.choose(seed, MODES));
+            assert_eq!(chosen.len(), 2);
+            assert_ne!(chosen[0], chosen[1]);
+            for place in chosen {
+                ran[place] += 1;
+            }
+        }
+        for (mode, times) in MODES.iter().zip(ran) {
+            assert!(times > 50, "{mode:?} ran {times} times");
+            if mode.name == Mode::ALWAYS {
+                assert_eq!(times, 1000);
+            }
+        }
+        let all: Vec<usize> = (0..MODES.len()).collect();
+        assert_eq!(Turns::All.choose(0, MODES), all);
     }
 
     #[test]

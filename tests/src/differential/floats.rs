@@ -22,11 +22,6 @@ const PARAMETERS: [ValType; 4] = [ValType::I32, ValType::F32, ValType::F64, ValT
 const ROUNDS: u32 = 0;
 /// The types of floats.
 const TYPES: [Floats; 4] = [Floats::F32, Floats::F64, Floats::F32x4, Floats::F64x2];
-/// Helpers of each type of floats, one after the other: a constant, whatever it is given, and what it is given after an
-/// operator of arithmetic.
-const HELPERS: u32 = 3;
-const CONSTANT: u32 = 0;
-const IDENTITY: u32 = 1;
 /// Rounds of a loop at most.
 const MOST_ROUNDS: i32 = 17;
 
@@ -34,12 +29,7 @@ const MOST_ROUNDS: i32 = 17;
 pub(crate) fn generate(seed: u64) -> Vec<u8> {
     let mut random = Random::new(seed ^ 0x666c_6f61_7473_5f71);
     let inputs = INPUTS.map(|_| arrays::floats(&mut random));
-    let mut helpers = Vec::new();
-    for ty in TYPES {
-        for kind in 0..HELPERS {
-            helpers.push(helper(ty, kind, &mut random));
-        }
-    }
+    let mut helpers = Helpers::default();
     let mut globals = Vec::new();
     for mutable in [false, true] {
         let bits = Ieee32::new(float32_bits(&mut random));
@@ -52,8 +42,10 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
         let bits = bits.cast_signed();
         globals.push((ValType::V128, mutable, ConstExpr::v128_const(bits)));
     }
-    let kernels: Vec<_> = (0..KERNELS).map(|_| Writer::kernel(&mut random)).collect();
-    arrays::module(&helpers, &kernels, &globals, &inputs)
+    let kernels: Vec<_> = (0..KERNELS)
+        .map(|_| Writer::kernel(&mut random, &mut helpers))
+        .collect();
+    arrays::module(&helpers.functions, &kernels, &globals, &inputs)
 }
 
 /// The type of values, and its number among those that parameters and globals have.
@@ -65,23 +57,49 @@ fn value_type(ty: Floats) -> (ValType, u32) {
     }
 }
 
-/// The first of the helpers of a type, and the number of their type.
-fn helpers(ty: Floats) -> u32 {
-    HELPERS * ty as u32
-}
-
 /// The global of a type, of those that may change or those that never do.
 fn global(ty: Floats, mutable: bool) -> u32 {
     value_type(ty).1 + 3 * u32::from(mutable)
 }
 
-fn helper(ty: Floats, kind: u32, random: &mut Random) -> Helper {
+/// What a function does that kernels call with a float.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Help {
+    /// It returns a constant, whatever it is given.
+    Constant,
+    /// It returns what it is given.
+    Identity,
+    /// It returns what it is given after an operator of arithmetic.
+    Arithmetic,
+}
+
+/// The functions that kernels have called so far, of each type and kind one at most.
+#[derive(Default)]
+struct Helpers {
+    functions: Vec<Helper>,
+    known: Vec<(Floats, Help)>,
+}
+
+impl Helpers {
+    /// The number of one, which is that of its type too.
+    fn get(&mut self, ty: Floats, help: Help, random: &mut Random) -> u32 {
+        let known = self.known.iter().position(|known| *known == (ty, help));
+        let place = known.unwrap_or_else(|| {
+            self.known.push((ty, help));
+            self.functions.push(helper(ty, help, random));
+            self.functions.len() - 1
+        });
+        place as u32
+    }
+}
+
+fn helper(ty: Floats, help: Help, random: &mut Random) -> Helper {
     let (value, _) = value_type(ty);
     let mut body = Body::new(random, &[value]);
-    match kind {
-        CONSTANT => expressions::special(&mut body, ty),
-        IDENTITY => body.get(0),
-        _ => {
+    match help {
+        Help::Constant => expressions::special(&mut body, ty),
+        Help::Identity => body.get(0),
+        Help::Arithmetic => {
             body.get(0);
             expressions::special(&mut body, ty);
             expressions::binary(&mut body, ty);
@@ -93,6 +111,7 @@ fn helper(ty: Floats, kind: u32, random: &mut Random) -> Helper {
 /// Writes one kernel.
 struct Writer<'r> {
     body: Body<'r>,
+    helpers: &'r mut Helpers,
     /// Locals whose bits are those of a constant or of something given, by type.
     exact: Vec<(u32, Floats)>,
     /// Locals that arithmetic is put into, by type.
@@ -104,10 +123,11 @@ struct Writer<'r> {
 }
 
 impl<'r> Writer<'r> {
-    fn kernel(random: &'r mut Random) -> Kernel {
+    fn kernel(random: &'r mut Random, helpers: &'r mut Helpers) -> Kernel {
         let body = Body::new(random, &PARAMETERS);
         let mut writer = Self {
             body,
+            helpers,
             exact: Vec::new(),
             sums: Vec::new(),
             counter: None,
@@ -165,6 +185,11 @@ impl<'r> Writer<'r> {
         }
         self.counter = None;
         self.body.end_loop(&open);
+    }
+
+    /// The number of a function, and of its type.
+    fn helper(&mut self, ty: Floats, help: Help) -> u32 {
+        self.helpers.get(ty, help, self.body.random)
     }
 
     fn sum(&self, ty: Floats) -> u32 {

@@ -44,9 +44,19 @@ const RECORD_BYTES: u64 = 0x800;
 /// # Errors
 /// When the bytes are no module.
 pub(crate) fn ask(wasm: &[u8], record: Record) -> Result<Vec<u8>, reencode::Error<Infallible>> {
+    ask_of(wasm, record, arithmetic::result)
+}
+
+/// The same, of what an instruction results in by this rule.
+fn ask_of(
+    wasm: &[u8],
+    record: Record,
+    result: fn(&Instruction<'_>) -> Option<Floats>,
+) -> Result<Vec<u8>, reencode::Error<Infallible>> {
     let mut module = Module::new();
     let mut rewriter = Rewriter {
         record,
+        result,
         parameters: parameters(wasm)?.into(),
         free: [SCRATCH, SCRATCH + RECORD_BYTES],
     };
@@ -56,6 +66,8 @@ pub(crate) fn ask(wasm: &[u8], record: Record) -> Result<Vec<u8>, reencode::Erro
 
 struct Rewriter {
     record: Record,
+    /// What an instruction results in that is asked about.
+    result: fn(&Instruction<'_>) -> Option<Floats>,
     /// The numbers of parameters of functions whose bodies follow.
     parameters: VecDeque<u32>,
     /// Where the next results are recorded, of 32 and of 64 bits.
@@ -110,7 +122,7 @@ impl Reencode for Rewriter {
             if returns {
                 asking.tell(self.free);
             }
-            let result = arithmetic::result(&instruction);
+            let result = (self.result)(&instruction);
             asking.function.push(instruction);
             if let Some(floats) = result {
                 match self.place(floats) {
@@ -337,4 +349,111 @@ fn lanes64(bits: i64) -> Instruction<'static> {
     let bits = bits.to_le_bytes();
     let lanes = std::array::from_fn(|place| bits[place % 8]);
     Instruction::V128Const(i128::from_le_bytes(lanes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As if the sign of a float were arithmetic, which leaves a signalling NaN one.
+    fn signs(instruction: &Instruction<'_>) -> Option<Floats> {
+        Some(match instruction {
+            Instruction::F32Neg => Floats::F32,
+            Instruction::F64Neg => Floats::F64,
+            Instruction::F32x4Neg => Floats::F32x4,
+            Instruction::F64x2Neg => Floats::F64x2,
+            _ => return None,
+        })
+    }
+
+    const SIGNS: &str = r#"(module
+        (memory (export "memory") 1)
+        (func (export "f32") (param i64)
+          (drop (f32.neg (f32.reinterpret_i32 (i32.wrap_i64 (local.get 0))))))
+        (func (export "f64") (param i64)
+          (block (br 1 (drop (f64.neg (f64.reinterpret_i64 (local.get 0))))))
+          unreachable)
+        (func (export "f32x4") (param i64)
+          (drop (f32x4.neg (i64x2.replace_lane 1 (v128.const i64x2 0 0) (local.get 0))))
+          return)
+        (func (export "f64x2") (param i64)
+          (drop (f64x2.neg (i64x2.replace_lane 1 (v128.const i64x2 0 0) (local.get 0)))))
+        (func (export "loop") (param i64)
+          (loop
+            (drop (f64.neg (f64.reinterpret_i64 (local.get 0))))
+            (local.set 0 (i64.sub (local.get 0) (i64.const 1)))
+            (br_if 0 (i64.gt_s (local.get 0) (i64.const 0x7ff4000000000000))))))"#;
+
+    #[test]
+    fn signalling_nans_end_their_function_and_nothing_else_does() {
+        let wasm = wat::parse_str(SIGNS).unwrap();
+        let signalling32 = [
+            0x7f80_0001,
+            0x7fa0_0000,
+            0x7fbf_ffff,
+            0xff80_0001,
+            0xffbf_ffff,
+        ];
+        let others32 = [
+            0,
+            0x7f80_0000,
+            0xff80_0000,
+            0x7fc0_0000,
+            0xffff_ffff,
+            0x3f80_0000,
+        ];
+        let signalling64 = [0x7ff0_0000_0000_0001, 0x7ff7_ffff_ffff_ffff, 0xfff4 << 48];
+        let others64 = [
+            0,
+            0x7ff0 << 48,
+            0xfff0 << 48,
+            0x7ff8 << 48,
+            u64::MAX,
+            0x3ff0 << 48,
+        ];
+        for record in [Record::Locals, Record::Memory] {
+            let asking = ask_of(&wasm, record, signs).unwrap();
+            let engine = upshift::Engine::default();
+            let module = upshift::Module::new(&engine, asking).unwrap();
+            let mut store = upshift::Store::new(&engine, ());
+            let instance = upshift::Instance::new(&mut store, &module, &[]).unwrap();
+            let mut ends = |name: &str, bits: u64| {
+                let function = instance
+                    .get_typed_func::<i64, ()>(&mut store, name)
+                    .unwrap();
+                let ended = function.call(&mut store, bits.cast_signed()).is_err();
+                let memory = instance.get_memory(&store, "memory").unwrap();
+                assert!(memory.data(&store).iter().all(|&byte| byte == 0));
+                ended
+            };
+            for (name, shift) in [("f32", 0), ("f32x4", 0), ("f32x4", 32)] {
+                for bits in signalling32 {
+                    assert!(ends(name, bits << shift), "{record:?} {name} {bits:#x}");
+                }
+                for bits in others32 {
+                    assert!(!ends(name, bits << shift), "{record:?} {name} {bits:#x}");
+                }
+            }
+            for name in ["f64", "f64x2"] {
+                for bits in signalling64 {
+                    assert!(ends(name, bits), "{record:?} {name} {bits:#x}");
+                }
+                for bits in others64 {
+                    assert!(!ends(name, bits), "{record:?} {name} {bits:#x}");
+                }
+            }
+        }
+        // What one round found is kept, though the next ones find nothing.
+        let asking = ask_of(&wasm, Record::Locals, signs).unwrap();
+        let engine = upshift::Engine::default();
+        let module = upshift::Module::new(&engine, asking).unwrap();
+        let mut store = upshift::Store::new(&engine, ());
+        let instance = upshift::Instance::new(&mut store, &module, &[]).unwrap();
+        let rounds = instance
+            .get_typed_func::<i64, ()>(&mut store, "loop")
+            .unwrap();
+        let quiet_after_signalling = 0x7ff4_0000_0000_0003;
+        assert!(rounds.call(&mut store, quiet_after_signalling).is_err());
+        assert!(rounds.call(&mut store, 1).is_ok());
+    }
 }

@@ -5,7 +5,7 @@ use wasm_encoder::{BlockType, Ieee32, Ieee64, Instruction};
 
 use super::super::arithmetic::Floats;
 use super::super::arrays::{Body, INPUTS, float32_bits, float64_bits};
-use super::{CONSTANT, IDENTITY, ROUNDS, Writer, global, helpers, value_type};
+use super::{Help, ROUNDS, Writer, global, value_type};
 
 /// What may be neutral to an operator.
 const NEUTRAL: [f64; 6] = [-0.0, -0.0, 0.0, 1.0, 1.0, -1.0];
@@ -160,13 +160,14 @@ impl Writer<'_> {
             10 | 11 => {
                 // From a function.
                 special(&mut self.body, ty);
-                let helper = self.body.random.choose(&[CONSTANT, IDENTITY]);
-                self.body.push(Instruction::Call(helpers(ty) + helper));
+                let help = self.body.random.choose(&[Help::Constant, Help::Identity]);
+                let helper = self.helper(ty, help);
+                self.body.push(Instruction::Call(helper));
             }
             12 => {
                 // From a block that takes it, by the type that functions have.
                 special(&mut self.body, ty);
-                let ty = BlockType::FunctionType(helpers(ty));
+                let ty = BlockType::FunctionType(self.helper(ty, Help::Identity));
                 self.body.open(Instruction::Block(ty));
                 self.body.close();
             }
@@ -267,7 +268,8 @@ impl Writer<'_> {
             }
             10 => {
                 self.expression(ty, depth);
-                let helper = helpers(ty) + 1 + self.body.random.below(2) as u32;
+                let help = self.body.random.choose(&[Help::Identity, Help::Arithmetic]);
+                let helper = self.helper(ty, help);
                 self.body.push(Instruction::Call(helper));
             }
             11 => self.lanes(ty, depth),
