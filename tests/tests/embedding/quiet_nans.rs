@@ -221,3 +221,31 @@ fn what_is_copied_beside_sums_stays_signalling() {
         runs(&module, SIGNALLING.into());
     }
 }
+
+#[test]
+fn a_choice_between_a_root_and_a_nan_has_the_bits_of_what_it_chose() {
+    let canonical = 0x7fc0_0000;
+    runs(
+        &single(
+            "(block (result f32) (local.set $c (f32.sqrt (local.get $x)))
+                (select (local.get $c) (f32.const nan) (f32.eq (local.get $c) (local.get $c))))",
+        ),
+        canonical,
+    );
+    let lanes = "(func (export \"run\") (result i64) (local $c v128)
+        (local.set $c (f32x4.sqrt (v128.load (i32.const 0))))
+        (v128.store (i32.const 64) (f32x4.pmax
+            (v128.bitselect (local.get $c) (v128.const f32x4 nan nan nan nan)
+                (f32x4.eq (local.get $c) (local.get $c)))
+            (f32x4.convert_i32x4_s (v128.load (i32.const 128)))))
+        (i64.load32_u (i32.const 68)))";
+    runs(lanes, canonical);
+}
+
+#[test]
+fn negated_neighbours_are_compiled() {
+    // LLVM makes a vector of two lanes of them.
+    let body = "(f32.div (f32.neg (f32.trunc (local.get $x)))
+        (f32.neg (f32.min (f32.const 72.75) (f32.const nan:0x600123))))";
+    runs(&single(body), u64::from(QUIET ^ 1 << 31));
+}

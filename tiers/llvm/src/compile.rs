@@ -35,6 +35,7 @@ use crate::link::{LinkError, link};
 use crate::locations::Locations;
 use crate::masked_counters;
 use crate::minimums;
+use crate::nan_selects;
 use crate::narrow_products;
 use crate::objects;
 use crate::quieting;
@@ -417,6 +418,7 @@ impl LlvmCompiler {
             run("always-inline", PassBuilderOptions::create())?;
         }
         narrow_products::guard(module);
+        nan_selects::guard(module);
         let found = without_exit.map(|before| endless::came_up(&before, &endless::count(module)));
         Ok(found.unwrap_or_default())
     }

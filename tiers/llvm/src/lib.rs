@@ -6,6 +6,7 @@
 mod addresses;
 mod canonicalize;
 mod compile;
+mod constants;
 mod constructors;
 mod counters;
 mod diagnostics;
@@ -22,6 +23,7 @@ mod locations;
 mod loops;
 mod masked_counters;
 mod minimums;
+mod nan_selects;
 mod narrow_products;
 mod nests;
 mod objects;

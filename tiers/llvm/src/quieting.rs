@@ -10,17 +10,16 @@ use std::collections::{HashMap, HashSet};
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::builder::Builder;
 use inkwell::intrinsics::Intrinsic;
-use inkwell::llvm_sys::core::{
-    LLVMConstBitCast, LLVMGetAggregateElement, LLVMIsConstant, LLVMReplaceAllUsesWith,
-};
+use inkwell::llvm_sys::core::LLVMReplaceAllUsesWith;
 use inkwell::llvm_sys::prelude::LLVMValueRef;
 use inkwell::module::Module as LlvmModule;
-use inkwell::types::{AnyTypeEnum, AsTypeRef, BasicType, BasicTypeEnum, FloatType, VectorType};
+use inkwell::types::{AnyTypeEnum, BasicType, BasicTypeEnum};
 use inkwell::values::{
-    AnyValue, AsValueRef, BasicValue, BasicValueEnum, CallSiteValue, FunctionValue,
-    InstructionOpcode as Op, InstructionValue, IntValue,
+    AsValueRef, BasicValue, BasicValueEnum, CallSiteValue, FunctionValue, InstructionOpcode as Op,
+    InstructionValue,
 };
 
+use crate::constants::{any_lane, bits_of, doubles, folded, is_constant, is_single, words};
 use crate::emitter::Built;
 use crate::loops::users;
 
@@ -68,7 +67,7 @@ pub(crate) fn release(module: &LlvmModule<'_>) {
             } else if !is_signed(operand) && !users(*call).any(|user| user.get_opcode() == Op::FNeg)
             {
                 operand
-            } else if matches!(bits_of(operand.get_type()), Some(32 | 64 | 128)) {
+            } else if fits_a_register(operand.get_type()) {
                 // The back end moves negations through arithmetic, too.
                 builder.position_before(call);
                 hide(module, &builder, operand)
@@ -82,7 +81,16 @@ pub(crate) fn release(module: &LlvmModule<'_>) {
     }
 }
 
-/// The same value, of which LLVM does not know what it is.
+/// Whether a value of this type can be an operand of assembly on every processor: a scalar, or a vector that is a whole
+/// register.
+fn fits_a_register(ty: BasicTypeEnum<'_>) -> bool {
+    match ty {
+        BasicTypeEnum::VectorType(_) => bits_of(ty) == Some(128),
+        _ => true,
+    }
+}
+
+/// The same value, of which LLVM does not know what it is. Its type is that of a scalar or of a whole register.
 pub(crate) fn hide<'ctx>(
     module: &LlvmModule<'ctx>,
     builder: &Builder<'ctx>,
@@ -102,51 +110,6 @@ pub(crate) fn hide<'ctx>(
         call.add_attribute(AttributeLoc::Function, attribute);
     }
     call.try_as_basic_value().basic().expect("it has a result")
-}
-
-pub(crate) fn is_constant(value: BasicValueEnum<'_>) -> bool {
-    words(value).is_some()
-}
-
-/// Whether a value is the NaN that LLVM makes where arithmetic on constants has a NaN for its result. The processor's has the
-/// other sign.
-pub(crate) fn is_default_nan(value: BasicValueEnum<'_>) -> bool {
-    any_lane(value, |lane| {
-        lane.is_nan() && lane.to_bits() == f64::NAN.to_bits()
-    })
-}
-
-/// What the processor would have made where LLVM made a constant of arithmetic.
-fn folded(value: BasicValueEnum<'_>) -> Option<BasicValueEnum<'_>> {
-    let words = words(value)?;
-    let single = |bits: u32| match bits {
-        0x7fc0_0000 => 0xffc0_0000,
-        bits if f32::from_bits(bits).is_nan() => bits | 1 << 22,
-        bits => bits,
-    };
-    let double = |bits: u64| match bits {
-        0x7ff8_0000_0000_0000 => 0xfff8_0000_0000_0000,
-        bits if f64::from_bits(bits).is_nan() => bits | 1 << 51,
-        bits => bits,
-    };
-    let lanes: Vec<u64> = if is_single(value) {
-        words.into_iter().map(single).map(u64::from).collect()
-    } else {
-        doubles(&words).map(double).collect()
-    };
-    let integers = match integers_like(value.get_type())? {
-        BasicTypeEnum::IntType(ty) => ty.const_int(*lanes.first()?, false).into(),
-        BasicTypeEnum::VectorType(ty) => {
-            let lane = ty.get_element_type().into_int_type();
-            let lanes: Vec<_> = lanes
-                .into_iter()
-                .map(|bits| lane.const_int(bits, false))
-                .collect();
-            VectorType::const_vector(&lanes).into()
-        }
-        _ => return None,
-    };
-    Some(constant_as(integers, value.get_type()))
 }
 
 /// Hides operands of arithmetic with which LLVM would change the sign of a NaN, or take the NaN of another operand.
@@ -480,19 +443,6 @@ fn may_be_neutral(value: BasicValueEnum<'_>) -> bool {
     !is_constant(value) || any_lane(value, is_neutral)
 }
 
-/// Whether a value is a constant with such a lane. Bits of a signalling NaN come as those of a quiet one.
-fn any_lane(value: BasicValueEnum<'_>, is_such: impl Fn(f64) -> bool) -> bool {
-    let Some(words) = words(value) else {
-        return false;
-    };
-    if is_single(value) {
-        let mut lanes = words.into_iter().map(f32::from_bits);
-        lanes.any(|lane| is_such(f64::from(lane)))
-    } else {
-        doubles(&words).map(f64::from_bits).any(is_such)
-    }
-}
-
 /// Of which types of lanes the bits of a constant are no signalling NaN.
 fn constant_lanes(value: BasicValueEnum<'_>) -> Lanes {
     let Some(words) = words(value) else {
@@ -504,106 +454,6 @@ fn constant_lanes(value: BasicValueEnum<'_>) -> Lanes {
         f32: words.iter().copied().all(single),
         f64: words.len().is_multiple_of(2) && doubles(&words).all(double),
     }
-}
-
-/// Pairs of words as 64 bits each.
-fn doubles(words: &[u32]) -> impl Iterator<Item = u64> {
-    let pairs = words.chunks_exact(2);
-    pairs.map(|pair| u64::from(pair[1]) << 32 | u64::from(pair[0]))
-}
-
-/// The bits of a constant, if it is one, from the lowest 32 on. What is poison comes as zeros.
-fn words(value: BasicValueEnum<'_>) -> Option<Vec<u32>> {
-    // SAFETY: the value is alive.
-    if unsafe { LLVMIsConstant(value.as_value_ref()) } == 0 {
-        return None;
-    }
-    let (lane_type, lanes) = lanes_of(value.get_type());
-    let bits = bits_of(lane_type)?;
-    if !bits.is_multiple_of(8) {
-        return None;
-    }
-    let as_integers = constant_as(value, integers_like(value.get_type())?);
-    let lane = |index| {
-        let lane = match as_integers {
-            BasicValueEnum::IntValue(lane) => lane,
-            // SAFETY: a constant vector that is alive has constants for lanes, or is an expression, which has none.
-            _ => match unsafe { LLVMGetAggregateElement(as_integers.as_value_ref(), index) } {
-                element if element.is_null() => return None,
-                // SAFETY: a lane of a vector of integers.
-                element => unsafe { IntValue::new(element) },
-            },
-        };
-        if lane.is_undef() || lane.is_poison() {
-            return Some(0);
-        }
-        lane.get_zero_extended_constant()
-    };
-    let mut bytes = Vec::new();
-    for index in 0..lanes {
-        bytes.extend_from_slice(lane(index)?.to_le_bytes().get(..bits as usize / 8)?);
-    }
-    let (words, rest) = bytes.as_chunks();
-    let words = words.iter().copied().map(u32::from_le_bytes).collect();
-    rest.is_empty().then_some(words)
-}
-
-/// The type of a number or of a vector's lanes, and how many these are.
-fn lanes_of(ty: BasicTypeEnum<'_>) -> (BasicTypeEnum<'_>, u32) {
-    match ty {
-        BasicTypeEnum::VectorType(ty) => (ty.get_element_type(), ty.get_size()),
-        ty => (ty, 1),
-    }
-}
-
-/// The type of integers as wide as numbers or lanes of this type.
-fn integers_like(ty: BasicTypeEnum<'_>) -> Option<BasicTypeEnum<'_>> {
-    let (lane, lanes) = lanes_of(ty);
-    let integer = match lane {
-        BasicTypeEnum::IntType(lane) => lane,
-        BasicTypeEnum::FloatType(lane) => match lane.get_bit_width() {
-            32 => lane.get_context().i32_type(),
-            64 => lane.get_context().i64_type(),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    Some(match ty {
-        BasicTypeEnum::VectorType(_) => integer.vec_type(lanes).into(),
-        _ => integer.into(),
-    })
-}
-
-/// A constant as one of another type, with lanes of the same size.
-fn constant_as<'ctx>(value: BasicValueEnum<'ctx>, ty: BasicTypeEnum<'ctx>) -> BasicValueEnum<'ctx> {
-    // SAFETY: a constant that is alive, and a type of its size.
-    unsafe { BasicValueEnum::new(LLVMConstBitCast(value.as_value_ref(), ty.as_type_ref())) }
-}
-
-/// The size of numbers and of vectors of them.
-fn bits_of(ty: BasicTypeEnum<'_>) -> Option<u32> {
-    match ty {
-        BasicTypeEnum::FloatType(ty) => Some(ty.get_bit_width()),
-        BasicTypeEnum::IntType(ty) => Some(ty.get_bit_width()),
-        BasicTypeEnum::VectorType(ty) => Some(bits_of(ty.get_element_type())? * ty.get_size()),
-        _ => None,
-    }
-}
-
-/// The type of a float, or of the lanes of a vector of floats.
-fn float_type(value: BasicValueEnum<'_>) -> Option<FloatType<'_>> {
-    match value.get_type() {
-        BasicTypeEnum::FloatType(ty) => Some(ty),
-        BasicTypeEnum::VectorType(ty) => match ty.get_element_type() {
-            BasicTypeEnum::FloatType(ty) => Some(ty),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn is_single(value: BasicValueEnum<'_>) -> bool {
-    float_type(value).is_some_and(|ty| ty.get_bit_width() == 32)
 }
 
 /// What an instruction makes, if it is floats.

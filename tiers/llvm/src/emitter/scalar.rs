@@ -13,7 +13,8 @@ use upshift_translate::{
 
 use super::LlvmEmitter;
 use super::build::Built;
-use crate::quieting::{hide, is_constant, is_default_nan};
+use crate::constants::{is_constant, is_default_nan};
+use crate::quieting::hide;
 
 pub(super) fn int_predicate(op: IntCompare) -> IntPredicate {
     match op {

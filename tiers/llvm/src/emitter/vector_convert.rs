@@ -7,7 +7,7 @@ use upshift_translate::{FloatType, Half, LaneCombine, LaneConvert, Shape};
 
 use super::LlvmEmitter;
 use super::build::Built;
-use crate::quieting::is_constant;
+use crate::constants::is_constant;
 
 /// 2 to the power of 31.
 const TWO_31: f64 = 2_147_483_648.0;
