@@ -27,9 +27,12 @@ fn whole(set: fn(&mut Config) -> &mut Config, body: &str) -> (Store<()>, Instanc
     (store, instance)
 }
 
+/// Arguments of `run`, and what comes of them.
+type Case = ((i32, i32), Result<i32, TrapCode>);
+
 /// Calls `run` in every mode, twice, so that it moves up. All must agree on the results.
 #[track_caller]
-fn check(body: &str, cases: &[((i32, i32), Result<i32, TrapCode>)]) {
+fn check(body: &str, cases: &[Case]) {
     for mode in MODES {
         let (mut store, instance) = whole(mode.set, body);
         let run = instance
