@@ -1,4 +1,5 @@
-//! The name section (specification 2.0, clause 7.4.1): names for people, of no meaning to the program.
+//! Names for people, of no meaning to the program: those of the name section (specification 2.0, clause 7.4.1), and which
+//! export or import a function has its name from without one.
 //!
 //! They are wanted only for a backtrace or for reflection, so the section is decoded at the first question,
 //! and names stay where they are in the binary. A malformed section is no error: what comes before the
@@ -10,12 +11,18 @@ use std::sync::{Arc, OnceLock};
 
 use wasmparser::{BinaryReader, Name, NameMap, NameSectionReader};
 
+use crate::{Entity, Export, Import};
+
 /// The names that a module's name section gives.
 #[derive(Default)]
 pub struct Names {
     /// The module's binary, and where in it the contents of the name section are.
     section: Option<(Arc<Vec<u8>>, Range<usize>)>,
     decoded: OnceLock<Decoded>,
+    /// Functions that are exported, in order, and the first export of each.
+    exported: OnceLock<Vec<(u32, usize)>>,
+    /// The import of each imported function.
+    imported: OnceLock<Vec<usize>>,
 }
 
 /// Where the names are, relative to the section.
@@ -31,7 +38,7 @@ impl Names {
     pub(crate) fn new(bytes: Arc<Vec<u8>>, range: Range<usize>) -> Self {
         Self {
             section: Some((bytes, range)),
-            decoded: OnceLock::new(),
+            ..Self::default()
         }
     }
 
@@ -57,6 +64,38 @@ impl Names {
             .functions
             .iter()
             .filter_map(|(index, range)| Some((*index, self.text(range.clone())?)))
+    }
+
+    /// The first of these exports, which are the module's, that is of function `index`.
+    pub(crate) fn first_export<'a>(&self, exports: &'a [Export], index: u32) -> Option<&'a Export> {
+        let exported = self.exported.get_or_init(|| {
+            let functions = exports.iter().enumerate();
+            let mut functions: Vec<_> = functions
+                .filter_map(|(place, export)| match export.entity {
+                    Entity::Func(function) => Some((function, place)),
+                    _ => None,
+                })
+                .collect();
+            functions.sort_unstable();
+            functions.dedup_by_key(|(function, _)| *function);
+            functions
+        });
+        let place = exported
+            .binary_search_by_key(&index, |(function, _)| *function)
+            .ok()?;
+        exports.get(exported[place].1)
+    }
+
+    /// The one of these imports, which are the module's, that is of function `index`.
+    pub(crate) fn import<'a>(&self, imports: &'a [Import], index: u32) -> Option<&'a Import> {
+        let imported = self.imported.get_or_init(|| {
+            let places = imports.iter().enumerate();
+            places
+                .filter(|(_, import)| matches!(import.entity, Entity::Func(_)))
+                .map(|(place, _)| place)
+                .collect()
+        });
+        imports.get(*imported.get(usize::try_from(index).ok()?)?)
     }
 
     fn decoded(&self) -> &Decoded {
@@ -158,6 +197,23 @@ mod tests {
         assert_eq!(names.functions().collect::<Vec<_>>(), [(0, "a"), (2, "bc")]);
         assert_eq!(function_name(SECTION, 2), Some("bc"));
         assert_eq!(function_name(SECTION, 1), None);
+    }
+
+    #[test]
+    fn functions_without_a_name_have_that_of_their_first_export_or_import() {
+        let text = br#"(module
+            (import "a" "first" (func))
+            (import "a" "memory" (memory 0))
+            (import "a" "second" (func))
+            (func (@name "own"))
+            (func)
+            (export "z" (func 3)) (export "memory" (memory 0)) (export "y" (func 3)) (export "x" (func 1)))"#;
+        let module = Module::parse(text, &Features::all()).unwrap();
+        let names: Vec<_> = (0..5).map(|index| module.function_name(index)).collect();
+        assert_eq!(
+            names,
+            [Some("first"), Some("x"), Some("own"), Some("z"), None]
+        );
     }
 
     #[test]

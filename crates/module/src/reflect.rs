@@ -1,6 +1,6 @@
 //! Questions about a module that go beyond its plain data: what an inspector or a backtrace asks.
 
-use crate::{Entity, Export, ExternType, Import, Module};
+use crate::{Export, ExternType, Import, Module};
 
 impl Module {
     /// The type of an import.
@@ -32,22 +32,11 @@ impl Module {
     }
 
     pub(crate) fn exported_function_name(&self, index: u32) -> Option<&str> {
-        let export = self
-            .exports
-            .iter()
-            .find(|export| export.entity == Entity::Func(index))?;
-        Some(&export.name)
+        Some(&self.names.first_export(&self.exports, index)?.name)
     }
 
     fn imported_function_name(&self, index: u32) -> Option<&str> {
-        if index >= self.imported.functions {
-            return None;
-        }
-        let import = self
-            .imports
-            .iter()
-            .find(|import| import.entity == Entity::Func(index))?;
-        Some(&import.name)
+        Some(&self.names.import(&self.imports, index)?.name)
     }
 
     /// The contents of the custom sections of this name, in the module's order.
