@@ -1,14 +1,16 @@
 //! `cargo xtask fuzz`: the differential comparison at full length. CI runs the same comparison on few seeds.
 
 use crate::failure::Failure;
-use crate::{process, setup};
+use crate::{process, races, setup};
 
 pub const DETAILS: &str = "\
 Builds with optimization and runs tests/'s program `differential`, with ARGS: it generates modules, runs them on
 Upshift and on another engine, and compares results, traps, globals and memories. `cargo xtask fuzz -- --help` lists
 its options.
 With --chaos [SECONDS]: threads that run hot functions while their compiles come late, get lost or fail, and while
-modules go away; for ten minutes if SECONDS are not given.";
+modules go away; for ten minutes if SECONDS are not given.
+With --files [SECONDS]: guests that go through paths while the host renames and links, on the file system of this
+folder, on tmpfs and on overlayfs; for ten minutes on each if SECONDS are not given.";
 
 const CHAOS_SECONDS: u32 = 600;
 
@@ -18,6 +20,11 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         && first == "--chaos"
     {
         return run_chaos(rest);
+    }
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "--files"
+    {
+        return races::run(rest);
     }
     let arguments = match arguments.split_first() {
         Some((first, rest)) if first == "--" => rest,

@@ -13,6 +13,7 @@ mod files;
 mod fuzz;
 mod kernels;
 mod process;
+mod races;
 mod real_programs;
 mod setup;
 mod test;

@@ -5,19 +5,19 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Failed, Trial};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use upshift_tests::modes::Mode;
 use upshift_wasi::Access;
 
-use crate::guest::{Guest, Program, Scene, Tested};
+use crate::guest::{GUEST_NAME, Guest, Program, Scene, Tested};
 use crate::trial;
 
-pub const PROGRAMS: &[&str] = &["escape", "proc", "race"];
+pub const PROGRAMS: &[&str] = &["escape", "moved", "proc", "race"];
 
-/// How often the guest tries each way through a door, and how many times this is repeated at most until it has met
-/// both sides of it.
+/// How often a guest tries each way, and how many guests run at most until both outcomes were met.
 const RACE_ROUNDS: u32 = 300;
 const MOST_RACES: u32 = 100;
 
@@ -26,6 +26,7 @@ pub fn trials(mode: Mode) -> Vec<Trial> {
         trial(mode, "escape", escape),
         trial(mode, "proc", proc),
         trial(mode, "race", race),
+        trial(mode, "race_moved", moved),
     ]
 }
 
@@ -50,42 +51,89 @@ fn proc(mode: Mode) -> Tested {
 }
 
 fn race(mode: Mode) -> Tested {
-    let program = Program::new(mode, "race")?;
     let scene = Scene::new()?;
     let (door, other) = (scene.sandbox().join("door"), scene.sandbox().join("other"));
     fs::create_dir(&door)?;
     fs::write(door.join("file"), "inside")?;
     symlink("../outside", &other)?;
+    let guest = || scene.guest("race");
+    race_with(&Program::new(mode, "race")?, guest, || {
+        exchange(&door, &other)
+    })?;
+    scene.check_untouched()
+}
 
+/// A folder leaves the preopen and comes back while paths go through it and up again.
+fn moved(mode: Mode) -> Tested {
+    let scene = Scene::new()?;
+    let (preopen, elsewhere) = (
+        scene.sandbox().join("preopen"),
+        scene.sandbox().join("elsewhere"),
+    );
+    fs::create_dir_all(preopen.join("deep/a"))?;
+    fs::create_dir(&elsewhere)?;
+    fs::write(scene.sandbox().join("canary"), "canary")?;
+    let (here, there) = (preopen.join("deep/a"), elsewhere.join("a"));
+    let guest = || Guest::new("moved")?.preopened(&preopen, GUEST_NAME);
+    race_with(&Program::new(mode, "moved")?, guest, || {
+        fs::rename(&here, &there)?;
+        Ok(fs::rename(&there, &here)?)
+    })?;
+    let mut names: Vec<_> = fs::read_dir(scene.sandbox())?
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<Result<_, _>>()?;
+    names.sort();
+    assert_eq!(names, ["canary", "elsewhere", "preopen"]);
+    assert_eq!(fs::read(scene.sandbox().join("canary"))?, b"canary");
+    scene.check_untouched()
+}
+
+/// How long races go on at least: as long as somebody who runs them by command says (`cargo xtask fuzz --files`).
+fn time_of_races() -> Duration {
+    let seconds = std::env::var("UPSHIFT_RACE_SECONDS");
+    let seconds = seconds.ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
+}
+
+/// Runs guests while the host does something over and over, until they have met both sides of it.
+fn race_with(
+    program: &Program,
+    guest: impl Fn() -> Result<Guest, Failed>,
+    host: impl Fn() -> Tested + Sync,
+) -> Tested {
     let ends = AtomicBool::new(false);
-    let (mut inside, mut refused) = (0, 0);
+    let (mut inside, mut refused, mut races) = (0, 0, 0);
+    let (start, time) = (Instant::now(), time_of_races());
     thread::scope(|scope| {
         let host = scope.spawn(|| -> Tested {
             while !ends.load(Ordering::Relaxed) {
-                exchange(&door, &other)?;
+                host()?;
             }
             Ok(())
         });
-        let result = (0..MOST_RACES).try_for_each(|_| {
-            if inside > 0 && refused > 0 {
-                return Ok(());
+        let mut run = || {
+            while start.elapsed() < time || races < MOST_RACES && (inside == 0 || refused == 0) {
+                let ended = guest()?.arg(RACE_ROUNDS.to_string()).run_shared(program)?;
+                ended.check()?;
+                let counts = counts(&ended.stdout)?;
+                inside += counts.0;
+                refused += counts.1;
+                races += 1;
             }
-            let guest = scene.guest("race")?.arg(RACE_ROUNDS.to_string());
-            let ended = guest.run_shared(&program)?;
-            ended.check()?;
-            let counts = counts(&ended.stdout)?;
-            inside += counts.0;
-            refused += counts.1;
             Ok(())
-        });
+        };
+        let result = run();
         ends.store(true, Ordering::Relaxed);
         result.and(host.join().map_err(|_| Failed::from("the host panicked"))?)
     })?;
+    if !time.is_zero() {
+        eprintln!("{races} guests: {inside} calls came through, {refused} were refused");
+    }
     assert!(
         inside > 0 && refused > 0,
         "there was no race: {inside} inside, {refused} refused"
     );
-    scene.check_untouched()
+    Ok(())
 }
 
 /// Lets two names change places, at once where the file system can do that.
