@@ -1,6 +1,7 @@
 //! Exports told to a user who named one that isn't there: all of them, and which may have been meant.
 
 use upshift::{ExternType, Module};
+use upshift_module::Printable;
 
 /// A text that goes on from "... has no export": a suggestion, and the functions that can be called.
 pub(crate) fn describe(module: &Module, wanted: Option<&str>) -> String {
@@ -32,23 +33,19 @@ pub(crate) fn describe(module: &Module, wanted: Option<&str>) -> String {
     text
 }
 
-/// A name of the module with control characters escaped, for it may come from anywhere.
+/// A name of the module as it can be shown, for it may come from anywhere.
 pub(crate) fn printable(name: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.to_string()
-        }
-    };
-    name.chars().map(escape).collect()
+    Printable(name).to_string()
 }
 
 /// The name most like `wanted`, if any is like it at all.
 pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const LIKE: f64 = 0.8;
+    // Comparing takes as long as one is long, times the other.
+    const LONGEST: usize = 256;
     let wanted = wanted.to_lowercase();
     names
+        .filter(|name| name.len() <= LONGEST && wanted.len() <= LONGEST)
         .map(|name| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness >= LIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
@@ -61,7 +58,10 @@ mod tests {
 
     #[test]
     fn names_do_not_reach_the_terminal_raw() {
-        assert_eq!(printable("é\u{1b}[31m\n"), "é\\u{1b}[31m\\n");
+        assert_eq!(
+            printable("é\u{1b}[31m\n\u{202e}"),
+            "é\\u{1b}[31m\\n\\u{202e}"
+        );
     }
 
     #[test]

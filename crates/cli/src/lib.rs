@@ -41,6 +41,8 @@ pub mod wast;
 
 use std::io::{self, Write};
 
+use upshift_module::PrintableLines;
+
 pub use bench::Bench;
 pub use error::{CliError, Result};
 pub use limits::{Limits, SizeLimit, TimeLimit};
@@ -103,7 +105,10 @@ pub fn execute(cli: &Cli, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Sta
         }
         Err(error) => {
             // There is nowhere left to tell that stderr is closed.
-            let _ = writeln!(stderr, "error: {error}").and_then(|()| stderr.flush());
+            // Whatever is quoted in it.
+            let text = error.to_string();
+            let _ =
+                writeln!(stderr, "error: {}", PrintableLines(&text)).and_then(|()| stderr.flush());
             error.status()
         }
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use upshift::Config;
+use upshift_module::PrintableLines;
 
 use crate::Status;
 use crate::error::Result;
@@ -31,7 +32,8 @@ pub(crate) fn run(options: &Scripts, stdout: &mut dyn Write) -> Result<Status> {
             }
             Err(error) => {
                 failed_files += 1;
-                writeln!(stdout, "FAILED {name}: {error}")?;
+                let error = error.to_string();
+                writeln!(stdout, "FAILED {name}: {}", PrintableLines(&error))?;
             }
         }
         // A long run shows its progress, also through a pipe.
@@ -61,7 +63,9 @@ fn print(file: &str, report: &Report, stdout: &mut dyn Write) -> io::Result<()> 
         report.passed, report.failed
     )?;
     for failure in &report.failures {
-        writeln!(stdout, "  {file}:{failure}")?;
+        // A failure quotes the script.
+        let failure = failure.to_string();
+        writeln!(stdout, "  {file}:{}", PrintableLines(&failure))?;
     }
     if let Some(more @ 1..) = report.failed.checked_sub(report.failures.len()) {
         writeln!(stdout, "  … and {more} more")?;

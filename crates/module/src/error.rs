@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::{Printable, PrintableLines};
+
 /// What kind of mistake a [`ModuleError`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModuleErrorKind {
@@ -158,7 +160,11 @@ impl fmt::Display for Details {
             ModuleErrorKind::Unsupported { .. } => "unsupported module",
             ModuleErrorKind::TooLarge => "module too large",
         })?;
-        write!(f, ": {}", self.message)?;
+        match self.kind {
+            // With lines of the text.
+            ModuleErrorKind::Text => write!(f, ": {}", PrintableLines(&self.message))?,
+            _ => write!(f, ": {}", Printable(&self.message))?,
+        }
         match self.kind {
             ModuleErrorKind::Unsupported {
                 switch: Some(switch),
@@ -184,7 +190,7 @@ impl fmt::Display for Details {
         if let Some(function) = self.place.function {
             write!(f, "function {function}")?;
             if let Some(name) = &self.place.function_name {
-                write!(f, " `{name}`")?;
+                write!(f, " `{}`", Printable(name))?;
             }
             f.write_str(", ")?;
         }

@@ -15,6 +15,7 @@ mod read;
 mod reflect;
 mod resources;
 mod section;
+mod text;
 mod types;
 
 pub use error::{ModuleError, ModuleErrorKind};
@@ -23,4 +24,5 @@ pub use module::*;
 pub use names::Names;
 pub use resources::{ResourcesRequired, TABLE_ELEMENT_BYTES};
 pub use section::Section;
+pub use text::{Printable, PrintableLines};
 pub use types::*;

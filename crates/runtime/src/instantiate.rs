@@ -4,7 +4,7 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use upshift_module::{Entity, ExternType, Import, SegmentMode};
+use upshift_module::{Entity, ExternType, Import, Printable, SegmentMode};
 
 use crate::limits::Resource;
 use crate::matching::{matches, memory_matches, table_matches};
@@ -69,8 +69,9 @@ pub enum InstantiateError {
 /// What was given for an import does not fit it.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "incompatible import type: `{module}` `{name}` (import {index}) is imported as {wanted}, but given \
-     is {given}"
+    "incompatible import type: `{}` `{}` (import {index}) is imported as {wanted}, but given is {given}",
+    Printable(module),
+    Printable(name)
 )]
 pub struct ImportTypeError {
     /// The position among the imports.

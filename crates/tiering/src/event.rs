@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use upshift_module::Printable;
 use upshift_translate::EntryPoint;
 
 /// A function that hears of every [`TierEvent`].
@@ -105,7 +106,7 @@ impl fmt::Display for TierEvent {
         let milliseconds = self.at.as_secs_f64() * 1e3;
         write!(f, "{milliseconds:9.3} ms  function {}", self.function)?;
         if let Some(name) = &self.name {
-            write!(f, " ({name})")?;
+            write!(f, " ({})", Printable(name))?;
         }
         write!(f, ": {}", self.kind)
     }
@@ -212,7 +213,7 @@ pub(crate) fn is_heard(sink: Option<&EventSink>, loudness: Loudness) -> bool {
 /// Tells whoever listens.
 pub(crate) fn tell(sink: Option<&EventSink>, loudness: Loudness, event: &TierEvent) {
     let (module, function) = (event.module, event.function);
-    let name = event.name.as_deref().unwrap_or_default();
+    let name = tracing::field::display(Printable(event.name.as_deref().unwrap_or_default()));
     match loudness {
         Loudness::Notable => {
             tracing::debug!(target: TARGET, module, function, name, "{}", event.kind);

@@ -43,6 +43,7 @@
 
 mod config;
 mod context;
+mod demangle;
 mod engine;
 mod error;
 mod extern_;

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use upshift_module::Printable;
 use upshift_runtime::RawBacktrace;
 pub use upshift_runtime::TrapCode;
+
+use crate::demangle::demangle;
 
 /// WebAssembly was stopped: why, and the calls that led there.
 ///
@@ -156,7 +159,8 @@ impl Frame {
     }
 
     /// The function's name as the name section has it, or, failing that, an export's name. Names that
-    /// Rust or C++ mangled are readable again.
+    /// Rust or C++ mangled are readable again, their first kilobyte at least. What is in a name is the module's
+    /// affair; the text of a frame escapes what a terminal would act on.
     #[must_use]
     pub fn func_name(&self) -> Option<Cow<'_, str>> {
         self.raw_func_name().map(demangle)
@@ -165,15 +169,7 @@ impl Frame {
     /// The function's name as it is in the module.
     #[must_use]
     pub fn raw_func_name(&self) -> Option<&str> {
-        self.module.names.function(self.function).or_else(|| {
-            let entity = upshift_module::Entity::Func(self.function);
-            let export = self
-                .module
-                .exports
-                .iter()
-                .find(|export| export.entity == entity)?;
-            Some(&export.name)
-        })
+        self.module.function_name(self.function)
     }
 
     /// The module's name, if its name section has one.
@@ -199,10 +195,11 @@ impl Frame {
 
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.func_name().as_deref().unwrap_or("<unnamed>"))?;
+        let name = self.func_name();
+        write!(f, "{}", Printable(name.as_deref().unwrap_or("<unnamed>")))?;
         write!(f, " (function {}", self.function)?;
         if let Some(name) = self.module_name() {
-            write!(f, " of {name}")?;
+            write!(f, " of {}", Printable(name))?;
         }
         f.write_str(")")?;
         match self.offset {
@@ -223,33 +220,40 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// A readable form of a name that a compiler mangled; other names as they are.
-fn demangle(name: &str) -> Cow<'_, str> {
-    if let Ok(rust) = rustc_demangle::try_demangle(name) {
-        // The alternate form leaves out the hash.
-        return Cow::Owned(format!("{rust:#}"));
-    }
-    // Anything may look like an Itanium type name (`i` is `int`); only functions start with this.
-    if name.starts_with("_Z")
-        && let Ok(symbol) = cpp_demangle::Symbol::new(name)
-        && let Ok(text) = symbol.demangle()
-    {
-        return Cow::Owned(text);
-    }
-    Cow::Borrowed(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_of_rust_and_cpp_are_demangled_and_others_kept() {
-        assert_eq!(demangle("_ZN3foo3bar17h05af221e174051e9E"), "foo::bar");
-        assert_eq!(demangle("_ZN5stack4pushEi"), "stack::push(int)");
-        assert_eq!(demangle("main"), "main");
-        assert_eq!(demangle("i"), "i");
-        assert_eq!(demangle("_Z"), "_Z");
+    fn a_frame_is_one_line_whatever_its_names_are() {
+        let text = br#"(module
+            (@name "m\n0: m")
+            (func (@name "a\n  9: forged (function 9) at 0x0\nerror: forged\1b[31mred\1b]0;title\07"))
+            (func (@name "\e2\80\aeabc\00x"))
+            (func (@name "caf\c3\a9 \e4\b8\ad\e6\96\87")))"#;
+        let module = upshift_module::Module::parse(text, &upshift_module::Features::default());
+        let module = Arc::new(module.unwrap());
+        let frames = (0..3).map(|function| Frame {
+            module: Arc::clone(&module),
+            function,
+            offset: None,
+        });
+        let text = Backtrace {
+            frames: frames.collect(),
+            omitted: 0,
+        }
+        .to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "wasm backtrace:",
+                "  0: a\\n  9: forged (function 9) at 0x0\\nerror: forged\\u{1b}[31mred\\u{1b}]0;title\\u{7} \
+                 (function 0 of m\\n0: m)",
+                "  1: \\u{202e}abc\\0x (function 1 of m\\n0: m)",
+                "  2: café 中文 (function 2 of m\\n0: m)",
+            ]
+        );
     }
 
     #[test]

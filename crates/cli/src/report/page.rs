@@ -7,6 +7,7 @@ use std::time::Duration;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use upshift::{FunctionTier, TierEvent, TierMode};
 
+use crate::exports::printable;
 use crate::summary::grouped;
 use crate::timeline::MIDDLE_TIER;
 
@@ -354,7 +355,7 @@ fn calls(report: &Report<'_>) -> Markup {
 fn named(function: u32, name: Option<&str>) -> Markup {
     html! {
         @match name {
-            Some(name) => { (name) " " small { (function) } },
+            Some(name) => { (printable(name)) " " small { (function) } },
             None => { "function " (function) },
         }
     }

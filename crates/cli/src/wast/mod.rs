@@ -10,6 +10,7 @@ mod values;
 use std::{fmt, io};
 
 use upshift::Config;
+use upshift_module::Printable;
 use wast::Wast;
 use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
@@ -86,7 +87,7 @@ pub enum Reason {
     #[error("unexpected error: {0}")]
     Unexpected(upshift::Error),
     /// The engine reported an error of another kind, or worded otherwise, than the script expects.
-    #[error("expected \"{expected}\", but the error is: {error}")]
+    #[error("expected \"{}\", but the error is: {error}", Printable(expected))]
     OtherError {
         /// What the script expects.
         expected: String,
@@ -94,7 +95,7 @@ pub enum Reason {
         error: upshift::Error,
     },
     /// The engine accepted a module, or finished a call, that should have failed.
-    #[error("expected \"{expected}\", but {instead}")]
+    #[error("expected \"{}\", but {instead}", Printable(expected))]
     NoError {
         /// What the script expects.
         expected: String,
@@ -110,7 +111,7 @@ pub enum Reason {
         given: Vec<String>,
     },
     /// The script names a module or an export that is not there.
-    #[error("there is no {what} `{name}`")]
+    #[error("there is no {what} `{}`", Printable(name))]
     Unknown {
         /// What kind of thing.
         what: &'static str,

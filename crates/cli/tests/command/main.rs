@@ -2,6 +2,7 @@
 
 mod address_space;
 mod limits;
+mod names;
 #[path = "../support/mod.rs"]
 mod support;
 mod wasi;

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::path::PathBuf;
 
+use upshift_module::Printable;
 use upshift_runtime::LimitError;
 
 use super::BoxedError;
@@ -36,7 +37,11 @@ pub enum ErrorKind {
     #[error("{0}")]
     Type(String),
     /// There is no such export.
-    #[error("the instance has no export named `{name}`{}", known(exports))]
+    #[error(
+        "the instance has no export named `{}`{}",
+        Printable(name),
+        known(exports)
+    )]
     UnknownExport {
         /// The name that was asked for.
         name: String,
@@ -44,7 +49,7 @@ pub enum ErrorKind {
         exports: Vec<String>,
     },
     /// The export is something else.
-    #[error("the export `{name}` is a {given}, not a {wanted}")]
+    #[error("the export `{}` is a {given}, not a {wanted}", Printable(name))]
     WrongExport {
         /// Its name.
         name: String,
@@ -124,10 +129,9 @@ fn known(names: &[String]) -> String {
         return "; it exports nothing".to_owned();
     }
     let more = if names.len() > SHOWN { ", …" } else { "" };
-    format!(
-        "; it exports {}{more}",
-        names[..names.len().min(SHOWN)].join(", ")
-    )
+    let shown = names.iter().take(SHOWN);
+    let shown: Vec<_> = shown.map(|name| Printable(name).to_string()).collect();
+    format!("; it exports {}{more}", shown.join(", "))
 }
 
 /// An error that a host function returned, or that was made with [`Error::new`](crate::Error::new) or
@@ -193,7 +197,9 @@ pub struct LinkError {
 pub enum LinkProblem {
     /// Nobody defines the import.
     #[error(
-        "unknown import `{module}::{name}`: wanted {wanted}, but nothing of that name is defined"
+        "unknown import `{}::{}`: wanted {wanted}, but nothing of that name is defined",
+        Printable(module),
+        Printable(name)
     )]
     Unknown {
         /// The first name.
@@ -205,7 +211,9 @@ pub enum LinkProblem {
     },
     /// The import is defined with a type that does not match.
     #[error(
-        "incompatible import type for `{module}::{name}`: wanted {wanted}, given {given}{}",
+        "incompatible import type for `{}::{}`: wanted {wanted}, given {given}{}",
+        Printable(module),
+        Printable(name),
         why_incompatible(wanted, given)
     )]
     Incompatible {
@@ -228,7 +236,9 @@ pub enum LinkProblem {
     },
     /// The name is taken, and shadowing is not allowed.
     #[error(
-        "`{module}::{name}` is defined already; `Linker::allow_shadowing` lets a later definition win"
+        "`{}::{}` is defined already; `Linker::allow_shadowing` lets a later definition win",
+        Printable(module),
+        Printable(name)
     )]
     Duplicate {
         /// The first name.
@@ -237,7 +247,11 @@ pub enum LinkProblem {
         name: String,
     },
     /// There is no such definition.
-    #[error("nothing named `{module}::{name}` is defined")]
+    #[error(
+        "nothing named `{}::{}` is defined",
+        Printable(module),
+        Printable(name)
+    )]
     Undefined {
         /// The first name.
         module: String,
