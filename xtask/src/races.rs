@@ -43,15 +43,8 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     overlay(&folder, seconds)
 }
 
-/// `cargo`'s arguments for the tests of WASI.
-const TEST: [&str; 6] = [
-    "test",
-    "--release",
-    "--package",
-    "upshift-tests",
-    "--test",
-    "wasi",
-];
+/// `cargo`'s arguments for the tests of WASI. It is the system that is at work here, so they are built as for testing.
+const TEST: [&str; 4] = ["test", "--workspace", "--test", "wasi"];
 
 fn race(cargo: &mut Command, seconds: u32) -> Result<(), Failure> {
     process::run(
