@@ -5,9 +5,8 @@ use std::collections::HashSet;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use crate::VMOffsets;
+use crate::sync::Mutex;
 
 /// The calls of a module's functions, where they are counted.
 ///

@@ -9,10 +9,10 @@ use std::slice;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::{Mutex, RwLock};
 use upshift_module::Module;
 
 use crate::code_memory::{CodeChunk, CodeRange, LazyStubs};
+use crate::sync::{Mutex, RwLock};
 use crate::{CodeSlot, TrapCode};
 
 /// Code of one function, or of one OSR entry of it, in code memory.
@@ -146,23 +146,24 @@ impl ModuleCode {
     /// When code memory is used up.
     pub fn allocate(&self, size: usize, align: usize) -> io::Result<CodeAllocation> {
         let mut arena = self.arena.lock();
-        let range = CodeRange::current()?;
-        // Where pages are made executable after one write, nothing else may share them.
-        let align = if range.writes_once() {
-            range.page_size()
-        } else {
-            align.max(16)
+        let used = arena.used;
+        let place_in = |chunk: &CodeChunk| {
+            // Where pages are made executable after one write, nothing else may share them.
+            let align = if chunk.writes_once() {
+                chunk.page_size()
+            } else {
+                align.max(16)
+            };
+            let start = used.next_multiple_of(align);
+            (chunk.is_own() && start + size <= chunk.len()).then_some(start)
         };
-        let start = arena.used.next_multiple_of(align);
-        let fits = arena
-            .chunks
-            .last()
-            .is_some_and(|chunk| std::ptr::eq(chunk.range(), range) && start + size <= chunk.len());
-        let start = if fits {
+        let place = arena.chunks.last().and_then(place_in);
+        let start = if let Some(start) = place {
             start
         } else {
             let wanted = FIRST_CHUNK << arena.chunks.len().min(16);
-            let chunk = range.allocate(size.max(wanted.min(LARGEST_CHUNK)))?;
+            let size = size.max(wanted.min(LARGEST_CHUNK));
+            let chunk = CodeRange::current()?.allocate(size)?;
             if let Some(full) = arena.chunks.last() {
                 full.rest();
             }
@@ -206,7 +207,12 @@ impl ModuleCode {
     /// # Errors
     /// When the system refuses to make it executable.
     pub fn install(&self, code: InstalledCode) -> io::Result<Arc<InstalledCode>> {
-        CodeRange::seal(code.address, code.len)?;
+        let arena = self.arena.lock();
+        let mut chunks = arena.chunks.iter().rev();
+        let chunk = chunks.find(|chunk| chunk.contains(code.address));
+        let chunk = chunk.ok_or_else(|| io::Error::other("not an address of the module's code"))?;
+        chunk.seal(code.address, code.len)?;
+        drop(arena);
         let code = Arc::new(code);
         self.installed
             .write()

@@ -5,12 +5,12 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use upshift_module::{ConstOp, Module, SegmentMode, WASM_PAGE_SIZE};
 
 use crate::Memory;
+use crate::sync::OnceLock;
 
 /// Bytes of segments from which on a view costs less than a copy: mapping, and unmapping later, are two
 /// system calls and a page fault for each page that is used.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-use crate::signals;
+use crate::{fork, signals};
 
 /// Shared by a store and its interrupt handles.
 #[derive(Debug)]
@@ -41,10 +41,21 @@ impl InterruptState {
         self.flag.store(1, Ordering::SeqCst);
         let thread = self.thread.load(Ordering::SeqCst);
         if thread != 0 {
-            // SAFETY: no preconditions. A thread that is gone, or its successor with the same id, at
-            // worst runs a handler that finds nothing to do.
-            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, self.signal) };
+            self.signal(thread);
+            // SAFETY: no preconditions.
+            let process = unsafe { libc::getpid() };
+            if fork::generation() > 1 && thread != process {
+                // The id may be one that the thread which forked had in the parent: here it is the process's first.
+                self.signal(process);
+            }
         }
+    }
+
+    /// Signals a thread of this process. One that is gone, or its successor with the same id, at worst runs a handler
+    /// that finds nothing to do.
+    fn signal(&self, thread: i32) {
+        // SAFETY: no preconditions.
+        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, self.signal) };
     }
 
     /// Takes back a request that has not been delivered. Returns whether there was one.

@@ -10,6 +10,7 @@ mod call_counts;
 mod code;
 mod code_memory;
 mod externref;
+pub mod fork;
 mod global;
 mod hooks;
 mod image;
@@ -26,6 +27,7 @@ mod sampler;
 mod signals;
 mod slices;
 mod store;
+pub mod sync;
 mod table;
 #[cfg(test)]
 mod test_support;

@@ -5,10 +5,9 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
-use parking_lot::Mutex;
-
 use crate::GUARDED_RESERVATION;
 use crate::mmap::Reservation;
+use crate::sync::Mutex;
 
 /// Reservations kept at most: half a terabyte of address space, no memory but page tables.
 const MOST_KEPT: usize = 64;
@@ -17,8 +16,8 @@ const LARGEST_KEPT: usize = 64 << 20;
 
 /// Reservations of the usual size, their accessible parts zero.
 ///
-/// Whoever finds it locked does without it: a child forked while another thread held the lock would
-/// wait for ever.
+/// Whoever finds it locked does without it: a new reservation costs less than waiting for a thread that does not get to
+/// run.
 static KEPT: Mutex<Vec<Reservation>> = Mutex::new(Vec::new());
 
 /// A reservation that may have been used before. Its accessible part is zero at first.

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
+use crate::fork::generation;
 use crate::signals::call_handler;
+use crate::sync::Mutex;
 use crate::{InstalledCode, ModuleCode, arch, code_memory, find_code};
 
 /// Addresses that are told apart, a power of two; some more than the hot code of a large program has.
@@ -61,12 +61,14 @@ struct Moment {
 
 /// Samples one thread, the one that started it, until it is stopped or dropped.
 ///
-/// Time that the thread sleeps is not sampled.
+/// Time that the thread sleeps is not sampled. In the child of a fork nothing is from then on.
 pub struct Sampler {
     timer: libc::timer_t,
     table: Box<Table>,
     /// The monotonic clock at the start, in nanoseconds.
     start: u64,
+    /// The process that has the timer: children do not inherit it.
+    generation: u32,
     /// The timer and the handler's table belong to this thread.
     not_send: PhantomData<*mut ()>,
 }
@@ -148,6 +150,7 @@ impl Sampler {
             timer,
             table,
             start: now(),
+            generation: generation(),
             not_send: PhantomData,
         };
         let period = libc::timespec {
@@ -219,8 +222,11 @@ impl Sampler {
 impl Drop for Sampler {
     fn drop(&mut self) {
         self.disarm();
-        // SAFETY: the timer is ours and not used again.
-        unsafe { libc::timer_delete(self.timer) };
+        // In a child the number may be that of another timer.
+        if self.generation == generation() {
+            // SAFETY: the timer is ours and not used again.
+            unsafe { libc::timer_delete(self.timer) };
+        }
     }
 }
 

@@ -11,8 +11,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
+use crate::sync::Mutex;
 use crate::{StoreCore, TrapCode, arch, code_memory, find_code, thread};
 
 /// What a handler found.

@@ -57,6 +57,19 @@ pub(crate) fn is_stack_end(address: usize) -> bool {
     info.tid != 0 && address < info.stack_limit && address >= info.stack_end.saturating_sub(1 << 20)
 }
 
+/// The thread that forked has another id in the child. The rest that is known of it stays.
+pub(crate) fn after_fork_in_child() {
+    let info = INFO.get();
+    if info.tid != 0 {
+        INFO.set(ThreadInfo { tid: id(), ..info });
+    }
+}
+
+fn id() -> i32 {
+    // SAFETY: no preconditions.
+    unsafe { libc::gettid() }
+}
+
 /// Bytes of stack left on this thread.
 #[must_use]
 pub fn remaining_stack() -> usize {
@@ -68,10 +81,8 @@ fn look() -> ThreadInfo {
     SIGNAL_STACK.with(|_| ());
     let (stack_end, size) = stack_bounds();
     let reserve = (size / 4).clamp(LEAST_RESERVE, MOST_RESERVE);
-    // SAFETY: no preconditions.
-    let tid = unsafe { libc::syscall(libc::SYS_gettid) } as i32;
     let info = ThreadInfo {
-        tid,
+        tid: id(),
         stack_limit: stack_end + reserve,
         moving_room: (size / 16).min(MOST_MOVING_ROOM),
         stack_end,

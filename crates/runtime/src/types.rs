@@ -7,8 +7,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::RwLock;
 use upshift_module::{FuncType, Module};
+
+use crate::sync::RwLock;
 
 /// The function types of an engine's modules and host functions, and their ids. Clones are the same registry.
 ///
