@@ -6,17 +6,18 @@
 //! itself, and the entry is nothing to do then.
 //!
 //! These are not the threads of `pool`: a compile here takes a twentieth of a millisecond and is needed at once,
-//! one there takes a thousand times as long and can wait.
+//! one there takes a thousand times as long and can wait. In the child of a fork, too, they are started as at first.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Once, Weak};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
+use upshift_runtime::fork;
+use upshift_runtime::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::module::COMPILE_THREAD_STACK;
 use crate::{BaselineProfile, ModuleTiering};
@@ -30,30 +31,6 @@ const LEAST_TO_TELL: Duration = Duration::from_millis(10);
 /// How long nothing is taken when a thread did not, at first and at most.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Held for reading while something is compiled here, and for writing while the process forks: the child has none
-/// of the threads, and a first call in it would wait for one for ever.
-static UNDER_WAY: RwLock<()> = RwLock::new(());
-
-/// Has forks wait until what is compiled is published.
-pub(crate) fn before_forks() -> RwLockReadGuard<'static, ()> {
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
-        // SAFETY: both may be called at any time, the second only after the first, and neither unwinds. A refusal
-        // leaves things as they would be without them.
-        unsafe { libc::pthread_atfork(Some(fork_begins), Some(fork_ended), Some(fork_ended)) };
-    });
-    UNDER_WAY.read()
-}
-
-extern "C" fn fork_begins() {
-    mem::forget(UNDER_WAY.write());
-}
-
-extern "C" fn fork_ended() {
-    // SAFETY: locked by `fork_begins`, on the thread that forks, which the child has too.
-    unsafe { UNDER_WAY.force_unlock_write() };
-}
 
 /// The threads and what waits for them.
 pub(crate) struct Ahead {
@@ -84,6 +61,8 @@ struct State {
     closed: bool,
     /// Until when nothing is taken.
     paused_until: Option<Instant>,
+    /// The process whose threads these are; 0 before the first.
+    generation: u32,
 }
 
 /// Whether a thread gets to run. No processor idles where it does not; the guest then waits for compiles that stand
@@ -164,9 +143,23 @@ impl Ahead {
         self.max_branches
     }
 
+    /// What threads share, as it is in this process.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        let generation = fork::generation();
+        if state.generation != generation {
+            *state = State {
+                closed: state.closed,
+                generation,
+                ..State::default()
+            };
+        }
+        state
+    }
+
     /// Adds what is about to be called, in that order; starts a thread if all are busy and there may be more.
     pub fn add(self: &Arc<Self>, tasks: impl DoubleEndedIterator<Item = Task>) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let is_over = |until| Instant::now() >= until;
         if state.closed || !state.paused_until.is_none_or(is_over) {
             return;
@@ -195,15 +188,12 @@ impl Ahead {
 
     /// Throws away what waits of a module that is gone.
     pub fn forget(&self, module: u64) {
-        self.state
-            .lock()
-            .waiting
-            .retain(|task| task.module_id != module);
+        self.lock().waiting.retain(|task| task.module_id != module);
     }
 
     /// Has all threads end when they have finished what they are at. Waits for nobody.
     pub fn close(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.closed = true;
         let lost = mem::take(&mut state.waiting);
         drop(state);
@@ -219,7 +209,7 @@ impl Ahead {
             .stack_size(COMPILE_THREAD_STACK)
             .spawn(move || ahead.work());
         if started.is_err() {
-            self.state.lock().live -= 1;
+            self.lock().live -= 1;
         }
     }
 
@@ -243,7 +233,7 @@ impl Ahead {
 
     /// Throws away what waits, and takes nothing for a while.
     fn pause(&self, time: Duration) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.paused_until = Instant::now().checked_add(time);
         let lost = mem::take(&mut state.waiting);
         drop(state);
@@ -252,7 +242,7 @@ impl Ahead {
 
     /// The newest task, once there is one. `None` when the thread is to end.
     fn next(&self) -> Option<Task> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         while !state.closed {
             if let Some(task) = state.waiting.pop_back() {
                 return Some(task);

@@ -9,21 +9,18 @@
 //! the one that ends a process, has one that waits. `atexit` is for ends that other threads bring about.
 
 use std::cell::Cell;
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Once, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use upshift_runtime::fork;
+use upshift_runtime::sync::Mutex;
 
 use crate::pool::Pool;
 
 /// All pools that ever started a thread.
 static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());
-
-/// The process that started them: a forked child has none of their threads.
-static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 /// The longest wait. Caps on size keep compiles to seconds, but a worker of low priority may be starved for many
 /// times that on a busy machine, and an end too early is a crash. An end that never comes would be worse.
@@ -49,13 +46,14 @@ thread_local! {
 
 /// Has the end of the process wait for what this pool is compiling then.
 pub(crate) fn wait_for(pool: &Arc<Pool>) {
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !REGISTERED.swap(true, Ordering::Relaxed) {
         // SAFETY: the function may be called at any time, and never unwinds. A refusal leaves things as they
         // would be without it.
         unsafe { libc::atexit(at_exit) };
-    });
-    PROCESS.store(process::id(), Ordering::Relaxed);
+        // The thread that forks is a child's main thread.
+        fork::call_in_children(|| watch_this_thread());
+    }
     let mut pools = POOLS.lock();
     pools.retain(|pool| pool.strong_count() > 0);
     pools.push(Arc::downgrade(pool));
@@ -79,9 +77,10 @@ pub(crate) fn enter_worker() {
 }
 
 extern "C" fn at_exit() {
-    if IS_WORKER.get() || PROCESS.load(Ordering::Relaxed) != process::id() {
+    if IS_WORKER.get() {
         return;
     }
+    // Those that a child has not used since the fork run nothing there.
     let pools: Vec<_> = POOLS.lock().iter().filter_map(Weak::upgrade).collect();
     for pool in &pools {
         pool.close();

@@ -7,7 +7,8 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use upshift_runtime::fork;
+use upshift_runtime::sync::{Condvar, Mutex};
 use upshift_translate::{
     CompileError, CompileRequest, Compiled, ModuleCompiler, with_fatal_handler,
 };
@@ -35,6 +36,8 @@ pub(crate) struct Job {
     pub ticket: Ticket,
     /// Whether a worker took it.
     pub taken: bool,
+    /// The process that asked.
+    pub generation: u32,
 }
 
 /// How a compile ended.
@@ -156,9 +159,10 @@ impl Outcome {
 }
 
 impl Drop for Job {
-    /// One that no worker took is as if it had never been asked for.
+    /// One that no worker took is as if it had never been asked for. In a child, what the parent asked for was not.
     fn drop(&mut self) {
         if !self.taken
+            && self.generation == fork::generation()
             && let Some(module) = self.module.upgrade()
         {
             for &request in &self.requests {

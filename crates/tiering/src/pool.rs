@@ -4,17 +4,21 @@
 //! Beside the workers there may be one **relief thread**. It takes what is small while every worker has been at
 //! its job for long, so that hundreds of small functions need not wait for a huge one. It never takes what is
 //! large itself, and once a worker has turned to another job, it waits again.
+//!
+//! In the child of a fork there is none of these threads, and who had asked for what is queued is not there either: the
+//! queue is empty when it is first looked at, and threads are started as in a new pool.
 
 use std::cmp;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use upshift_runtime::fork;
+use upshift_runtime::sync::{Condvar, Mutex, MutexGuard};
 use upshift_translate::CompileRequest;
 
 use crate::exit;
@@ -42,6 +46,8 @@ pub(crate) struct Pool {
     wake_relief: Condvar,
     /// Compiles queued or running. Under the lock too, but read without it.
     pending: AtomicUsize,
+    /// The process whose threads these are. Changed under the lock.
+    generation: AtomicU32,
     /// Threads are to end. Changed under the lock.
     closed: AtomicBool,
     /// How many threads there are at most.
@@ -140,6 +146,7 @@ impl Pool {
             wake: Condvar::new(),
             wake_relief: Condvar::new(),
             pending: AtomicUsize::new(0),
+            generation: AtomicU32::new(fork::generation()),
             closed: AtomicBool::new(false),
             workers,
             relief_after,
@@ -149,7 +156,26 @@ impl Pool {
 
     /// Compiles queued or running.
     pub fn pending(&self) -> usize {
+        if self.is_of_parent() {
+            return 0;
+        }
         self.pending.load(Ordering::Relaxed)
+    }
+
+    /// What threads share, as it is in this process.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        if self.is_of_parent() {
+            *state = State::default();
+            self.count(&state);
+            self.generation.store(fork::generation(), Ordering::Relaxed);
+        }
+        state
+    }
+
+    /// Whether nobody has looked at it since the process was forked.
+    fn is_of_parent(&self) -> bool {
+        self.generation.load(Ordering::Relaxed) != fork::generation()
     }
 
     /// Queues a job, and starts a thread for it if all are busy and there may be more: as many as the profile
@@ -169,7 +195,7 @@ impl Pool {
         } else {
             self.workers
         };
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if self.is_closed() {
             return Err(Refused::Closed);
         }
@@ -197,7 +223,7 @@ impl Pool {
             return Ok(());
         };
         // Another thread, if there is one, will come to it.
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if state.live > 0 {
             return Ok(());
         }
@@ -210,7 +236,7 @@ impl Pool {
 
     /// Moves a waiting job forward that has become much hotter.
     pub fn raise(&self, key: Key, heat: u64) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if let Some(waiting) = state.jobs.get_mut(&key)
             && heat / 2 >= waiting.heat
         {
@@ -221,7 +247,7 @@ impl Pool {
 
     /// Moves a waiting job back that is not as hot as it was.
     pub fn lower(&self, key: Key, heat: u64) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if let Some(waiting) = state.jobs.get_mut(&key)
             && heat < waiting.heat
         {
@@ -235,7 +261,7 @@ impl Pool {
         if self.pending() == 0 {
             return;
         }
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let keys: Vec<_> = state
             .jobs
             .keys()
@@ -253,7 +279,7 @@ impl Pool {
 
     /// Has all threads end when they have finished what they are at. Waits for nobody.
     pub fn close(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         self.closed.store(true, Ordering::Relaxed);
         state.order.clear();
         let lost = std::mem::take(&mut state.jobs);
@@ -266,7 +292,7 @@ impl Pool {
 
     /// Whether a thread is at a job.
     pub fn is_running(&self) -> bool {
-        !self.state.lock().running.is_empty()
+        !self.lock().running.is_empty()
     }
 
     /// Whether it was closed.
@@ -276,7 +302,7 @@ impl Pool {
 
     /// A job's thread will never come back from it: another takes its place.
     pub fn replace_thread(self: &Arc<Self>) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let role = state.end_job();
         self.count(&state);
         if role == Role::Relief {
@@ -291,7 +317,7 @@ impl Pool {
         drop(state);
         if self.start_thread(Role::Worker).is_err() {
             // Nobody may be left for those that wait.
-            let mut state = self.state.lock();
+            let mut state = self.lock();
             let lost = if state.live == 0 {
                 std::mem::take(&mut state.jobs)
             } else {
@@ -314,7 +340,7 @@ impl Pool {
         match started {
             Ok(_) => Ok(()),
             Err(error) => {
-                let mut state = self.state.lock();
+                let mut state = self.lock();
                 match role {
                     Role::Worker => state.live -= 1,
                     Role::Relief => state.has_relief = false,
@@ -331,11 +357,16 @@ impl Pool {
             Role::Worker => self.nice,
             Role::Relief => (self.nice + RELIEF_NICE).min(LEAST_PRIORITY),
         });
+        let generation = fork::generation();
         while let Some(job) = self.next(role) {
             // Code generators' panics are caught where they are called; this is so that no other can cost
             // the pool its thread.
             let _ = catch_unwind(AssertUnwindSafe(|| job.run(&self)));
-            let mut state = self.state.lock();
+            if generation != fork::generation() {
+                // Who listens to events has forked: here, this is no thread of the pool.
+                return;
+            }
+            let mut state = self.lock();
             state.end_job();
             self.count(&state);
         }
@@ -352,7 +383,7 @@ impl Pool {
 
     /// The hottest job.
     fn next_for_worker(&self) -> Option<Job> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         loop {
             if self.is_closed() {
                 break;
@@ -374,7 +405,7 @@ impl Pool {
 
     /// The hottest of the small jobs, once all workers have been at theirs for so long.
     fn next_for_relief(&self, patience: Duration) -> Option<Job> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         while !self.is_closed() {
             let now = Instant::now();
             match state.relief_is_due(now, patience) {

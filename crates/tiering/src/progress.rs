@@ -1,4 +1,4 @@
-//! How far better code for a function, or for one of its loops, is: one atomic byte and the order in which
+//! How far better code for a function, or for one of its loops, is: one atomic number and the order in which
 //! it changes. What is compiled, by whom and why is said elsewhere.
 //!
 //! ```text
@@ -15,7 +15,7 @@
 //! ways. So a function is compiled by one thread at a time, and published once.
 //!
 //! **Publication.** Three things are written, in this order: the bytes of the code, the slot through which
-//! it is called, this byte. The slot's store is a release store, so whoever reads the new address out of the
+//! it is called, this number. The slot's store is a release store, so whoever reads the new address out of the
 //! slot reads the bytes behind it as they were written. Generated code reads the slot with a plain load and
 //! jumps to what it read: that the address is where the bytes are fetched from is the dependency that orders
 //! the two, and on x86-64 loads are not reordered with older loads at all. `Ready` is a release store too,
@@ -28,17 +28,22 @@
 //! slot, under the function's lock, and the middle tier looks there first whether the optimizing tier is `Ready`:
 //! so calls never go back to what is worse.
 //!
+//! **Forks.** What is queued or compiled when the process forks is not, in the child: its threads are the parent's. So these two
+//! stages say in which process they were entered, and in any other they are `Idle`.
+//!
 //! `cfg(loom)` has these orders checked for all interleavings that the memory model allows, on these very
 //! functions.
 
 #[cfg(all(loom, test))]
-use loom::sync::atomic::{AtomicU8, Ordering};
+use loom::sync::atomic::{AtomicU32, Ordering};
 #[cfg(not(all(loom, test)))]
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use upshift_runtime::fork;
 
 /// A step on the way to better code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u32)]
 pub(crate) enum Stage {
     /// Nothing was asked for, or not yet again.
     Idle,
@@ -59,26 +64,45 @@ impl Stage {
     }
 }
 
-/// A stage that threads share.
+/// A stage that threads share, in the lowest bits; above, the process's [`fork::generation`] where the stage is one that only
+/// threads of that process go on from.
 #[derive(Debug)]
-pub(crate) struct Progress(AtomicU8);
+pub(crate) struct Progress(AtomicU32);
+
+const STAGE_BITS: u32 = 3;
+const STAGES: u32 = (1 << STAGE_BITS) - 1;
+
+/// How a stage is written in this process.
+fn word(stage: Stage) -> u32 {
+    if stage.is_under_way() {
+        stage as u32 | fork::generation() << STAGE_BITS
+    } else {
+        stage as u32
+    }
+}
+
+/// The stage that a word is in this process.
+fn read(word: u32) -> Stage {
+    let is_of_this_process = || word & !STAGES == fork::generation() << STAGE_BITS;
+    match word & STAGES {
+        1 if is_of_this_process() => Stage::Queued,
+        2 if is_of_this_process() => Stage::Compiling,
+        0..=2 => Stage::Idle,
+        3 => Stage::Ready,
+        _ => Stage::Failed,
+    }
+}
 
 impl Default for Progress {
     fn default() -> Self {
-        Self(AtomicU8::new(Stage::Idle as u8))
+        Self(AtomicU32::new(Stage::Idle as u32))
     }
 }
 
 impl Progress {
     /// The current stage. Whoever sees [`Stage::Ready`] sees what was published before.
     pub fn stage(&self) -> Stage {
-        match self.0.load(Ordering::Acquire) {
-            0 => Stage::Idle,
-            1 => Stage::Queued,
-            2 => Stage::Compiling,
-            3 => Stage::Ready,
-            _ => Stage::Failed,
-        }
+        read(self.0.load(Ordering::Acquire))
     }
 
     /// Asks for better code. True for the one thread that is to put it into the queue.
@@ -112,19 +136,21 @@ impl Progress {
 
     /// Puts what was queued or claimed back, by whoever queued or claimed it.
     pub fn retreat(&self) {
-        self.0.store(Stage::Idle as u8, Ordering::Release);
+        self.0.store(word(Stage::Idle), Ordering::Release);
     }
 
     fn step(&self, from: Stage, to: Stage) -> bool {
-        let (from, to) = (from as u8, to as u8);
-        self.0
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        let now = self.0.load(Ordering::Relaxed);
+        read(now) == from
+            && self
+                .0
+                .compare_exchange(now, word(to), Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
     }
 
     fn end(&self, stage: Stage) {
         debug_assert_eq!(self.stage(), Stage::Compiling, "ended by who claimed it");
-        self.0.store(stage as u8, Ordering::Release);
+        self.0.store(word(stage), Ordering::Release);
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, engine, function, listener, module, slot, until};
+use support::{FakeTier, Hold, engine, function, in_child, listener, module, slot, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{ModuleTiering, TierEventKind, TierMode, Tiering, TieringOptions};
 use upshift_translate::{CompileError, CompileRequest};
@@ -317,30 +317,25 @@ fn in_the_optimizing_mode_nothing_is_left_to_do_ahead() {
 }
 
 #[test]
-fn a_forked_child_waits_for_no_thread_that_it_does_not_have() {
-    let (begun, begin) = mpsc::channel();
-    let begun = Mutex::new(begun);
-    let (_engine, module, _) = fixture(threads(1), move |request| {
+fn a_child_waits_for_no_thread_that_it_does_not_have() {
+    let hold = Hold::new();
+    let held = hold.clone();
+    let (_engine, module, tier) = fixture(threads(1), move |request| {
         if request.function == 1 {
-            begun.lock().send(()).expect("the test waits");
-            thread::sleep(Duration::from_millis(100));
+            held.pass();
         }
         Ok(())
     });
     call(&module, 0);
-    begin.recv().expect("1 is compiled ahead");
-    // SAFETY: the child only calls into the module, and leaves without running anything else.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: no preconditions; it ends a child that waits for ever.
-        unsafe { libc::alarm(20) };
-        let compiles = module.lazy_compile(1).is_ok();
-        // SAFETY: no preconditions.
-        unsafe { libc::_exit(if compiles { 0 } else { 1 }) };
-    }
-    assert!(child > 0, "no process to be had");
-    let mut status = -1;
-    // SAFETY: the child is ours, the status a live variable.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(status, 0, "the child");
+    hold.wait_for(1);
+    // The thread is at 1, and 2 waits.
+    let is_right = in_child(|| {
+        let first = module.lazy_compile(1).is_ok();
+        // What 1 calls is compiled ahead, by a thread of the child's.
+        until("3 and 4", || compiled(&tier).ends_with(&[3, 4]));
+        first && module.lazy_compile(2).is_ok()
+    });
+    hold.release();
+    assert!(is_right);
+    until("1", || module.stats().ahead.compiled == 4);
 }

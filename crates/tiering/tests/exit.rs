@@ -8,7 +8,7 @@ use std::process::{self, Command};
 use std::thread;
 use std::time::Duration;
 
-use support::{FakeTier, engine, module, threshold, until};
+use support::{FakeTier, Hold, engine, in_child, module, threshold, until};
 use upshift_runtime::TierHooks;
 
 /// Set in the process that ends.
@@ -51,4 +51,28 @@ fn end_while_compiling() -> ! {
     until("a compile has begun", || optimizing.total() == 1);
     // Function 1 still waits, and is not begun.
     process::exit(7)
+}
+
+#[test]
+fn the_end_of_a_child_waits_for_its_own_compiles_only() {
+    let hold = Hold::new();
+    let held = hold.clone();
+    let optimizing = FakeTier::new("optimizing", move |_| {
+        held.pass();
+        Ok(())
+    });
+    let engine = engine(&FakeTier::baseline(), Some(&optimizing), threshold(1));
+    let module = module(&engine, "(module (func) (func))");
+    for function in 0..2 {
+        module.lazy_compile(function).expect("compiles");
+    }
+    module.budget_at_entry(0, &mut -1);
+    hold.wait_for(1);
+    let is_right = in_child(|| {
+        module.budget_at_entry(1, &mut -1);
+        // SAFETY: what is called at the end is the runtime's, and the harness's, which does nothing.
+        unsafe { libc::exit(0) }
+    });
+    hold.release();
+    assert!(is_right);
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, at_loop, engine, function, module, slot};
+use support::{FakeTier, Hold, at_loop, engine, function, in_child, module, slot};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{FunctionTier, ModuleTiering, TierMode, TieringOptions};
 use upshift_translate::CompileRequest;
@@ -194,4 +194,30 @@ fn without_an_optimizing_tier_auto_is_the_baseline() {
     let tiers: Vec<_> = module.function_stats().map(|stats| stats.tier).collect();
     let (lazy, baseline) = (FunctionTier::NotCompiled, FunctionTier::Baseline);
     assert_eq!(tiers, [baseline, lazy, lazy, lazy]);
+}
+
+#[test]
+fn a_child_compiles_what_another_thread_was_compiling() {
+    let hold = Hold::new();
+    let held = hold.clone();
+    let (module, tier) = fixture(lazily(), move |request| {
+        if request.function == 1 {
+            held.pass();
+        }
+    });
+    thread::scope(|scope| {
+        // One compiles, the other waits for it.
+        for _ in 0..2 {
+            scope.spawn(|| module.lazy_compile(1).is_ok());
+        }
+        hold.wait_for(1);
+        thread::sleep(Duration::from_millis(20));
+        let is_right = in_child(|| {
+            let calls = [1, 2, 1].map(|function| module.lazy_compile(function).is_ok());
+            calls == [true; 3] && tier.count(function(1)) == 2
+        });
+        hold.release();
+        assert!(is_right);
+    });
+    assert_eq!(tier.order(), [function(1)]);
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use support::{
-    FakeTier, at_loop, engine, function, listener, module, slot, threshold, until, words,
+    FakeTier, Hold, at_loop, engine, function, in_child, listener, module, slot, threshold, until,
+    words,
 };
 use upshift_runtime::TierHooks;
 use upshift_tiering::{
@@ -458,4 +459,97 @@ fn stats_add_up() {
         stats.work,
         module.function_stats().map(|stats| stats.work).sum::<u64>()
     );
+}
+
+/// Functions 0 and 1 in the baseline, and an optimizing tier that is held at function 0.
+fn held_fixture(options: TieringOptions) -> (Tiering, std::sync::Arc<ModuleTiering>, Hold) {
+    let hold = Hold::new();
+    let held = hold.clone();
+    let optimizing = FakeTier::new("optimizing", move |request| {
+        if request.function == 0 {
+            held.pass();
+        }
+        Ok(())
+    });
+    let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
+    let module = module(&engine, "(module (func) (func))");
+    (engine, module, hold)
+}
+
+/// Has both functions do work until they are in the optimizing tier.
+fn move_up(module: &ModuleTiering) {
+    until("both have moved up", || {
+        for function in 0..2 {
+            module.budget_at_entry(function, &mut -1);
+        }
+        module.stats().functions.optimizing == 2
+    });
+}
+
+#[test]
+fn what_was_queued_or_compiled_at_a_fork_is_compiled_anew_in_the_child() {
+    let mut options = threshold(1);
+    options.profile.workers.count = Some(1);
+    let (_engine, module, hold) = held_fixture(options);
+    for function in 0..2 {
+        module.lazy_compile(function).expect("compiles");
+        module.budget_at_entry(function, &mut -1);
+        hold.wait_for(1);
+    }
+    assert_eq!(module.stats().pending, 2);
+    let is_right = in_child(|| {
+        let pending = module.stats().pending;
+        move_up(&module);
+        pending == 0 && in_child(|| module.stats().functions.optimizing == 2)
+    });
+    hold.release();
+    assert!(is_right);
+    move_up(&module);
+}
+
+#[test]
+fn who_waits_in_a_child_waits_for_threads_of_its_own() {
+    for everything in [false, true] {
+        let mut options = synchronous(threshold(1));
+        options.profile.workers.count = Some(1);
+        if everything {
+            options.profile.mode = TierMode::Optimizing;
+        }
+        let (_engine, module, hold) = held_fixture(options);
+        let wait = || {
+            if everything {
+                module.compile_all().expect("compiles");
+            } else {
+                module.lazy_compile(0).expect("compiles");
+                module.budget_at_entry(0, &mut -1);
+            }
+            module.stats().functions.optimizing > 0
+        };
+        thread::scope(|scope| {
+            let waiting = scope.spawn(wait);
+            hold.wait_for(1);
+            let is_right = in_child(wait);
+            hold.release();
+            assert!(is_right, "everything: {everything}");
+            assert!(waiting.join().expect("no panic"));
+        });
+    }
+}
+
+#[test]
+fn an_engine_that_a_child_drops_is_its_own() {
+    let (engine, module, hold) = held_fixture(threshold(1));
+    module.lazy_compile(0).expect("compiles");
+    module.budget_at_entry(0, &mut -1);
+    hold.wait_for(1);
+    let mut ours = Some((engine, module));
+    let is_right = in_child(|| {
+        ours = None;
+        true
+    });
+    hold.release();
+    assert!(is_right);
+    let (_engine, module) = ours.expect("the parent's");
+    module.lazy_compile(1).expect("compiles");
+    move_up(&module);
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
 
-use parking_lot::Mutex;
+use upshift_runtime::sync::Mutex;
 
 /// Files of such sizes are read in parts. No module is larger.
 const LARGE: std::ops::RangeInclusive<u64> = (8 << 20)..=(4 << 30);

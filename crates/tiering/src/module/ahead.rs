@@ -23,7 +23,7 @@ use upshift_translate::{CompileRequest, DirectCall, EntryPoint};
 
 use super::ModuleTiering;
 use super::function::AheadStage;
-use crate::ahead::{Task, before_forks};
+use crate::ahead::Task;
 use crate::event::Loudness;
 
 impl ModuleTiering {
@@ -66,7 +66,6 @@ impl Task {
         let baseline = Arc::clone(&module.baseline);
         drop(module);
         let state = &functions[self.function as usize];
-        let under_way = before_forks();
         let Some(compiling) = state.compiling.try_lock() else {
             return;
         };
@@ -104,7 +103,6 @@ impl Task {
         module.unit.code.publish(&compiled.code);
         state.publish(compiled.code.address);
         drop(compiling);
-        drop(under_way);
         module.tell_compiled(Loudness::Common, true, request, compiled, time);
     }
 }

@@ -1,11 +1,10 @@
 //! What is known of one function: little for those that are never called, the rest in a box.
 
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use upshift_runtime::sync::{Mutex, OnceLock, WorkLock};
 use upshift_translate::DirectCall;
 
 use super::calls::CallWatch;
@@ -19,7 +18,7 @@ use crate::{FunctionTier, TierTotals};
 pub(super) struct FunctionState {
     /// Held while the baseline compiles the function, so that threads that race compile once, and while
     /// something is stored into its slot.
-    pub compiling: Mutex<()>,
+    pub compiling: WorkLock,
     /// How far each tier above the baseline is.
     pub better: PerRung<Progress>,
     /// Whether it was compiled before anybody called it.

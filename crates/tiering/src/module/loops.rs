@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
 use upshift_module::Module;
+use upshift_runtime::sync::{Mutex, RwLock, WorkLock};
 use upshift_translate::enclosing_loops;
 
 use crate::progress::{Progress, Stage};
@@ -44,7 +44,7 @@ pub(super) struct LoopEntry {
     /// What each tier makes of it.
     pub better: PerRung<LoopCode>,
     /// Held while the baseline compiles an entry, for tests.
-    pub compiling: Mutex<()>,
+    pub compiling: WorkLock,
 }
 
 /// The code that is entered at a loop's header, of one tier.
@@ -165,7 +165,7 @@ impl LoopTable {
             number,
             outer: outer.into(),
             better: PerRung::default(),
-            compiling: Mutex::default(),
+            compiling: WorkLock::default(),
         });
         entries.push(Arc::clone(&entry));
         entry

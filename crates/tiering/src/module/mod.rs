@@ -18,7 +18,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use std::{ptr, thread};
 
-use parking_lot::Mutex;
+use upshift_runtime::sync::Mutex;
 use upshift_runtime::{CalledFunction, TierHooks, remaining_stack};
 use upshift_translate::{
     CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, ModuleCompiler, ModuleUnit,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use upshift_runtime::fork;
 use upshift_translate::{CompileRequest, EntryPoint};
 
 use super::ModuleTiering;
@@ -125,6 +126,7 @@ impl ModuleTiering {
             price,
             ticket,
             taken: false,
+            generation: fork::generation(),
         };
         match self.engine.pool[rung].submit(job, heat, caller_waits) {
             Ok(()) | Err(Refused::Closed) => {}

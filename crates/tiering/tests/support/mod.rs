@@ -3,13 +3,15 @@
 #![allow(dead_code, reason = "no test file needs all of it")]
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use upshift_module::{Features, Module};
 use upshift_runtime::InstalledCode;
+use upshift_runtime::sync::Mutex;
 use upshift_tiering::{
     EventSink, ModuleTiering, TierEvent, TierEventKind, Tiering, TieringOptions, TieringProfile,
     Tiers,
@@ -114,7 +116,7 @@ impl ModuleCompiler for FakeCompiler {
                 branches_before: self.tier.branches_before,
             })
             .collect();
-        tell(&calls);
+        // Before others hear of it, and compile what it calls.
         self.tier.order.lock().push(request);
         let mut compiled = self.tier.compiled.lock();
         compiled
@@ -122,6 +124,7 @@ impl ModuleCompiler for FakeCompiler {
             .or_default()
             .push(thread::current().id());
         drop(compiled);
+        tell(&calls);
         (self.tier.behaviour)(request)?;
         let code_memory = |source| CompileError::CodeMemory {
             function: request.function,
@@ -219,7 +222,63 @@ pub fn threshold(operators: u64) -> TieringOptions {
 /// The address in a function's slot.
 pub fn slot(module: &ModuleTiering, function: usize) -> usize {
     let slots = module.unit().code.slots();
-    slots[function].load(std::sync::atomic::Ordering::Acquire) as usize
+    slots[function].load(Ordering::Acquire) as usize
+}
+
+/// Forks. The child does the work, and its status says whether it was right; the system ends it if it takes for ever.
+pub fn in_child(work: impl FnOnce() -> bool) -> bool {
+    // SAFETY: no preconditions. The child does the work and ends by `_exit`.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "{}", std::io::Error::last_os_error());
+    if child == 0 {
+        // SAFETY: no preconditions.
+        unsafe { libc::alarm(60) };
+        let is_right = catch_unwind(AssertUnwindSafe(work)).unwrap_or(false);
+        // SAFETY: no preconditions.
+        unsafe { libc::_exit(i32::from(!is_right)) };
+    }
+    let mut status = -1;
+    // SAFETY: the child is ours, the status a live variable.
+    let ended = unsafe { libc::waitpid(child, &raw mut status, 0) };
+    ended == child && status == 0
+}
+
+/// A place at which threads of one process are held, and those of its children are not.
+#[derive(Clone)]
+pub struct Hold {
+    process: u32,
+    held: Arc<AtomicUsize>,
+    released: Arc<AtomicBool>,
+}
+
+impl Hold {
+    pub fn new() -> Self {
+        Self {
+            process: std::process::id(),
+            held: Arc::default(),
+            released: Arc::default(),
+        }
+    }
+
+    /// Waits here until it is released.
+    pub fn pass(&self) {
+        if self.process != std::process::id() {
+            return;
+        }
+        self.held.fetch_add(1, Ordering::SeqCst);
+        until("released", || self.released.load(Ordering::SeqCst));
+    }
+
+    /// Waits until so many threads came here.
+    pub fn wait_for(&self, threads: usize) {
+        until("a thread at the hold", || {
+            self.held.load(Ordering::SeqCst) >= threads
+        });
+    }
+
+    pub fn release(&self) {
+        self.released.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Waits until something holds, but not for ever.
