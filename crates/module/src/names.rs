@@ -7,8 +7,9 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use once_cell::race::OnceBox;
 use wasmparser::{BinaryReader, Name, NameMap, NameSectionReader};
 
 use crate::{Entity, Export, Import};
@@ -18,11 +19,12 @@ use crate::{Entity, Export, Import};
 pub struct Names {
     /// The module's binary, and where in it the contents of the name section are.
     section: Option<(Arc<Vec<u8>>, Range<usize>)>,
-    decoded: OnceLock<Decoded>,
+    /// Threads that race decode it each, here and below: in the child of a fork nobody waits for a thread that is not there.
+    decoded: OnceBox<Decoded>,
     /// Functions that are exported, in order, and the first export of each.
-    exported: OnceLock<Vec<(u32, usize)>>,
+    exported: OnceBox<Vec<(u32, usize)>>,
     /// The import of each imported function.
-    imported: OnceLock<Vec<usize>>,
+    imported: OnceBox<Vec<usize>>,
 }
 
 /// Where the names are, relative to the section.
@@ -78,7 +80,7 @@ impl Names {
                 .collect();
             functions.sort_unstable();
             functions.dedup_by_key(|(function, _)| *function);
-            functions
+            Box::new(functions)
         });
         let place = exported
             .binary_search_by_key(&index, |(function, _)| *function)
@@ -89,17 +91,16 @@ impl Names {
     /// The one of these imports, which are the module's, that is of function `index`.
     pub(crate) fn import<'a>(&self, imports: &'a [Import], index: u32) -> Option<&'a Import> {
         let imported = self.imported.get_or_init(|| {
-            let places = imports.iter().enumerate();
-            places
-                .filter(|(_, import)| matches!(import.entity, Entity::Func(_)))
-                .map(|(place, _)| place)
-                .collect()
+            let functions = imports.iter().enumerate();
+            let functions = functions.filter(|(_, it)| matches!(it.entity, Entity::Func(_)));
+            Box::new(functions.map(|(place, _)| place).collect())
         });
         imports.get(*imported.get(usize::try_from(index).ok()?)?)
     }
 
     fn decoded(&self) -> &Decoded {
-        self.decoded.get_or_init(|| Decoded::read(self.contents()))
+        self.decoded
+            .get_or_init(|| Box::new(Decoded::read(self.contents())))
     }
 
     fn contents(&self) -> &[u8] {

@@ -19,6 +19,7 @@ use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{FileType, TargetMachine};
 use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
+use upshift_runtime::fork::LongSection;
 use upshift_runtime::{InlinedFrames, InstalledCode, has_headroom};
 use upshift_translate::{
     BodySummary, CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape,
@@ -95,6 +96,7 @@ impl LlvmCompiler {
     ) -> Result<T, CompileError> {
         let run = || {
             let plan = plan()?;
+            let inside = LongSection::enter();
             let machine = target::machine(self.processor(&plan))
                 .map_err(|message| self.refuse(request, message))?;
             let mut endless = HashSet::new();
@@ -102,8 +104,11 @@ impl LlvmCompiler {
                 let listened = ListenedContext::new();
                 let context = listened.context();
                 let built = self.build(&listened, &machine, &plan, request)?;
-                let pass = self.optimize(context, &built.module, &machine, &plan, &endless);
+                inside.pause();
+                let pass =
+                    self.optimize(context, &built.module, &machine, &plan, &endless, &inside);
                 let found = pass.map_err(|message| self.refuse(request, message))?;
+                inside.pause();
                 if found.is_empty() || !endless.is_empty() {
                     return work(&plan, &built, &machine);
                 }
@@ -357,6 +362,7 @@ impl LlvmCompiler {
         machine: &TargetMachine,
         plan: &Plan,
         endless: &HashSet<String>,
+        inside: &LongSection,
     ) -> Result<HashSet<String>, String> {
         let options = &self.settings.options;
         let pipeline = if plan.operators > options.large_unit_operators {
@@ -370,6 +376,7 @@ impl LlvmCompiler {
         passes.set_loop_interleaving(true);
         passes.set_loop_unrolling(true);
         let run = |pipeline: &str, passes| {
+            inside.pause();
             let result = module.run_passes(pipeline, machine, passes);
             result.map_err(|error| format!("the pipeline `{pipeline}` failed: {error}"))
         };

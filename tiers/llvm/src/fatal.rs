@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::sync::Once;
 
 use inkwell::llvm_sys::error_handling::LLVMInstallFatalErrorHandler;
+use upshift_runtime::fork;
 use upshift_translate::report_fatal;
 
 /// Makes fatal errors cost a thread instead of the process.
@@ -30,6 +31,7 @@ extern "C" fn on_fatal_error(reason: *const c_char) {
 /// Reports an error that ends the compile, and this thread's work with it.
 pub(crate) fn give_up(message: String) -> ! {
     report_fatal(message);
+    fork::leave_for_good();
     // LLVM's data structures are in no state to go on with, and returning would end the process.
     loop {
         std::thread::park();

@@ -3,9 +3,10 @@
 //! that fit directly.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use upshift_module::{ConstOp, ElementItems, Entity, Module, SegmentMode, ValType};
+use upshift_runtime::sync::{Mutex, OnceLock};
 use upshift_translate::OptimizerOptions;
 
 use crate::guesses::{Guess, are_nearly_all};
@@ -87,10 +88,15 @@ impl Tables {
         type_index: u32,
     ) -> Option<Arc<Targets>> {
         let found = self.known(module, summaries, table)?;
-        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = targets.entry((table, type_index));
-        let known = known.or_insert_with(|| Arc::new(found.targets(module, summaries, type_index)));
-        Some(Arc::clone(known))
+        let place = (table, type_index);
+        if let Some(known) = self.targets.lock().get(&place) {
+            return Some(Arc::clone(known));
+        }
+        // Bodies are read for it: not with the lock held.
+        let targets = Arc::new(found.targets(module, summaries, type_index));
+        Some(Arc::clone(
+            self.targets.lock().entry(place).or_insert(targets),
+        ))
     }
 }
 

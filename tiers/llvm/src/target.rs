@@ -5,7 +5,9 @@ use inkwell::targets::{
     CodeModel, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple,
 };
 use std::ops::Deref;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::Once;
+
+use upshift_runtime::sync::{Mutex, MutexGuard};
 
 /// A processor in LLVM's notation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,8 +118,7 @@ impl Drop for Machine {
 }
 
 fn idle_machines() -> MutexGuard<'static, Vec<(Processor, Idle)>> {
-    // Nothing between lock and unlock leaves it half done.
-    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+    IDLE.lock()
 }
 
 /// A target machine for a processor.

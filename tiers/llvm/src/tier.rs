@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use upshift_runtime::fork::Section;
 use upshift_translate::{ModuleCompiler, ModuleUnit, OptimizerOptions, Tier};
 
 use crate::compile::LlvmCompiler;
@@ -43,6 +44,11 @@ struct Processors {
 impl Settings {
     /// The processor for units with or without operators on vectors. Sets LLVM up when it is asked first.
     pub fn processor(&self, uses_vectors: bool) -> &Processor {
+        if let Some(processors) = self.processors.get() {
+            return processors.of(uses_vectors);
+        }
+        // What is done once for the process is done, or not begun, in the child of a fork.
+        let _section = Section::enter();
         let processors = self.processors.get_or_init(|| {
             constructors::run();
             limits::set();
@@ -56,10 +62,16 @@ impl Settings {
                 vector: Processor::named(&options.cpu, true),
             }
         });
+        processors.of(uses_vectors)
+    }
+}
+
+impl Processors {
+    fn of(&self, uses_vectors: bool) -> &Processor {
         if uses_vectors {
-            &processors.vector
+            &self.vector
         } else {
-            &processors.scalar
+            &self.scalar
         }
     }
 }

@@ -2,13 +2,13 @@
 //! functions that call themselves, one for each level that is unrolled.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
 
 use crate::guesses::guesses;
 use crate::tables::Tables;
 use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
 use upshift_module::Module;
+use upshift_runtime::sync::OnceLock;
 use upshift_translate::{BodySummary, CallProfile, EntryPoint, OptimizerOptions, TranslateError};
 
 /// Summaries of a module's bodies, each read when first asked for.

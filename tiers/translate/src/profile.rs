@@ -7,9 +7,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use upshift_runtime::CalledFunction;
+use upshift_runtime::sync::{Mutex, OnceLock, RwLock};
 
 /// Functions that are told apart at one call. The rest are counted together.
 const MOST_TARGETS: usize = 16;
@@ -81,10 +81,7 @@ impl CallProfile {
         let calls = self
             .calls
             .get_or_init(|| Calls::new(self.cells, self.functions));
-        let mut cell_of = calls
-            .cell_of
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut cell_of = calls.cell_of.write();
         if let Some(&cell) = cell_of.get(&offset) {
             return Some(cell);
         }
@@ -115,7 +112,7 @@ impl CallProfile {
         let mut cell = first.load(Ordering::Acquire);
         while let Some(site) = calls.site(cell) {
             if let Some(called) = take(cell) {
-                site.samples().add(called);
+                site.samples.lock().add(called);
             }
             cell = site.next;
         }
@@ -128,7 +125,7 @@ impl CallProfile {
         let sites = self.calls.get().into_iter().flat_map(|calls| &calls.sites);
         let mut all: Vec<_> = sites
             .map_while(OnceLock::get)
-            .map(|site| (site.function, site.offset, site.samples().clone()))
+            .map(|site| (site.function, site.offset, site.samples.lock().clone()))
             .filter(|(_, _, samples)| samples.total > 0)
             .collect();
         all.sort_unstable_by_key(|&(_, offset, _)| offset);
@@ -140,10 +137,9 @@ impl CallProfile {
     pub fn samples(&self, offset: u32) -> CallSamples {
         let site = self.calls.get().and_then(|calls| {
             let cell_of = calls.cell_of.read();
-            let cell_of = cell_of.unwrap_or_else(PoisonError::into_inner);
             calls.site(*cell_of.get(&offset)?)
         });
-        site.map_or_else(CallSamples::default, |site| site.samples().clone())
+        site.map_or_else(CallSamples::default, |site| site.samples.lock().clone())
     }
 }
 
@@ -159,12 +155,6 @@ impl Calls {
     /// The call of a cell. None of [`NO_CELL`].
     fn site(&self, cell: u32) -> Option<&Site> {
         self.sites.get(cell as usize)?.get()
-    }
-}
-
-impl Site {
-    fn samples(&self) -> MutexGuard<'_, CallSamples> {
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
