@@ -7,6 +7,7 @@ mod call_counts;
 mod calls;
 mod configuration;
 mod endless;
+mod forks;
 mod host_functions;
 mod interruption;
 mod lazy_validation;
