@@ -117,7 +117,7 @@ fn relate_in<'ctx>(function: FunctionValue<'ctx>, context: &'ctx Context) {
             };
             let computed = positions.get(&address.place).copied();
             let nearby = |sum: &Sum<'ctx>| {
-                known.get(&sum.root)?.iter().find_map(|known| {
+                nearby_of(known.get(&sum.root)?).find_map(|known| {
                     let computed = computed?;
                     let ahead = u32::try_from(sum.distance.wrapping_sub(known.distance)).ok()?;
                     let reach = u64::from(ahead) + sum.index.map_or(0, |(_, most)| most);
@@ -157,6 +157,13 @@ fn relate_in<'ctx>(function: FunctionValue<'ctx>, context: &'ctx Context) {
             }
         }
     }
+}
+
+/// The accesses that one is compared with: the first, which dominate most, and the last, which are near.
+fn nearby_of<'k, 'ctx>(known: &'k [Known<'ctx>]) -> impl Iterator<Item = &'k Known<'ctx>> {
+    let (first, rest) = known.split_at(known.len().min(COMPARED_WITH));
+    let last = rest.len().saturating_sub(COMPARED_WITH);
+    first.iter().chain(&rest[last..])
 }
 
 /// The address of an access to linear memory, if it is as the emitter made it.
@@ -207,6 +214,9 @@ pub(crate) fn summands(value: IntValue<'_>) -> Option<[IntValue<'_>; 2]> {
 fn signed_constant(value: IntValue<'_>) -> Option<i32> {
     i32::try_from(value.get_sign_extended_constant()?).ok()
 }
+
+/// How many of the first and of the last accesses are compared with one.
+const COMPARED_WITH: usize = 32;
 
 /// How far [`most`] looks.
 const MOST_DEPTH: u32 = 6;

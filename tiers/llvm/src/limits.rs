@@ -8,7 +8,7 @@ use std::sync::Once;
 use inkwell::llvm_sys::support::LLVMParseCommandLineOptions;
 
 /// As on the command line of LLVM's tools, the first being a program's name. LLVM ignores those that it does not know.
-const OPTIONS: [&CStr; 5] = [
+const OPTIONS: [&CStr; 7] = [
     c"upshift",
     // Our debug information says where code comes from and describes no variables. LLVM's way to follow
     // variables by instructions goes through each function whether it has any or not.
@@ -20,6 +20,12 @@ const OPTIONS: [&CStr; 5] = [
     c"-slp-copyable-elements=false",
     // Stores are forwarded to the next round's loads without a check before the loop only, see `masked_counters`.
     c"-loop-load-elimination-scev-check-threshold=0",
+    // Accesses to memory that schedulers compare each access of a block with: 1000 for LLVM. The time for a block of
+    // thousands of stores was the square of their number.
+    c"-dag-maps-huge-region=200",
+    // Operands that a node takes over from others that only order accesses: 2048 for LLVM. Each load of a block was looked
+    // at for each other one; what is not taken over stays in order all the same.
+    c"-combiner-tokenfactor-inline-limit=64",
 ];
 
 /// Sets them. To be called before anything is compiled, and after LLVM's constructors, which make the options known.
