@@ -1,8 +1,8 @@
 //! The end of the process while something is still being compiled.
 //!
 //! `exit` destroys a C++ library's global objects while threads that use them go on. A compile that runs then
-//! would turn a clean end into a crash, so the end waits for it; nothing new is begun. A program that has
-//! nothing left to destroy can use `_exit`, which waits for nobody.
+//! would turn a clean end into a crash, so the end waits for it; nothing new is begun. What is written in Rust has no such
+//! objects, and compiles on. A program that has nothing left to destroy can use `_exit`, which waits for nobody.
 //!
 //! A function registered with `atexit` comes too late: objects that LLVM made since then are destroyed before
 //! it is called. The destructors of a thread's own variables come first of all, so the main thread, which is
@@ -19,12 +19,12 @@ use upshift_runtime::sync::Mutex;
 
 use crate::pool::Pool;
 
-/// All pools that ever started a thread.
+/// All pools of C++ libraries that ever started a thread.
 static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());
 
-/// The longest wait. Caps on size keep compiles to seconds, but a worker of low priority may be starved for many
-/// times that on a busy machine, and an end too early is a crash. An end that never comes would be worse.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// The longest wait. Limits on what compiles cost keep them to a second or two, but a worker of low priority gets a part of
+/// a processor on a busy machine, and an end too early may be a crash. One that seems never to come would be worse.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits when the main thread ends, and with it the process.
 struct MainThread;

@@ -48,7 +48,7 @@ use upshift_translate::{CallProfile, CodegenSettings, ModuleUnit, Tier};
 
 use ahead::Ahead;
 use policy::Policy;
-use pool::Pool;
+use pool::{AtExit, Pool};
 use rung::{PerRung, Rung};
 
 /// The tiers that there are.
@@ -133,8 +133,8 @@ impl Tiering {
             },
             mode,
             pool: PerRung {
-                middle: Pool::new(1, None, nice),
-                optimizing: Pool::new(policy.workers(), relief_after, nice),
+                middle: Pool::new(1, None, nice, AtExit::IsCutOff),
+                optimizing: Pool::new(policy.workers(), relief_after, nice, AtExit::Finishes),
             },
             policy,
             options,

@@ -57,6 +57,17 @@ pub(crate) struct Pool {
     relief_after: Option<Duration>,
     /// The threads' `nice` value.
     nice: i32,
+    /// What the end of the process means for a job.
+    at_exit: AtExit,
+}
+
+/// What the end of the process means for a job that runs then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtExit {
+    /// It is waited for: it uses a C++ library, whose objects are destroyed.
+    Finishes,
+    /// Nothing.
+    IsCutOff,
 }
 
 #[derive(Default)]
@@ -140,7 +151,12 @@ pub(crate) enum Refused {
 
 impl Pool {
     /// A pool of up to so many threads, none of which is started yet.
-    pub fn new(workers: usize, relief_after: Option<Duration>, nice: i32) -> Arc<Self> {
+    pub fn new(
+        workers: usize,
+        relief_after: Option<Duration>,
+        nice: i32,
+        at_exit: AtExit,
+    ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             wake: Condvar::new(),
@@ -151,6 +167,7 @@ impl Pool {
             workers,
             relief_after,
             nice,
+            at_exit,
         })
     }
 
@@ -331,7 +348,9 @@ impl Pool {
 
     /// Starts a thread that the state counts already; on failure, takes that back.
     fn start_thread(self: &Arc<Self>, role: Role) -> io::Result<()> {
-        exit::wait_for(self);
+        if self.at_exit == AtExit::Finishes {
+            exit::wait_for(self);
+        }
         let pool = Arc::clone(self);
         let started = thread::Builder::new()
             .name("upshift-compile".to_owned())

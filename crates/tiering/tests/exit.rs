@@ -1,15 +1,17 @@
-//! The end of a process while something is being compiled: what is begun is finished, because its thread may
-//! be using what is destroyed next.
+//! The end of a process while something is being compiled: what the optimizing tier has begun is finished, because its
+//! thread may be using what is destroyed next. Other tiers are waited for by nobody.
 
 mod support;
 
 use std::env;
 use std::process::{self, Command};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use support::{FakeTier, Hold, engine, in_child, module, threshold, until};
 use upshift_runtime::TierHooks;
+use upshift_tiering::{Tiering, Tiers};
 
 /// Set in the process that ends.
 const ENDING: &str = "UPSHIFT_TEST_ENDS_WHILE_COMPILING";
@@ -20,18 +22,54 @@ fn the_end_of_the_process_waits_for_a_compile() {
     if env::var_os(ENDING).is_some() {
         end_while_compiling();
     }
+    assert_eq!(
+        finished_at_the_end_of("the_end_of_the_process_waits_for_a_compile"),
+        1
+    );
+}
+
+#[test]
+fn the_end_of_the_process_does_not_wait_for_the_middle_tier() {
+    if env::var_os(ENDING).is_some() {
+        end_while_the_middle_tier_compiles();
+    }
+    assert_eq!(
+        finished_at_the_end_of("the_end_of_the_process_does_not_wait_for_the_middle_tier"),
+        0
+    );
+}
+
+/// How many compiles a process finishes that runs this test and ends.
+fn finished_at_the_end_of(test: &str) -> usize {
     let output = Command::new(env::current_exe().expect("this program"))
-        .args([
-            "the_end_of_the_process_waits_for_a_compile",
-            "--exact",
-            "--nocapture",
-        ])
+        .args([test, "--exact", "--nocapture"])
         .env(ENDING, "1")
         .output()
         .expect("runs");
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(7), "{text}");
-    assert_eq!(text.matches(FINISHED).count(), 1, "{text}");
+    text.matches(FINISHED).count()
+}
+
+fn end_while_the_middle_tier_compiles() -> ! {
+    let middle = FakeTier::new("middle", |_| {
+        thread::sleep(Duration::from_secs(3600));
+        eprintln!("{FINISHED}");
+        Ok(())
+    });
+    let mut options = threshold(u64::MAX / 2);
+    options.profile.middle.threshold_in_operators = Some(1);
+    let tiers = Tiers {
+        baseline: Arc::new(FakeTier::baseline()),
+        middle: Some(Arc::new(middle.clone())),
+        optimizing: Some(Arc::new(FakeTier::optimizing())),
+    };
+    let engine = Tiering::new(tiers, options).expect("valid options");
+    let module = module(&engine, "(module (func))");
+    module.lazy_compile(0).expect("compiles");
+    module.budget_at_entry(0, &mut -1);
+    until("a compile has begun", || middle.total() == 1);
+    process::exit(7)
 }
 
 fn end_while_compiling() -> ! {
