@@ -2,3 +2,4 @@
 
 pub mod differential;
 pub mod modes;
+pub mod shapes;

@@ -16,6 +16,7 @@ mod process;
 mod races;
 mod real_programs;
 mod setup;
+mod shapes;
 mod test;
 mod wasi_tests;
 mod words;
@@ -99,6 +100,13 @@ const COMMANDS: &[Command] = &[
         summary: "Compare generated modules with another engine, for hours if you like",
         details: fuzz::DETAILS,
         run: fuzz::run,
+    },
+    Command {
+        name: "shapes",
+        arguments: "[OPTIONS] [NAME...]",
+        summary: "Measure what hostile modules cost to compile in each tier",
+        details: shapes::DETAILS,
+        run: shapes::run,
     },
     Command {
         name: "deny",

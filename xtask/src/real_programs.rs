@@ -14,10 +14,10 @@ use crate::files;
 use crate::words::Words;
 
 mod build;
-mod child;
+pub mod child;
 mod compare;
 mod engines;
-mod programs;
+pub mod programs;
 
 pub const DETAILS: &str = "\
 Fetches and builds real programs for WASI, runs each in every mode of Upshift, and compares what it prints with what
