@@ -13,7 +13,9 @@ use parking_lot::Mutex;
 use support::{FakeTier, at_loop, engine, function, listener, module, threshold, until, words};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{FunctionTier, TierEventKind, TierMode, TieringOptions};
-use upshift_translate::{CodeForm, CompileError, CompileRequest, report_fatal};
+use upshift_translate::{
+    CodeForm, CompileError, CompileRequest, CostMeasure, Excess, report_fatal,
+};
 
 const MODULE: &str = "(module (func) (func (loop)) (func (loop (loop))) (func))";
 
@@ -55,8 +57,11 @@ fn what_cannot_be_compiled_stays_and_is_not_tried_again() {
             Err(CompileError::TooLarge {
                 tier: "optimizing",
                 function: request.function,
-                operators: 2,
-                limit: 1,
+                excess: Excess {
+                    measure: CostMeasure::PassedValues,
+                    amount: 2,
+                    limit: 1,
+                },
             })
         },
         |_| panic!("an index out of bounds"),

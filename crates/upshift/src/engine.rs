@@ -57,10 +57,12 @@ impl Engine {
         let options = config.tiering_options();
         let baseline: Arc<dyn Tier> = match options.profile.baseline.compiler {
             BaselineCompiler::SinglePass => Arc::new(FastTier::new(baseline)),
-            BaselineCompiler::Cranelift => Arc::new(baseline),
+            BaselineCompiler::Cranelift => Arc::new(FastTier::behind(baseline)),
         };
         let middle = CraneliftTier::middle().map_err(|error| refuse(&error))?;
-        let middle = middle.poll_first_rounds(config.tiering.force_osr);
+        let middle = middle
+            .poll_first_rounds(config.tiering.force_osr)
+            .with_limits(config.tiering.profile.middle.limits());
         let tiers = Tiers {
             baseline,
             middle: Some(Arc::new(middle)),

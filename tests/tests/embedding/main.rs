@@ -5,6 +5,7 @@ mod ahead;
 mod bulk;
 mod call_counts;
 mod calls;
+mod compile_cost;
 mod configuration;
 mod endless;
 mod forks;

@@ -251,16 +251,102 @@ fn conversions_end_where_they_should() {
 }
 
 #[test]
-fn what_one_pass_does_not_know_is_cranelifts() {
-    let known = "(module (func (param i32) (result i32) (local.get 0)))";
-    assert!(is_single_pass(known));
-    // A frame of more than 64 KiB.
+fn frames_may_have_many_pages() {
+    let small = "(module (func (param i32) (result i32) (local.get 0)))";
+    assert!(is_single_pass(small));
+    // Frames of 72 KB, of locals and of operands. The last local is zero; calls go on until the stack is used up.
     let locals = "i64 ".repeat(9_000);
-    let unknown = format!(
-        "(module (func (export \"f\") (param i64) (result i64) (local {locals}) (local.get 0)))"
+    let operands = "(local.get 0) ".repeat(9_000);
+    let sum = "i64.add ".repeat(8_999);
+    let large = format!(
+        "(module
+           (func (export \"locals\") (param i64) (result i64) (local {locals})
+             (local.set 8999 (local.get 0)) (i64.add (local.get 8999) (local.get 9000)))
+           (func (export \"operands\") (param i64) (result i64)
+             {operands} (loop (br_if 0 (i32.const 0))) {sum})
+           (func $endless (export \"endless\") (param i64) (result i64) (local {locals})
+             (call $endless (i64.add (local.get 0) (local.get 9000)))))"
     );
-    assert!(!is_single_pass(&unknown));
-    on_both(&unknown, &[21]);
+    assert!(is_single_pass(&large));
+    assert_eq!(
+        on_both(&large, &[21]),
+        [
+            "locals(21): Ok(()) [I64(21)]",
+            "operands(21): Ok(()) [I64(189000)]",
+            "endless(21): Err(Some(StackOverflow)) [I32(0)]",
+        ]
+    );
+}
+
+#[test]
+fn calls_of_many_values_pass_them_all() {
+    // More arguments and results than are copied one by one, of all kinds, so that vectors are aligned behind others.
+    for kinds in [
+        "i32",
+        "v128",
+        "i32 i64 f32 f64",
+        "i64 v128",
+        "f64 v128 v128 i32 i32 i32",
+    ] {
+        let types: Vec<&str> = kinds.split(' ').cycle().take(100).collect();
+        let value = |(index, ty): (usize, &&str)| match *ty {
+            "v128" => format!("(i64x2.splat (i64.add (local.get 0) (i64.const {index})))\n"),
+            "i32" => format!("(i32.add (i32.wrap_i64 (local.get 0)) (i32.const {index}))\n"),
+            "i64" => format!("(i64.add (local.get 0) (i64.const {index}))\n"),
+            float => format!(
+                "({float}.add ({float}.convert_i64_s (local.get 0)) ({float}.const {index}))\n"
+            ),
+        };
+        // What is on top of the stack counts by its place.
+        let taken = |(index, ty): (usize, &&str)| {
+            let bits = match *ty {
+                "v128" => "(i64x2.extract_lane 1)",
+                "i32" => "(i64.extend_i32_s)",
+                "i64" => "",
+                "f32" => "(i64.trunc_sat_f32_s)",
+                _ => "(i64.trunc_sat_f64_s)",
+            };
+            format!(
+                "{bits} (i64.mul (i64.const {})) (local.set 1 (i64.add (local.get 1)))\n",
+                index + 3
+            )
+        };
+        let values: String = types.iter().enumerate().map(value).collect();
+        let takes: String = types.iter().enumerate().rev().map(taken).collect();
+        let all = types.join(" ");
+        let gets: String = (0..types.len())
+            .map(|i| format!("(local.get {i})"))
+            .collect();
+        let text = format!(
+            "(module
+               (type $all (func (result {all})))
+               (func $same (param {all}) (result {all}) {gets})
+               (func (export \"call\") (param i64) (result i64) (local i64)
+                 {values} (call $same) {takes} (local.get 1))
+               (func (export \"branch\") (param i64) (result i64) (local i64)
+                 (block (type $all) (local.get 0) {values} (br_if 0 (i32.wrap_i64 (local.get 0)))
+                   (br_table 0 0 (i32.const 3)))
+                 {takes} (local.get 1))
+               (func (export \"jump\") (param i64) (result i64) (local i64)
+                 (block (type $all) (local.get 0) (local.get 0) {values} (br 0))
+                 {takes} (local.get 1)))"
+        );
+        assert!(is_single_pass(&text));
+        let found = on_both(&text, &[0, 5]);
+        let result = |line: &str| line.split_once(": ").map(|(_, result)| result.to_owned());
+        for argument in 0..2 {
+            assert_eq!(
+                result(&found[argument]),
+                result(&found[argument + 2]),
+                "{kinds}"
+            );
+            assert_eq!(
+                result(&found[argument]),
+                result(&found[argument + 4]),
+                "{kinds}"
+            );
+        }
+    }
 }
 
 #[test]

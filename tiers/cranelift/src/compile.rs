@@ -12,7 +12,7 @@ use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_runtime::{InstalledCode, TrapCode};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, FunctionShape,
-    LoopLocals, Mode, ModuleCompiler, ModuleUnit, TranslateError, translate,
+    LoopLocals, Mode, ModuleCompiler, ModuleUnit, translate,
 };
 
 use crate::arch::{Entry, EntryCheck, PART_SIZE};
@@ -138,14 +138,12 @@ impl CraneliftCompiler {
         workspace: &mut Workspace,
         request: CompileRequest,
     ) -> Result<Finished, CompileError> {
-        let refuse = |error: TranslateError| match error.invalid() {
-            Some(invalid) => CompileError::Invalid(invalid.clone()),
-            None => self.codegen_error(request, error.to_string()),
-        };
+        let refuse = |error| CompileError::of_walk(self.tier, &error);
+        let limits = self.options.limits;
         let module = &self.unit.module;
         let shape = FunctionShape::new(module, request.function).map_err(refuse)?;
         if self.options.locals == Locals::AsValues {
-            let locals = LoopLocals::new(module, request.function).map_err(refuse)?;
+            let locals = LoopLocals::new(module, request.function, limits).map_err(refuse)?;
             workspace.scratch.loop_locals = locals;
         }
         let mut emitter = ClifEmitter::new(
@@ -160,11 +158,15 @@ impl CraneliftCompiler {
         // A single copy would do for the baseline: the chain is what an optimizing tier needs, so it is what
         // the tests that force OSR entries go through.
         let mode = match self.options.locals {
-            Locals::InCells => Mode::from(request.entry),
+            Locals::InCells => Mode {
+                limits,
+                ..Mode::from(request.entry)
+            },
             Locals::AsValues => Mode {
                 entry: request.entry,
                 max_chain_bytes: MAX_CHAIN_BYTES,
                 polls_in_entries: true,
+                limits,
             },
         };
         translate(module, request.function, &mut emitter, mode).map_err(refuse)?;

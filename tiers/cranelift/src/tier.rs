@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable, Flags};
-use upshift_translate::{ModuleCompiler, ModuleUnit, Tier};
+use upshift_translate::{CostLimits, ModuleCompiler, ModuleUnit, Tier};
 
 use crate::compile::CraneliftCompiler;
 use crate::emitter::{EmitOptions, Locals};
@@ -26,7 +26,25 @@ pub struct CraneliftTier {
     isa: OwnedTargetIsa,
     locals: Locals,
     poll_first_rounds: bool,
+    limits: CostLimits,
 }
+
+/// What the baseline takes on: what is stored or moved in some tens of milliseconds.
+const BASELINE_LIMITS: CostLimits = CostLimits {
+    passed_values: 200_000,
+    call_values: 200_000,
+    loop_values: 200_000,
+    ..CostLimits::NONE
+};
+
+/// What the middle tier takes on when nothing else is said.
+const MIDDLE_LIMITS: CostLimits = CostLimits {
+    passed_values: 50_000,
+    call_values: 50_000,
+    loop_values: 10_000,
+    joined_locals: 50_000,
+    ..CostLimits::NONE
+};
 
 /// Why this machine cannot run the baseline's code.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +71,7 @@ impl CraneliftTier {
             isa: host("none", "single_pass")?,
             locals: Locals::InCells,
             poll_first_rounds: false,
+            limits: BASELINE_LIMITS,
         })
     }
 
@@ -67,6 +86,7 @@ impl CraneliftTier {
             isa: host("speed", "backtracking")?,
             locals: Locals::AsValues,
             poll_first_rounds: false,
+            limits: MIDDLE_LIMITS,
         })
     }
 
@@ -78,6 +98,13 @@ impl CraneliftTier {
         self
     }
 
+    /// Has it refuse functions beyond these limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: CostLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// A compiler for the functions of one module, with what only these tiers offer.
     #[must_use]
     pub fn compiler(&self, unit: Arc<ModuleUnit>) -> CraneliftCompiler {
@@ -85,6 +112,7 @@ impl CraneliftTier {
             call_conv: CallConv::triple_default(self.isa.triple()),
             poll_first_rounds: self.poll_first_rounds,
             locals: self.locals,
+            limits: self.limits,
         };
         CraneliftCompiler::new(self.name, Arc::clone(&self.isa), options, unit)
     }

@@ -22,8 +22,8 @@ use smallvec::SmallVec;
 use upshift_runtime::fork::LongSection;
 use upshift_runtime::{InlinedFrames, InstalledCode, has_headroom};
 use upshift_translate::{
-    BodySummary, CodeForm, CompileError, CompileRequest, Compiled, EntryPoint, FunctionShape,
-    MemoryStyle, Mode, ModuleCompiler, ModuleUnit, translate,
+    BodySummary, CodeForm, CompileError, CompileRequest, Compiled, CostMeasure, EntryPoint, Excess,
+    FunctionShape, LoopLocals, MemoryStyle, Mode, ModuleCompiler, ModuleUnit, translate,
 };
 
 use crate::addresses;
@@ -149,14 +149,13 @@ impl LlvmCompiler {
         let summary =
             summary.map_err(|error| self.refuse(start_of(function), error.to_string()))?;
         let limit = self.settings.options.max_function_operators;
-        if summary.operators > limit {
-            return Err(CompileError::TooLarge {
+        Excess::check(CostMeasure::Operators, summary.operators, limit).map_err(|excess| {
+            CompileError::TooLarge {
                 tier: NAME,
                 function: self.function_index(function),
-                operators: summary.operators,
-                limit,
-            });
-        }
+                excess,
+            }
+        })?;
         Ok(summary)
     }
 
@@ -230,7 +229,7 @@ impl LlvmCompiler {
                 callees,
                 checks_stack: member.makes_calls,
             };
-            self.fill(&shared, target, member, request)?;
+            self.fill(&shared, target, member)?;
         }
         debug.finalize();
         drop(builder);
@@ -249,17 +248,19 @@ impl LlvmCompiler {
         shared: &Shared<'u, 'ctx>,
         target: Target<'u, 'ctx>,
         member: &Member,
-        request: CompileRequest,
     ) -> Result<(), CompileError> {
-        let refuse =
-            |error: upshift_translate::TranslateError| self.refuse(request, error.to_string());
+        let refuse = |error| CompileError::of_walk(NAME, &error);
         let module = &self.unit.module;
+        let limits = self.settings.options.limits;
+        // Locals are memory in what is emitted, and become values where control joins.
+        LoopLocals::new(module, member.defined, limits).map_err(refuse)?;
         let shape = FunctionShape::new(module, member.defined).map_err(refuse)?;
         let mut emitter = LlvmEmitter::new(shared, target, &shape);
         let mode = Mode {
             entry: member.entry,
             max_chain_bytes: self.settings.options.max_osr_chain_bytes,
             polls_in_entries: false,
+            limits,
         };
         translate(module, member.defined, &mut emitter, mode).map_err(refuse)?;
         emitter.finish();

@@ -524,6 +524,16 @@ impl Assembler {
         self.code.extend_from_slice(&[0x0f, 0x0b]);
     }
 
+    /// `rep movsq`: copies `rcx` times 8 bytes from `[rsi]` to `[rdi]`, upwards.
+    pub fn repeat_move(&mut self) {
+        self.code.extend_from_slice(&[0xf3, 0x48, 0xa5]);
+    }
+
+    /// `rep stosq`: stores `rax` to `[rdi]` and what follows, `rcx` times.
+    pub fn repeat_store(&mut self) {
+        self.code.extend_from_slice(&[0xf3, 0x48, 0xab]);
+    }
+
     /// Calls what is at an address in memory.
     pub fn call_at(&mut self, place: Mem) {
         self.encode(0, Width::W32, 0xff, 2, place.into(), false);

@@ -1,5 +1,5 @@
 //! Compiles one function: goes over its body, and installs the code with its tables of traps and offsets. What can't be
-//! done here is left to another tier.
+//! done here is left to another tier, or what is too much for another tier is done here.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter};
 use upshift_runtime::InstalledCode;
 use upshift_translate::{
-    CodeForm, CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, FunctionShape, Mode,
-    ModuleCompiler, ModuleUnit, Tier, TranslateError, translate,
+    CodeForm, CompileError, CompileRequest, Compiled, CostLimits, DirectCall, EntryPoint,
+    FunctionShape, Mode, ModuleCompiler, ModuleUnit, Tier, translate,
 };
 
 use crate::emitter::{FastEmitter, Scratch};
@@ -22,15 +22,46 @@ thread_local! {
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
-/// A tier that compiles most functions in one pass, and leaves the others to another tier, whose name it has.
+/// A body larger than this has its thread give the memory back that compiling it took.
+const LARGE_BODY: usize = 256 << 10;
+
+/// Parameters and results that all calls of a function may have together, whatever its size. What branches pass is moved by
+/// loops, in no time of the compiler's.
+const CALL_VALUES: usize = 1 << 20;
+/// How many more for each byte of its body. Most calls have a few; those that have two thousand in two bytes would make ten
+/// seconds of work of a megabyte.
+const CALL_VALUES_PER_BYTE: usize = 8;
+
+/// A tier of two that share a name: one that compiles functions in one pass, and another.
 pub struct FastTier<T> {
     other: T,
+    asked_first: Asked,
+}
+
+/// Which of the two is asked for a function first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// The single pass. What it does not know is for the other.
+    SinglePass,
+    /// The other. What is too large for that is for the single pass.
+    Other,
 }
 
 impl<T: Tier> FastTier<T> {
-    /// On top of a tier that compiles everything.
+    /// The single pass for everything that it knows, on top of a tier that compiles the rest.
     pub fn new(other: T) -> Self {
-        Self { other }
+        Self {
+            other,
+            asked_first: Asked::SinglePass,
+        }
+    }
+
+    /// The single pass for what is too large for another tier.
+    pub fn behind(other: T) -> Self {
+        Self {
+            other,
+            asked_first: Asked::Other,
+        }
     }
 }
 
@@ -42,6 +73,7 @@ impl<T: Tier> Tier for FastTier<T> {
     fn module_compiler(&self, unit: Arc<ModuleUnit>) -> Box<dyn ModuleCompiler> {
         Box::new(FastCompiler {
             name: self.name(),
+            asked_first: self.asked_first,
             other: self.other.module_compiler(Arc::clone(&unit)),
             unit,
         })
@@ -51,6 +83,7 @@ impl<T: Tier> Tier for FastTier<T> {
 /// Compiles functions of one module.
 struct FastCompiler {
     name: &'static str,
+    asked_first: Asked,
     other: Box<dyn ModuleCompiler>,
     unit: Arc<ModuleUnit>,
 }
@@ -66,17 +99,17 @@ impl FastCompiler {
             return Ok(false);
         }
         let module = &self.unit.module;
-        let refuse = |error: TranslateError| match error.invalid() {
-            Some(invalid) => CompileError::Invalid(invalid.clone()),
-            None => CompileError::Codegen {
-                tier: self.name,
-                function: self.function_index(request),
-                message: error.to_string(),
-            },
-        };
+        let refuse = |error| CompileError::of_walk(self.name, &error);
         let shape = FunctionShape::new(module, request.function).map_err(refuse)?;
         let mut emitter = FastEmitter::new(&self.unit, &shape, request.function, scratch);
-        let mode = Mode::from(request.entry);
+        let of_bytes = CALL_VALUES_PER_BYTE.saturating_mul(self.bytes_of(request));
+        let mode = Mode {
+            limits: CostLimits {
+                call_values: CALL_VALUES.saturating_add(of_bytes),
+                ..CostLimits::NONE
+            },
+            ..Mode::from(request.entry)
+        };
         translate(module, request.function, &mut emitter, mode).map_err(refuse)?;
         Ok(emitter.finish())
     }
@@ -84,6 +117,12 @@ impl FastCompiler {
     fn function_index(&self, request: CompileRequest) -> u32 {
         let imported = self.unit.module.imported.functions;
         imported.saturating_add(request.function)
+    }
+
+    /// Bytes of the function's body.
+    fn bytes_of(&self, request: CompileRequest) -> usize {
+        let body = self.unit.module.bodies.get(request.function as usize);
+        body.map_or(0, |body| body.range.len())
     }
 
     fn install(
@@ -111,12 +150,38 @@ impl FastCompiler {
 
     /// Lends this thread's scratch to `work`.
     fn with_scratch<T>(
+        &self,
+        request: CompileRequest,
         work: impl FnOnce(&mut Scratch) -> Result<Option<T>, CompileError>,
     ) -> Result<Option<T>, CompileError> {
         let mut scratch = SCRATCH.take().unwrap_or_default();
         let result = work(&mut scratch);
-        SCRATCH.set(Some(scratch));
+        if self.bytes_of(request) <= LARGE_BODY {
+            SCRATCH.set(Some(scratch));
+        }
         result
+    }
+}
+
+impl FastCompiler {
+    /// Compiles a function here. Nothing if it takes the other tier.
+    fn compile_in_one_pass(
+        &self,
+        request: CompileRequest,
+        tell: &mut dyn FnMut(&[DirectCall]),
+    ) -> Result<Option<Compiled>, CompileError> {
+        let code = self.with_scratch(request, |scratch| {
+            if !self.emit_code(scratch, request)? {
+                return Ok(None);
+            }
+            tell(scratch.calls.as_slice());
+            self.install(scratch, request).map(Some)
+        })?;
+        Ok(code.map(|code| Compiled {
+            bytes: code.len,
+            code,
+            inlined: Vec::new(),
+        }))
     }
 }
 
@@ -130,20 +195,18 @@ impl ModuleCompiler for FastCompiler {
         request: CompileRequest,
         tell: &mut dyn FnMut(&[DirectCall]),
     ) -> Result<Compiled, CompileError> {
-        let code = Self::with_scratch(|scratch| {
-            if !self.emit_code(scratch, request)? {
-                return Ok(None);
+        if self.asked_first == Asked::SinglePass {
+            return match self.compile_in_one_pass(request, tell)? {
+                Some(compiled) => Ok(compiled),
+                None => self.other.compile_telling_calls(request, tell),
+            };
+        }
+        match self.other.compile_telling_calls(request, tell) {
+            Err(too_large @ CompileError::TooLarge { .. }) => {
+                let compiled = self.compile_in_one_pass(request, tell)?;
+                compiled.ok_or(too_large)
             }
-            tell(scratch.calls.as_slice());
-            self.install(scratch, request).map(Some)
-        })?;
-        match code {
-            Some(code) => Ok(Compiled {
-                bytes: code.len,
-                code,
-                inlined: Vec::new(),
-            }),
-            None => self.other.compile_telling_calls(request, tell),
+            result => result,
         }
     }
 
@@ -151,7 +214,8 @@ impl ModuleCompiler for FastCompiler {
         let text = match form {
             // There is none here: what the other tier would make of the function tells more than nothing.
             CodeForm::Intermediate => None,
-            CodeForm::Assembly => Self::with_scratch(|scratch| {
+            CodeForm::Assembly if self.asked_first == Asked::Other => None,
+            CodeForm::Assembly => self.with_scratch(request, |scratch| {
                 let is_of_use = self.emit_code(scratch, request)?;
                 Ok(is_of_use.then(|| disassemble(scratch.code())))
             })?,

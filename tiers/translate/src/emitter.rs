@@ -52,14 +52,11 @@ pub trait Emitter {
         then: (Self::Block, &[Self::Value]),
         otherwise: (Self::Block, &[Self::Value]),
     );
-    /// Ends the current block: to `targets[index]`, or to `default` if there is none.
-    /// `args(target)` of each are `args[i]`, the last being the default's.
+    /// Ends the current block: the way that the table has for `index`.
     fn branch_table(
         &mut self,
         index: Self::Value,
-        targets: &[Self::Block],
-        default: Self::Block,
-        args: &[Vec<Self::Value>],
+        table: &BranchTable<'_, Self::Block, Self::Value>,
     );
     /// Ends the current block and the function.
     fn return_values(&mut self, values: &[Self::Value]);
@@ -297,6 +294,28 @@ pub trait Emitter {
     /// Calls the runtime. `args` are in the order of [`Builtin::params`], without the context; the
     /// result is there if the builtin has one.
     fn call_builtin(&mut self, builtin: Builtin, args: &[Self::Value]) -> Option<Self::Value>;
+}
+
+/// Where a branch table leads. A label may be there for thousands of indices, so what a tier does on the way to a block is
+/// done once for each way, not for each index.
+#[derive(Clone, Copy, Debug)]
+pub struct BranchTable<'t, B, V> {
+    /// The blocks that it leads to, each of them once, with their arguments.
+    pub ways: &'t [(B, &'t [V])],
+    /// For each index which of the ways it takes, by its place there.
+    pub cases: &'t [u32],
+    /// Which of the ways all other indices take.
+    pub default: u32,
+}
+
+impl<'t, B: Copy, V> BranchTable<'t, B, V> {
+    /// The indices that take another way than those beyond the table, each with its way.
+    pub fn cases_besides_default(&self) -> impl Iterator<Item = (u32, u32)> + use<'t, B, V> {
+        let default = self.default;
+        // A table has fewer than 2^32 entries.
+        let cases = (0u32..).zip(self.cases.iter().copied());
+        cases.filter(move |&(_, way)| way != default)
+    }
 }
 
 /// A place where work is counted, as its tier numbers it.

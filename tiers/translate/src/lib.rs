@@ -6,6 +6,7 @@
 //! that every tier has them alike. [`Tier`] is the seam on the other side: how tiering asks for code.
 
 mod calls;
+mod cost;
 mod emitter;
 mod fatal;
 mod frame;
@@ -16,6 +17,7 @@ mod tier;
 mod walk;
 
 pub use calls::CallList;
+pub use cost::{CostLimits, CostMeasure, Excess};
 pub use emitter::*;
 pub use fatal::{report_fatal, with_fatal_handler};
 pub use frame::FrameLayout;

@@ -1,6 +1,8 @@
 //! What an optimizing tier is told: how hard it tries, how much it takes on, what it inlines. None of it
 //! changes what a program computes.
 
+use crate::CostLimits;
+
 /// Limits and choices of an optimizing tier. Where they come from is the tiering profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptimizerOptions {
@@ -12,6 +14,8 @@ pub struct OptimizerOptions {
     pub large_unit_operators: usize,
     /// Functions of more operators than this are not compiled.
     pub max_function_operators: usize,
+    /// The same for what else compiles cost.
+    pub limits: CostLimits,
     /// Callees of up to so many operators are compiled along, to be inlined.
     pub max_inlined_operators: usize,
     /// Operators that may come along with a function in all.
@@ -40,6 +44,15 @@ impl Default for OptimizerOptions {
             pipeline_for_large_units: "default<O1>".to_owned(),
             large_unit_operators: 20_000,
             max_function_operators: 200_000,
+            limits: CostLimits {
+                block_operators: 50_000,
+                passed_values: 200_000,
+                call_values: 200_000,
+                call_pairs: 10_000_000,
+                table_pairs: 1_000_000,
+                joined_locals: 500_000,
+                ..CostLimits::NONE
+            },
             max_inlined_operators: 200,
             max_inlined_operators_per_unit: 2_000,
             recursion_depth: 3,

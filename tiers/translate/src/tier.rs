@@ -5,7 +5,7 @@ use std::sync::Arc;
 use upshift_module::{Module, ModuleError};
 use upshift_runtime::{InstalledCode, ModuleCode, VMOffsets};
 
-use crate::CallProfile;
+use crate::{CallProfile, Excess, TranslateError, TranslateProblem};
 
 /// A code generator.
 pub trait Tier: Send + Sync + 'static {
@@ -165,19 +165,14 @@ pub enum CompileError {
         message: String,
     },
     /// The function is larger than what the tier takes.
-    #[error(
-        "the {tier} tier leaves function {function} where it is: {operators} operators are more than the \
-         limit of {limit}"
-    )]
+    #[error("the {tier} tier leaves function {function} where it is: {excess}")]
     TooLarge {
         /// The tier's name.
         tier: &'static str,
         /// The function's index, imports first.
         function: u32,
-        /// How large it is.
-        operators: usize,
-        /// The limit in the tiering profile.
-        limit: usize,
+        /// What there is too much of, and the limit, which the tiering profile has.
+        excess: Excess,
     },
     /// There is no code memory left.
     #[error("no memory for the code of function {function}: {source}")]
@@ -187,4 +182,25 @@ pub enum CompileError {
         /// What the system says.
         source: std::io::Error,
     },
+}
+
+impl CompileError {
+    /// What it means for a tier that the walk over a body ended early.
+    #[must_use]
+    pub fn of_walk(tier: &'static str, error: &TranslateError) -> Self {
+        let function = error.function();
+        match error.problem() {
+            TranslateProblem::Invalid(invalid) => Self::Invalid(invalid.clone()),
+            &TranslateProblem::TooLarge(excess) => Self::TooLarge {
+                tier,
+                function,
+                excess,
+            },
+            _ => Self::Codegen {
+                tier,
+                function,
+                message: error.to_string(),
+            },
+        }
+    }
 }

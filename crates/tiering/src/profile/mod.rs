@@ -14,7 +14,7 @@ pub use error::ProfileError;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use upshift_translate::OptimizerOptions;
+use upshift_translate::{CostLimits, OptimizerOptions};
 
 use crate::{BaselineCompiler, TierMode};
 use keys::Key;
@@ -136,6 +136,12 @@ pub struct MiddleProfile {
     pub eagerness: f64,
     /// Functions of more operators go without.
     pub max_function_operators: usize,
+    /// The same of values that branches pass, and of parameters and results of calls.
+    pub max_passed_values: usize,
+    /// The same of operands and live locals at loops.
+    pub max_loop_values: usize,
+    /// The same of locals that are alive where control joins.
+    pub max_joined_locals: usize,
 }
 
 /// The threads that compile in the background.
@@ -164,6 +170,16 @@ pub struct OptimizerProfile {
     pub large_unit_operators: usize,
     /// Functions of more operators stay in the baseline.
     pub max_function_operators: usize,
+    /// The same of operators in a row that neither branch nor are branched to.
+    pub max_block_operators: usize,
+    /// The same of values that branches pass, and of parameters and results of calls.
+    pub max_passed_values: usize,
+    /// The same of pairs of parameters and results, summed up over all calls.
+    pub max_call_pairs: usize,
+    /// The same of pairs of labels, summed up over all branch tables.
+    pub max_table_pairs: usize,
+    /// The same of locals that are alive where control joins.
+    pub max_joined_locals: usize,
     /// The most bytes of WebAssembly in the copies of the body that make an entry at a loop inside others;
     /// beyond, one copy has to do, which optimizes badly.
     pub max_osr_chain_bytes: usize,
@@ -309,6 +325,15 @@ impl TieringProfile {
             pipeline_for_large_units: optimizer.pipeline_for_large_units.clone(),
             large_unit_operators: optimizer.large_unit_operators,
             max_function_operators: optimizer.max_function_operators,
+            limits: CostLimits {
+                block_operators: optimizer.max_block_operators,
+                passed_values: optimizer.max_passed_values,
+                call_values: optimizer.max_passed_values,
+                call_pairs: optimizer.max_call_pairs,
+                table_pairs: optimizer.max_table_pairs,
+                joined_locals: optimizer.max_joined_locals,
+                ..CostLimits::NONE
+            },
             max_inlined_operators: inlining.max_operators,
             max_inlined_operators_per_unit: inlining.max_operators_per_unit,
             recursion_depth: inlining.recursion_depth,
@@ -318,6 +343,20 @@ impl TieringProfile {
             max_osr_chain_bytes: optimizer.max_osr_chain_bytes,
             cpu: optimizer.cpu.clone(),
             vector_bits: optimizer.vector_bits,
+        }
+    }
+}
+
+impl MiddleProfile {
+    /// What functions may cost in the middle tier.
+    #[must_use]
+    pub fn limits(&self) -> CostLimits {
+        CostLimits {
+            passed_values: self.max_passed_values,
+            call_values: self.max_passed_values,
+            loop_values: self.max_loop_values,
+            joined_locals: self.max_joined_locals,
+            ..CostLimits::NONE
         }
     }
 }
@@ -362,6 +401,9 @@ impl Default for MiddleProfile {
             compile_per_operator_in_nanoseconds: 4_000,
             eagerness: 0.7,
             max_function_operators: 8_000,
+            max_passed_values: 50_000,
+            max_loop_values: 10_000,
+            max_joined_locals: 50_000,
         }
     }
 }
@@ -384,6 +426,11 @@ impl Default for OptimizerProfile {
             pipeline_for_large_units: options.pipeline_for_large_units,
             large_unit_operators: options.large_unit_operators,
             max_function_operators: options.max_function_operators,
+            max_block_operators: options.limits.block_operators,
+            max_passed_values: options.limits.passed_values,
+            max_call_pairs: options.limits.call_pairs,
+            max_table_pairs: options.limits.table_pairs,
+            max_joined_locals: options.limits.joined_locals,
             max_osr_chain_bytes: options.max_osr_chain_bytes,
             cpu: options.cpu,
             vector_bits: options.vector_bits,

@@ -20,9 +20,9 @@ use cranelift_codegen::ir::{
 use upshift_module::ValType;
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
-    Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary, IntCompare,
-    IntDivision, IntType, IntUnary, LaneBinary, LaneCombine, LaneConvert, LaneShift, LaneUnary,
-    LoadOp, MemoryAccess, Shape, StoreOp, VecBitwise, VecTest, WorkSite,
+    BranchTable, Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary,
+    IntCompare, IntDivision, IntType, IntUnary, LaneBinary, LaneCombine, LaneConvert, LaneShift,
+    LaneUnary, LoadOp, MemoryAccess, Shape, StoreOp, VecBitwise, VecTest, WorkSite,
 };
 
 use state::clif_type;
@@ -102,26 +102,33 @@ impl Emitter for ClifEmitter<'_> {
         }
     }
 
-    fn branch_table(
-        &mut self,
-        index: Value,
-        targets: &[Block],
-        default: Block,
-        args: &[Vec<Value>],
-    ) {
+    fn branch_table(&mut self, index: Value, table: &BranchTable<'_, Block, Value>) {
         self.scratch.calls.branch();
-        let args_of = |i: usize| args.get(i).map_or(&[][..], Vec::as_slice);
-        let calls: Vec<BlockCall> = targets
-            .iter()
-            .enumerate()
-            .map(|(i, &block)| self.target(block, args_of(i)))
-            .collect();
-        let last = self.target(default, args_of(targets.len()));
-        let table = JumpTableData::new(last, &calls);
-        let table = self.cursor.func.create_jump_table(table);
-        self.cursor.ins().br_table(index, table);
-        for &block in targets.iter().chain([&default]) {
-            self.note_branch(block);
+        // Cranelift would make a block for each entry that passes arguments.
+        let mut ways = Vec::with_capacity(table.ways.len());
+        let mut edges = Vec::new();
+        for &(block, args) in table.ways {
+            let way = if args.is_empty() {
+                block
+            } else {
+                let edge = self.cursor.func.dfg.make_block();
+                edges.push((edge, block, args));
+                edge
+            };
+            ways.push(way);
+        }
+        let calls: Vec<BlockCall> = ways.iter().map(|&way| self.target(way, &[])).collect();
+        let cases: Vec<BlockCall> = table.cases.iter().map(|&way| calls[way as usize]).collect();
+        let data = JumpTableData::new(calls[table.default as usize], &cases);
+        let data = self.cursor.func.create_jump_table(data);
+        self.cursor.ins().br_table(index, data);
+        for way in ways {
+            self.note_branch(way);
+        }
+        for (edge, block, args) in edges {
+            self.seal_block(edge);
+            self.start_block(edge);
+            self.jump(block, args);
         }
     }
 

@@ -12,7 +12,9 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use upshift_module::{FuncType, Module, ValType};
 use upshift_runtime::{Builtin, offsets};
-use upshift_translate::{CallList, EntryPoint, FrameLayout, FunctionShape, LoopLocals, ModuleUnit};
+use upshift_translate::{
+    CallList, CostLimits, EntryPoint, FrameLayout, FunctionShape, LoopLocals, ModuleUnit,
+};
 
 use super::build::{osr_signature, signature};
 use super::homes::{Home, Resident};
@@ -42,6 +44,8 @@ pub(crate) struct EmitOptions {
     pub poll_first_rounds: bool,
     /// Where locals are between blocks.
     pub locals: Locals,
+    /// What functions may cost.
+    pub limits: CostLimits,
 }
 
 impl EmitOptions {

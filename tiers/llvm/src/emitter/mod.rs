@@ -17,9 +17,9 @@ use inkwell::values::BasicValueEnum;
 use upshift_module::ValType;
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
-    Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary, IntCompare,
-    IntDivision, IntType, IntUnary, LaneBinary, LaneCombine, LaneConvert, LaneShift, LaneUnary,
-    LoadOp, MemoryAccess, Shape, StoreOp, VecBitwise, VecTest, WorkSite,
+    BranchTable, Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary,
+    IntCompare, IntDivision, IntType, IntUnary, LaneBinary, LaneCombine, LaneConvert, LaneShift,
+    LaneUnary, LoadOp, MemoryAccess, Shape, StoreOp, VecBitwise, VecTest, WorkSite,
 };
 
 pub(crate) use build::{Built, Metadata, Region, Types, flag_attribute};
@@ -103,41 +103,32 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
     fn branch_table(
         &mut self,
         index: BasicValueEnum<'ctx>,
-        targets: &[Block<'ctx>],
-        default: Block<'ctx>,
-        args: &[Vec<BasicValueEnum<'ctx>>],
+        table: &BranchTable<'_, Block<'ctx>, BasicValueEnum<'ctx>>,
     ) {
-        let index = index.into_int_value();
-        let mut cases = Vec::with_capacity(targets.len());
-        // A block has its parameters once for each way into it, and when ways are alike they must be the very
-        // same values: so each is cast once.
-        let mut cast: Vec<(BasicValueEnum<'ctx>, BasicValueEnum<'ctx>)> = Vec::new();
-        let mut pass = |emitter: &mut Self, target, args: &[BasicValueEnum<'ctx>]| {
-            let args: Vec<_> = args
-                .iter()
-                .map(|&arg| {
-                    if !arg.is_vector_value() {
-                        return arg;
-                    }
-                    if let Some(&(_, value)) = cast.iter().find(|(of, _)| *of == arg) {
-                        return value;
-                    }
-                    let value = emitter.canonical(arg);
-                    cast.push((arg, value));
-                    value
-                })
-                .collect();
-            emitter.pass(target, &args);
-        };
-        for (i, (&target, args)) in targets.iter().zip(args).enumerate() {
-            pass(self, target, args);
-            cases.push((self.types.i32.const_int(i as u64, false), target.block));
+        let from = self.current_block();
+        // A block has its parameters once for each entry that leads to it, so those that pass some lead to a block in
+        // between.
+        let mut ways = Vec::with_capacity(table.ways.len());
+        for &(target, args) in table.ways {
+            if args.is_empty() {
+                ways.push(target.block);
+                continue;
+            }
+            let edge = self.new_block();
+            self.builder.position_at_end(edge);
+            self.jump(target, args);
+            ways.push(edge);
         }
-        if let Some(args) = args.last() {
-            pass(self, default, args);
-        }
+        self.builder.position_at_end(from);
+        let cases: Vec<_> = table
+            .cases_besides_default()
+            .map(|(case, way)| {
+                let case = self.types.i32.const_int(u64::from(case), false);
+                (case, ways[way as usize])
+            })
+            .collect();
         self.builder
-            .build_switch(index, default.block, &cases)
+            .build_switch(index.into_int_value(), ways[table.default as usize], &cases)
             .built();
     }
 

@@ -3,16 +3,23 @@
 
 use upshift_module::ValType;
 use upshift_runtime::{Builtin, TrapCode, offsets};
-use upshift_translate::WorkSite;
+use upshift_translate::{BranchTable, WorkSite};
 
+use super::copies::Run;
 use super::state::{
-    Aside, Block, CONTEXT, Detour, DetourLink, FRAME_TOP, FastEmitter, FloatCondition, JumpTable,
-    Label, Link, Move, Pending, Place, RESULTS, SCRATCH, Slot, Stub, home_behind, in_xmm, width_of,
+    Aside, Block, CONTEXT, Detour, FRAME_TOP, FastEmitter, FloatCondition, JumpTable, Label, Link,
+    Pending, Place, RESULTS, SCRATCH, Slot, Stub, home_behind, in_xmm, width_of,
 };
 use crate::asm::{Flag, Gpr, Jump, Mem, Width, Xmm, digit, op};
 
 /// What a poll returns where no work is counted.
 const NOT_COUNTED: WorkSite = WorkSite(u32::MAX);
+
+/// More arguments of a jump than these are moved from home to home.
+const MOVED_ONE_BY_ONE: usize = 32;
+
+/// Bytes of a jump table's entry.
+const TABLE_ENTRY: usize = 4;
 
 /// Where an operand is that was set aside.
 fn aside(depth: u32) -> Mem {
@@ -23,11 +30,18 @@ impl FastEmitter<'_> {
     pub(super) fn new_block(&mut self, height: u32, params: &[ValType]) -> Label {
         let start = self.s.params.len() as u32;
         self.s.params.extend_from_slice(params);
-        self.s.blocks.push(Block {
+        // A label has at most a thousand parameters.
+        let first_vector = params.iter().position(|&ty| ty == ValType::V128);
+        self.add_block(Block {
             height,
             params: (start, start + params.len() as u32),
+            first_vector: first_vector.map(|index| index as u32),
             position: None,
-        });
+        })
+    }
+
+    fn add_block(&mut self, block: Block) -> Label {
+        self.s.blocks.push(block);
         self.s.blocks.len() as u32 - 1
     }
 
@@ -111,7 +125,7 @@ impl FastEmitter<'_> {
             Pending::Jump(target) => {
                 if next != Some(target) {
                     let jump = self.s.asm.jump();
-                    self.s.links.push(Link::Jump(jump, target));
+                    self.s.links.push(Link { jump, target });
                 }
                 false
             }
@@ -120,7 +134,7 @@ impl FastEmitter<'_> {
                     return true;
                 }
                 let jump = self.s.asm.jump();
-                self.s.links.push(Link::Jump(jump, target));
+                self.s.links.push(Link { jump, target });
                 false
             }
             Pending::Branch {
@@ -134,7 +148,10 @@ impl FastEmitter<'_> {
                     self.jump_if(condition, then);
                     if next != Some(otherwise) {
                         let jump = self.s.asm.jump();
-                        self.s.links.push(Link::Jump(jump, otherwise));
+                        self.s.links.push(Link {
+                            jump,
+                            target: otherwise,
+                        });
                         return false;
                     }
                 }
@@ -149,17 +166,17 @@ impl FastEmitter<'_> {
         match condition {
             FloatCondition::One(flag) => {
                 let jump = asm.jump_if(flag);
-                self.s.links.push(Link::Jump(jump, target));
+                self.s.links.push(Link { jump, target });
             }
             FloatCondition::Equal => {
                 let unordered = asm.skip_if(Flag::P);
                 let jump = asm.jump_if(Flag::E);
                 asm.end_skip(unordered);
-                self.s.links.push(Link::Jump(jump, target));
+                self.s.links.push(Link { jump, target });
             }
             FloatCondition::NotEqual => {
                 let jumps = [asm.jump_if(Flag::NE), asm.jump_if(Flag::P)];
-                let link = |jump| Link::Jump(jump, target);
+                let link = |jump| Link { jump, target };
                 self.s.links.extend(jumps.map(link));
             }
         }
@@ -173,6 +190,13 @@ impl FastEmitter<'_> {
 
     pub(super) fn jump_to(&mut self, target: Label, args: &[Slot]) {
         self.prepare(target);
+        self.pending = Pending::Jump(target);
+        if args.len() > MOVED_ONE_BY_ONE {
+            self.store_homes(self.height());
+            let moves = self.moves(target, args);
+            self.make_moves(moves);
+            return;
+        }
         let height = self.s.blocks[target as usize].height;
         let mut end = self.end_of_homes(height);
         for (param, &arg) in (height..).zip(args) {
@@ -191,27 +215,79 @@ impl FastEmitter<'_> {
                 self.store_operand(ty, place, to);
             }
         }
-        self.pending = Pending::Jump(target);
     }
 
     /// The operands to move on the way to `target`, if there are any. No home is written to before it is read:
     /// values only move down, in their order.
+    ///
+    /// Operands that are neighbours become neighbours, except that the first vector among them may come nearer to what is
+    /// in front of it: from there on, all cells are as far from one another as before.
     fn moves(&mut self, target: Label, args: &[Slot]) -> Option<(u32, u32)> {
-        let height = self.s.blocks[target as usize].height;
-        let &first = args.first()?;
+        let Block {
+            height,
+            first_vector,
+            ..
+        } = self.s.blocks[target as usize];
+        let (&first, &last) = (args.first()?, args.last()?);
         if first == height {
             return None;
         }
         let start = self.s.moves.len() as u32;
-        let mut end = self.end_of_homes(height);
-        for &arg in args {
-            let ty = self.type_of(arg);
-            let to = home_behind(end, ty);
-            end = to + ty.cell_size();
-            let from = self.home_offset(arg);
-            self.s.moves.push(Move { ty, from, to });
+        let end = self.home_offset(last) + self.type_of(last).cell_size();
+        let mut to = self.end_of_homes(height);
+        // A label's parameters, as many as there are arguments.
+        let scalars = first_vector.map_or(args.len(), |index| index as usize);
+        if scalars > 0 {
+            let from = self.home_offset(first);
+            let bytes = ValType::I64.cell_size() * scalars as u32;
+            self.add_move(from, to, bytes, false);
+            to += bytes;
         }
-        Some((start, start + args.len() as u32))
+        if let Some(&vector) = args.get(scalars) {
+            let (from, to) = (self.home_offset(vector), home_behind(to, ValType::V128));
+            self.add_move(from, to, end - from, true);
+        }
+        let moves = (start, self.s.moves.len() as u32);
+        (moves.0 < moves.1).then_some(moves)
+    }
+
+    fn add_move(&mut self, from: u32, to: u32, bytes: u32, begins_with_vector: bool) {
+        if from != to {
+            self.s.moves.push(Run {
+                from,
+                to,
+                bytes,
+                begins_with_vector,
+            });
+        }
+    }
+
+    fn make_moves(&mut self, moves: Option<(u32, u32)>) {
+        let (start, end) = moves.unwrap_or_default();
+        for i in start..end {
+            let cells = (Gpr::RSP, self.lowered);
+            self.copy_run(self.s.moves[i as usize], cells, cells);
+        }
+    }
+
+    /// Where a branch goes that leads to `target` with these moves.
+    fn way(&mut self, target: Label, moves: Option<(u32, u32)>) -> Label {
+        let Some(moves) = moves else {
+            return target;
+        };
+        let block = self.add_block(Block {
+            height: 0,
+            params: (0, 0),
+            first_vector: None,
+            position: None,
+        });
+        self.s.detours.push(Detour {
+            block,
+            target,
+            moves,
+            offset: self.offset,
+        });
+        block
     }
 
     pub(super) fn branch(
@@ -227,53 +303,38 @@ impl FastEmitter<'_> {
         let condition_slot = condition;
         let condition = self.condition(condition_slot);
         self.drop_from(condition_slot);
-        let Some(moves) = moves else {
+        if moves.is_none() {
             self.pending = Pending::Branch {
                 condition,
                 then: then.0,
                 otherwise: otherwise.0,
             };
             return;
-        };
-        // Only the walk's conditional branches move operands, and go on otherwise.
-        let asm = &mut self.s.asm;
-        let (first, second) = match condition {
-            FloatCondition::One(flag) => (asm.jump_if(flag), None),
-            FloatCondition::NotEqual => (asm.jump_if(Flag::NE), Some(asm.jump_if(Flag::P))),
-            FloatCondition::Equal => {
-                let unordered = asm.skip_if(Flag::P);
-                let jump = asm.jump_if(Flag::E);
-                asm.end_skip(unordered);
-                (jump, None)
-            }
-        };
-        for jump in [Some(first), second].into_iter().flatten() {
-            self.s.detours.push(Detour {
-                target: then.0,
-                moves,
-                link: DetourLink::Jump(jump),
-                offset: self.offset,
-            });
         }
+        // Only the walk's conditional branches move operands, and go on otherwise.
+        let way = self.way(then.0, moves);
+        self.jump_if(condition, way);
         self.pending = Pending::GoOn(otherwise.0);
     }
 
-    pub(super) fn branch_by_table(
-        &mut self,
-        index: Slot,
-        targets: &[Label],
-        default: Label,
-        args: &[Vec<Slot>],
-    ) {
+    pub(super) fn branch_by_table(&mut self, index: Slot, table: &BranchTable<'_, Label, Slot>) {
         self.s.calls.branch();
         self.store_homes(index);
         let register = self.gpr(index);
-        let args_of = |i: usize| args.get(i).map_or(&[][..], Vec::as_slice);
-        let count = targets.len() as u32;
+        let mut ways = Vec::with_capacity(table.ways.len());
+        for &(target, args) in table.ways {
+            let moves = self.moves(target, args);
+            ways.push(self.way(target, moves));
+        }
+        let way = |place: u32| ways[place as usize];
+        let count = table.cases.len() as u32;
         let asm = &mut self.s.asm;
         asm.int_imm(Width::W32, digit::CMP, register, count.cast_signed());
-        let outside = asm.jump_if(Flag::AE);
-        self.link_edge(outside, default, args_of(targets.len()));
+        let jump = asm.jump_if(Flag::AE);
+        self.s.links.push(Link {
+            jump,
+            target: way(table.default),
+        });
         // Everything is at home: registers hold nothing that is needed.
         let entry = if register == Gpr::RAX {
             Gpr::RCX
@@ -290,27 +351,15 @@ impl FastEmitter<'_> {
         );
         asm.int(Width::W64, op::ADD, SCRATCH, entry);
         asm.jump_at(SCRATCH);
-        let edges = targets.iter().enumerate();
-        let edges = edges.map(|(i, &target)| (target, self.moves(target, args_of(i))));
-        let targets = edges.collect();
+        let start = self.s.entries.len() as u32;
+        let entries = table.cases.iter().map(|&place| way(place));
+        self.s.entries.extend(entries);
         self.s.tables.push(JumpTable {
             address,
-            targets,
-            offset: self.offset,
+            position: 0,
+            entries: (start, start + count),
         });
         self.pending = Pending::None;
-    }
-
-    fn link_edge(&mut self, jump: Jump, target: Label, args: &[Slot]) {
-        match self.moves(target, args) {
-            None => self.s.links.push(Link::Jump(jump, target)),
-            Some(moves) => self.s.detours.push(Detour {
-                target,
-                moves,
-                link: DetourLink::Jump(jump),
-                offset: self.offset,
-            }),
-        }
     }
 
     // Work.
@@ -354,75 +403,60 @@ impl FastEmitter<'_> {
         self.place_stubs();
         self.place_entry_check();
         self.s.asm.place_constants();
-        for link in std::mem::take(&mut self.s.links) {
-            let position = |label: Label| self.s.blocks[label as usize].position;
-            match link {
-                Link::Jump(jump, target) => {
-                    if let Some(target) = position(target) {
-                        self.s.asm.link(jump, target);
-                    }
-                }
-                Link::Entry {
-                    position: at,
-                    table,
-                    target,
-                } => {
-                    if let Some(target) = position(target) {
-                        let distance = target.wrapping_sub(table).cast_signed();
-                        self.s.asm.set_imm32(at, distance);
-                    }
-                }
+        for i in 0..self.s.links.len() {
+            let Link { jump, target } = self.s.links[i];
+            if let Some(target) = self.position_of(target) {
+                self.s.asm.link(jump, target);
             }
         }
+        self.fill_tables();
         self.set_frame_size();
     }
 
+    fn position_of(&self, block: Label) -> Option<u32> {
+        self.s.blocks[block as usize].position
+    }
+
     fn place_tables(&mut self) {
-        for JumpTable {
-            address,
-            targets,
-            offset,
-        } in std::mem::take(&mut self.s.tables)
-        {
-            let table = self.s.asm.position();
-            self.s.asm.link(address, table);
-            for (target, moves) in targets {
-                let position = self.s.asm.number();
-                match moves {
-                    None => self.s.links.push(Link::Entry {
-                        position,
-                        table,
-                        target,
-                    }),
-                    Some(moves) => self.s.detours.push(Detour {
-                        target,
-                        moves,
-                        link: DetourLink::Entry { position, table },
-                        offset,
-                    }),
+        for i in 0..self.s.tables.len() {
+            let here = self.s.asm.position();
+            let table = &mut self.s.tables[i];
+            table.position = here;
+            self.s.asm.link(table.address, here);
+            for _ in table.entries.0..table.entries.1 {
+                self.s.asm.number();
+            }
+        }
+    }
+
+    /// Has the entries of tables say how far from its table each leads.
+    fn fill_tables(&mut self) {
+        for i in 0..self.s.tables.len() {
+            let JumpTable {
+                position, entries, ..
+            } = self.s.tables[i];
+            for (at, entry) in (position..).step_by(TABLE_ENTRY).zip(entries.0..entries.1) {
+                if let Some(target) = self.position_of(self.s.entries[entry as usize]) {
+                    let distance = target.wrapping_sub(position).cast_signed();
+                    self.s.asm.set_imm32(at, distance);
                 }
             }
         }
     }
 
     fn place_detours(&mut self) {
-        for detour in std::mem::take(&mut self.s.detours) {
-            self.set_offset(detour.offset);
-            let here = self.s.asm.position();
-            match detour.link {
-                DetourLink::Jump(jump) => self.s.asm.link(jump, here),
-                DetourLink::Entry { position, table } => {
-                    let distance = here.wrapping_sub(table).cast_signed();
-                    self.s.asm.set_imm32(position, distance);
-                }
-            }
-            for i in detour.moves.0..detour.moves.1 {
-                let Move { ty, from, to } = self.s.moves[i as usize];
-                let (from, to) = (self.cell(ty, from), self.cell(ty, to));
-                self.copy_cell(ty, from, to);
-            }
+        for i in 0..self.s.detours.len() {
+            let Detour {
+                block,
+                target,
+                moves,
+                offset,
+            } = self.s.detours[i];
+            self.set_offset(offset);
+            self.s.blocks[block as usize].position = Some(self.s.asm.position());
+            self.make_moves(Some(moves));
             let jump = self.s.asm.jump();
-            self.s.links.push(Link::Jump(jump, detour.target));
+            self.s.links.push(Link { jump, target });
         }
     }
 

@@ -6,6 +6,7 @@
 use upshift_module::{FuncType, ValType};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
+use super::copies::{Row, Runs, UNROLLED};
 use super::state::{
     CONTEXT, FLOAT_SCRATCH, FastEmitter, Place, RESULTS, SCRATCH, Slot, home_behind, in_xmm,
     width_of,
@@ -21,6 +22,19 @@ const ARGUMENT_XMMS: u8 = 8;
 const SLOT_SIZE: i32 = 8;
 const TYPE_ID_SIZE: i32 = 4;
 const RESULT_CELL: u32 = 16;
+
+fn is_vector(ty: ValType) -> bool {
+    ty == ValType::V128
+}
+
+/// Cells for results.
+fn cells(base: Gpr, at: u32) -> Row {
+    Row {
+        base,
+        at,
+        step: RESULT_CELL,
+    }
+}
 
 /// Where an argument is.
 pub(super) enum Argument {
@@ -239,19 +253,24 @@ impl FastEmitter<'_> {
             asm.int_imm(Width::W64, digit::SUB, Gpr::RSP, size.cast_signed());
         }
 
+        if area > UNROLLED {
+            // Loops copy them from home, and use registers that arguments may be in.
+            self.store_homes(self.height());
+            self.forget_registers();
+        }
         let mut places = Arguments::new();
         let (mut gprs, mut xmms) = (Moves::default(), Moves::default());
+        let mut from_homes = Runs::default();
         for (&param, &arg) in ty.params().iter().zip(args) {
             if let Place::Comparison(_) = self.place_of(arg) {
                 self.store_home(arg);
             }
             match (places.next(param), self.place_of(arg)) {
                 (Argument::Stack(offset), place) => {
-                    let to = Mem::new(Gpr::RSP, offset.cast_signed());
-                    if place == Place::Home {
-                        let home = self.home(arg);
-                        self.copy_cell(param, home, to);
+                    if place == Place::Home || area > UNROLLED {
+                        from_homes.add(param, self.home_offset(arg), offset);
                     } else {
+                        let to = Mem::new(Gpr::RSP, offset.cast_signed());
                         self.store_operand(param, place, to);
                     }
                 }
@@ -259,6 +278,9 @@ impl FastEmitter<'_> {
                 (Argument::Xmm(to), Place::Xmm(from)) => xmms.add(to.0, from.0),
                 _ => {}
             }
+        }
+        for run in from_homes.take() {
+            self.copy_run(run, (Gpr::RSP, self.lowered), (Gpr::RSP, 0));
         }
         let asm = &mut self.s.asm;
         while let Some((to, from)) = gprs.next(|register| {
@@ -311,15 +333,32 @@ impl FastEmitter<'_> {
             [] => {}
             [ty] => results.push(self.push_result(ty)),
             _ => {
-                for (i, &ty) in types.iter().enumerate() {
-                    let slot = self.push(ty, Place::Home);
-                    let home = self.home(slot);
-                    let cell = area + i as u32 * RESULT_CELL;
-                    let from = Mem::new(Gpr::RSP, cell.cast_signed());
-                    self.copy_cell(ty, from, home);
-                    results.push(slot);
+                let mut cell = area;
+                for of_kind in types.chunk_by(|&a, &b| is_vector(a) == is_vector(b)) {
+                    let mut first = None;
+                    for &ty in of_kind {
+                        let slot = self.push(ty, Place::Home);
+                        first = first.or(Some(slot));
+                        results.push(slot);
+                        // The frame has room for it.
+                        self.home(slot);
+                    }
+                    let count = of_kind.len() as u32;
+                    let from = cells(Gpr::RSP, cell);
+                    let to = self.homes_from(first.unwrap_or_default(), of_kind[0]);
+                    self.copy_row(is_vector(of_kind[0]), count, from, to);
+                    cell += count * RESULT_CELL;
                 }
             }
+        }
+    }
+
+    /// The homes of operands of one kind, of which this is the first.
+    fn homes_from(&self, first: Slot, ty: ValType) -> Row {
+        Row {
+            base: Gpr::RSP,
+            at: self.home_offset(first) + self.lowered,
+            step: ty.cell_size(),
         }
     }
 
@@ -395,12 +434,15 @@ impl FastEmitter<'_> {
                 }
                 let results = Mem::new(Gpr::RBP, RESULTS);
                 self.s.asm.load(Width::W64, Gpr::RAX, results);
-                for (i, &value) in values.iter().enumerate() {
-                    let home = self.home(value);
-                    let cell = i as u32 * RESULT_CELL;
-                    let to = Mem::new(Gpr::RAX, cell.cast_signed());
-                    let ty = self.type_of(value);
-                    self.copy_cell(ty, home, to);
+                let mut cell = 0;
+                let types = self.ty.results();
+                for of_kind in types.chunk_by(|&a, &b| is_vector(a) == is_vector(b)) {
+                    let first = values[(cell / RESULT_CELL) as usize];
+                    let count = of_kind.len() as u32;
+                    let from = self.homes_from(first, of_kind[0]);
+                    let to = cells(Gpr::RAX, cell);
+                    self.copy_row(is_vector(of_kind[0]), count, from, to);
+                    cell += count * RESULT_CELL;
                 }
             }
         }

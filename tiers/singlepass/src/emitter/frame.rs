@@ -6,11 +6,15 @@ use upshift_runtime::{TrapCode, offsets};
 use upshift_translate::WorkSite;
 
 use super::calls::{Argument, Arguments};
+use super::copies::{Runs, UNROLLED, USED_BY_LOOPS};
 use super::state::{
     CONTEXT, FLOAT_SCRATCH, FRAME_TOP, FastEmitter, MEMORY, Operand, RESULTS, SAVED_CONTEXT,
     SAVED_MEMORY, SCRATCH, Slot, Stub, end_of, width_of,
 };
 use crate::asm::{Flag, Gpr, Mem, Width, digit, op};
+
+/// Where arguments that came on the stack are, from rbp.
+const STACK_ARGUMENTS: u32 = 16;
 
 impl FastEmitter<'_> {
     pub(super) fn begin_function(&mut self) {
@@ -62,7 +66,7 @@ impl FastEmitter<'_> {
     /// Puts parameters into their cells, and zeroes the other locals.
     pub(super) fn take_params(&mut self) {
         let ty = self.ty;
-        let mut arguments = Arguments::new();
+        let (mut arguments, mut on_stack) = (Arguments::new(), Runs::default());
         for (local, &param) in ty.params().iter().enumerate() {
             let local = local as u32;
             let cell = self.local_place(local);
@@ -81,15 +85,14 @@ impl FastEmitter<'_> {
                     self.know_xmm(local, register);
                 }
                 Argument::Stack(offset) => {
-                    let place = Mem::new(Gpr::RBP, 16 + offset as i32);
-                    self.copy_cell(param, place, cell);
+                    on_stack.add(param, offset, self.layout.local_offset(local));
                 }
             }
         }
         if ty.results().len() > 1 {
             let results = match arguments.next(ValType::I64) {
                 Argument::Stack(offset) => {
-                    let place = Mem::new(Gpr::RBP, 16 + offset as i32);
+                    let place = Mem::new(Gpr::RBP, (STACK_ARGUMENTS + offset).cast_signed());
                     self.s.asm.load(Width::W64, SCRATCH, place);
                     SCRATCH
                 }
@@ -99,25 +102,18 @@ impl FastEmitter<'_> {
             let place = Mem::new(Gpr::RBP, RESULTS);
             self.s.asm.store(Width::W64, place, results);
         }
+        for run in on_stack.take() {
+            if run.bytes > UNROLLED {
+                for register in USED_BY_LOOPS {
+                    self.take_gpr(register);
+                }
+            }
+            self.copy_run(run, (Gpr::RBP, STACK_ARGUMENTS), (Gpr::RSP, self.lowered));
+        }
         let params = ty.params().len();
         if params < self.s.locals.len() {
             let start = self.layout.local_offset(params as u32);
             self.zero_cells(start, self.layout.operands_offset());
-        }
-    }
-
-    pub(super) fn zero_cells(&mut self, mut start: u32, end: u32) {
-        let asm = &mut self.s.asm;
-        if !start.is_multiple_of(16) {
-            asm.store_imm(Width::W64, Mem::new(Gpr::RSP, start as i32), 0);
-            start += 8;
-        }
-        if start < end {
-            asm.float(0, op::XORP, FLOAT_SCRATCH, FLOAT_SCRATCH);
-            for offset in (start..end).step_by(16) {
-                let place = Mem::new(Gpr::RSP, offset as i32);
-                asm.float(0, op::STOREF, FLOAT_SCRATCH, place);
-            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod calls;
+mod copies;
 mod floats;
 mod frame;
 mod integers;
@@ -17,9 +18,9 @@ mod vectors;
 use upshift_module::ValType;
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
-    Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary, IntCompare,
-    IntDivision, IntType, IntUnary, LaneBinary, LaneCombine, LaneConvert, LaneShift, LaneUnary,
-    LoadOp, MemoryAccess, Shape, StoreOp, VecBitwise, VecTest, WorkSite,
+    BranchTable, Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary,
+    IntCompare, IntDivision, IntType, IntUnary, LaneBinary, LaneCombine, LaneConvert, LaneShift,
+    LaneUnary, LoadOp, MemoryAccess, Shape, StoreOp, VecBitwise, VecTest, WorkSite,
 };
 
 pub(crate) use state::{FastEmitter, Scratch};
@@ -83,8 +84,8 @@ impl Emitter for FastEmitter<'_> {
         self.act_unless_gave_up(|this| this.branch(condition, then, otherwise));
     }
 
-    fn branch_table(&mut self, index: Slot, targets: &[Label], default: Label, args: &[Vec<Slot>]) {
-        self.act_unless_gave_up(|this| this.branch_by_table(index, targets, default, args));
+    fn branch_table(&mut self, index: Slot, table: &BranchTable<'_, Label, Slot>) {
+        self.act_unless_gave_up(|this| this.branch_by_table(index, table));
     }
 
     fn return_values(&mut self, values: &[Slot]) {

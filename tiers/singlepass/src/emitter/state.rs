@@ -22,6 +22,7 @@ use upshift_module::{FuncType, Module, ValType};
 use upshift_runtime::TrapCode;
 use upshift_translate::{CallList, FloatType, FrameLayout, FunctionShape, IntType, ModuleUnit};
 
+use super::copies::Run;
 use crate::asm::{Assembler, Constant, Flag, Gpr, Jump, Width, Xmm};
 
 /// Where the context is.
@@ -54,9 +55,6 @@ pub(super) const SAVED_MEMORY: i32 = -16;
 pub(super) const RESULTS: i32 = -24;
 /// Bytes between rbp and the operands that are set aside.
 pub(super) const FRAME_TOP: u32 = 32;
-/// Frames larger than this are left to the other half of the tier, which touches each of their pages.
-const MAX_FRAME: u32 = 64 << 10;
-
 /// An operand, by its height on the stack.
 pub(crate) type Slot = u32;
 /// A block, by its number.
@@ -197,21 +195,17 @@ pub(super) struct Block {
     pub height: u32,
     /// Where its parameters' types are in [`Scratch::params`].
     pub params: (u32, u32),
+    /// Which of its parameters is the first vector.
+    pub first_vector: Option<u32>,
     /// Where its code is, once it is switched to.
     pub position: Option<u32>,
 }
 
 /// A jump to a block.
 #[derive(Clone, Copy)]
-pub(super) enum Link {
-    /// An instruction.
-    Jump(Jump, Label),
-    /// An entry of the jump table at `table`.
-    Entry {
-        position: u32,
-        table: u32,
-        target: Label,
-    },
+pub(super) struct Link {
+    pub jump: Jump,
+    pub target: Label,
 }
 
 /// An operand that is set aside for the second arm of an `if`.
@@ -224,29 +218,15 @@ pub(super) struct Aside {
     pub depth: u32,
 }
 
-/// A copy from one operand's home to another's, in bytes from the first cell.
-#[derive(Clone, Copy)]
-pub(super) struct Move {
-    pub ty: ValType,
-    pub from: u32,
-    pub to: u32,
-}
-
-/// Operands to be moved on the way to a block, where that can't be done before the branch.
+/// Operands to be moved on the way to a block, where that can't be done before the branch: a block of its own, to which
+/// all branches of an operator go that lead there.
 #[derive(Clone, Copy)]
 pub(super) struct Detour {
+    pub block: Label,
     pub target: Label,
-    /// Which of [`Scratch::moves`].
+    /// Which of [`Scratch::moves`], in bytes from the first cell.
     pub moves: (u32, u32),
-    /// What leads here.
-    pub link: DetourLink,
     pub offset: u32,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum DetourLink {
-    Jump(Jump),
-    Entry { position: u32, table: u32 },
 }
 
 /// The end of the last block, until it is known what comes next.
@@ -279,10 +259,12 @@ pub(super) enum Stub {
 
 /// A table of jumps that is to be placed behind the code.
 pub(super) struct JumpTable {
+    /// Where the code wants its address.
     pub address: Jump,
-    /// Blocks, and which of [`Scratch::moves`] are made on the way.
-    pub targets: Vec<(Label, Option<(u32, u32)>)>,
-    pub offset: u32,
+    /// Where it is, once it is placed.
+    pub position: u32,
+    /// Which of [`Scratch::entries`].
+    pub entries: (u32, u32),
 }
 
 /// Vectors that keep their memory from one function to the next.
@@ -297,10 +279,12 @@ pub(crate) struct Scratch {
     pub(super) params: Vec<ValType>,
     pub(super) links: Vec<Link>,
     pub(super) detours: Vec<Detour>,
-    pub(super) moves: Vec<Move>,
+    pub(super) moves: Vec<Run>,
     pub(super) asides: Vec<Aside>,
     pub(super) stubs: Vec<Stub>,
     pub(super) tables: Vec<JumpTable>,
+    /// Where the entries of jump tables lead.
+    pub(super) entries: Vec<Label>,
     /// Where each site's amount of work is in the code.
     pub(super) sites: Vec<u32>,
     pub(crate) traps: Vec<(u32, TrapCode)>,
@@ -325,6 +309,7 @@ impl Scratch {
         self.asides.clear();
         self.stubs.clear();
         self.tables.clear();
+        self.entries.clear();
         self.sites.clear();
         self.traps.clear();
         self.offsets.clear();
@@ -404,7 +389,7 @@ impl<'f> FastEmitter<'f> {
 
     /// Whether the code can be used. If not, the function is for the other half of the tier.
     pub(crate) fn is_supported(&self) -> bool {
-        !self.unsupported && self.stack_size() <= MAX_FRAME && !self.s.asm.skipped_too_much()
+        !self.unsupported && !self.s.asm.skipped_too_much()
     }
 
     /// Has the other half of the tier compile the function; an operand that will not be looked at.

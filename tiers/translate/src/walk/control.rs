@@ -6,8 +6,8 @@ use wasmparser::{BlockType, BrTable, Operator};
 
 use super::body::value_type;
 use super::work::Work;
-use super::{Step, TranslateError, TranslateProblem, Walk};
-use crate::{Emitter, WorkSite};
+use super::{Step, TablePlaces, TranslateError, TranslateProblem, Walk};
+use crate::{BranchTable, Emitter, WorkSite};
 
 /// A block of WebAssembly that was opened in reachable code and is not closed.
 pub(super) struct Frame<'m, B> {
@@ -19,6 +19,8 @@ pub(super) struct Frame<'m, B> {
     /// Where branches to the label go. For a loop, its header. For others, the block behind the `end`,
     /// which is there once something branches to it: most blocks of straight code need none.
     target: Option<B>,
+    /// The place in the control stack of the innermost loop that it is or is in. Set when it gets there.
+    innermost_loop: Option<usize>,
 }
 
 enum Kind<B> {
@@ -76,6 +78,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             results,
             height: 0,
             target: None,
+            innermost_loop: None,
         });
     }
 
@@ -146,8 +149,12 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     // Frames.
 
-    fn push_frame(&mut self, frame: Frame<'a, E::Block>) {
+    fn push_frame(&mut self, mut frame: Frame<'a, E::Block>) {
         self.floor = frame.height;
+        frame.innermost_loop = match frame.kind {
+            Kind::Loop { .. } => Some(self.frames.len()),
+            _ => self.frames.last().and_then(|outer| outer.innermost_loop),
+        };
         self.frames.push(frame);
         self.times.push(self.work.times());
     }
@@ -207,7 +214,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     fn enter_join(&mut self, block: E::Block, height: usize, own: &[ValType]) {
         self.values
             .truncate(if self.osr.is_some() { 0 } else { height });
-        self.emitter.switch_to(block, &mut self.values);
+        self.switch_to(block);
         self.types.truncate(height);
         self.types.extend_from_slice(own);
         debug_assert_eq!(
@@ -222,6 +229,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     fn jump_to_join(&mut self, block: E::Block, height: usize, own: usize) -> Step {
         self.top(own)?;
         let whole = self.osr.is_some();
+        self.pass(own + if whole { height } else { 0 })?;
         let args = join_args(&self.values, &mut self.scratch.values, whole, height, own);
         self.emitter.jump(block, args);
         Ok(())
@@ -263,6 +271,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             results,
             height,
             target: None,
+            innermost_loop: None,
         });
         Ok(())
     }
@@ -287,13 +296,13 @@ impl<'a, E: Emitter> Walk<'a, E> {
         };
         if let Some(header) = target {
             if role != LoopRole::Plain {
-                self.enter_shared_header(header);
+                self.enter_shared_header(header)?;
             }
             self.enter_join(header, height, params);
         }
         // Branches back to an enclosing loop go to the header in that loop's own copy, and poll there.
         let site = if self.polls && target.is_some() {
-            Some(self.poll_loop(number))
+            Some(self.poll_loop(number)?)
         } else {
             None
         };
@@ -309,16 +318,18 @@ impl<'a, E: Emitter> Walk<'a, E> {
             results,
             height,
             target,
+            innermost_loop: None,
         });
         self.work = Work::none();
         Ok(())
     }
 
-    fn poll_loop(&mut self, number: u32) -> WorkSite {
+    fn poll_loop(&mut self, number: u32) -> Step<WorkSite> {
+        self.keep_at_loop(self.values.len())?;
         let operands = &mut self.scratch.typed;
         operands.clear();
         operands.extend(self.values.iter().copied().zip(self.types.iter().copied()));
-        self.emitter.poll_loop(number, operands)
+        Ok(self.emitter.poll_loop(number, operands))
     }
 
     fn begin_if(&mut self, ty: BlockType) -> Step {
@@ -337,6 +348,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         // In an entry at a loop, joins in the first arm replace the values below the `if` as well.
         let saved = self.saved.len();
         let first = if self.osr.is_some() { 0 } else { height };
+        self.pass(self.values.len() - first)?;
         self.saved.extend_from_slice(&self.values[first..]);
         let kind = Kind::If {
             otherwise,
@@ -349,8 +361,9 @@ impl<'a, E: Emitter> Walk<'a, E> {
             results,
             height,
             target: None,
+            innermost_loop: None,
         });
-        self.emitter.switch_to(then, &mut self.values);
+        self.switch_to(then);
         Ok(())
     }
 
@@ -394,7 +407,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         self.values.extend(self.saved.drain(saved..));
         self.types.truncate(frame.height);
         self.types.extend_from_slice(frame.params);
-        self.emitter.switch_to(block, &mut self.values);
+        self.switch_to(block);
         self.reachable = true;
     }
 
@@ -485,11 +498,12 @@ impl<'a, E: Emitter> Walk<'a, E> {
         self.top(own)?;
         let next = self.emitter.create_block(self.values.len(), &[]);
         let whole = self.osr.is_some();
+        self.pass(own + if whole { height } else { 0 })?;
         let args = join_args(&self.values, &mut self.scratch.values, whole, height, own);
         self.emitter
             .branch_if(condition, (block, args), (next, &[]));
         self.emitter.seal(next);
-        self.emitter.switch_to(next, &mut self.values);
+        self.switch_to(next);
         Ok(())
     }
 
@@ -498,54 +512,74 @@ impl<'a, E: Emitter> Walk<'a, E> {
         if table.is_empty() {
             return self.branch(table.default());
         }
-        let mut targets = std::mem::take(&mut self.scratch.targets);
-        let mut args = std::mem::take(&mut self.scratch.target_args);
-        targets.clear();
+        let mut places = std::mem::take(&mut self.scratch.table);
+        let branched = self.branch_by_table(index, table, &mut places);
+        places.forget();
+        self.scratch.table = places;
+        branched?;
+        self.now_unreachable()
+    }
+
+    fn branch_by_table(
+        &mut self,
+        index: E::Value,
+        table: &BrTable<'_>,
+        places: &mut TablePlaces,
+    ) -> Step {
         let depths = table.targets().chain(std::iter::once(Ok(table.default())));
-        let (mut outermost, mut arms) = (self.frames.len(), Vec::new());
-        for (i, depth) in depths.enumerate() {
+        for depth in depths {
             let depth = depth.map_err(|e| TranslateError::malformed(self.function, &e))?;
             let position = self.frame_of_label(depth)?;
+            places.add(position);
+        }
+        let default = places.cases.pop().unwrap_or_default();
+        let counted = self.cost.branch_table(places.labels.len());
+        counted.map_err(|excess| self.excess(excess))?;
+        let mut outermost = self.frames.len();
+        let mut blocks = Vec::with_capacity(places.labels.len());
+        for &position in &places.labels {
             if !matches!(self.frames[position].kind, Kind::Loop { .. }) {
                 outermost = outermost.min(position);
             }
-            arms.push(position);
-            targets.push(self.label_block(position));
+            blocks.push(self.label_block(position));
+        }
+        let whole = self.osr.is_some();
+        let mut joined = Vec::new();
+        for &position in &places.labels {
             let frame = &self.frames[position];
             let (height, own) = (frame.height, frame.label_types().len());
             let top = self.top(own)?;
-            if i == args.len() {
-                args.push(Vec::new());
+            self.pass(own + if whole { height } else { 0 })?;
+            if whole {
+                let below = self.values[..height].iter();
+                joined.push(below.chain(&self.values[top..]).copied().collect());
             }
-            args[i].clear();
-            if self.osr.is_some() {
-                args[i].extend_from_slice(&self.values[..height]);
-            }
-            args[i].extend_from_slice(&self.values[top..]);
         }
-        if let Some((&default, others)) = targets.split_last() {
-            self.emitter
-                .branch_table(index, others, default, &args[..targets.len()]);
+        let mut ways: Vec<(E::Block, &[E::Value])> = Vec::with_capacity(blocks.len());
+        for (way, (&block, &position)) in blocks.iter().zip(&places.labels).enumerate() {
+            let joined: Option<&Vec<E::Value>> = joined.get(way);
+            let own = self.frames[position].label_types().len();
+            let top = self.values.len() - own;
+            ways.push((block, joined.map_or(&self.values[top..], Vec::as_slice)));
         }
-        self.scratch.targets = targets;
-        self.scratch.target_args = args;
-        arms.sort_unstable();
-        arms.dedup();
-        self.count_arms(outermost, arms.len());
-        self.now_unreachable()
+        let table = BranchTable {
+            ways: &ways,
+            cases: &places.cases,
+            default,
+        };
+        self.emitter.branch_table(index, &table);
+        self.count_arms(outermost, places.labels.len());
+        Ok(())
     }
 
     /// Has the work of a branch table's arms, which lie behind the ends of blocks up to this one, count in part.
     fn count_arms(&mut self, outermost: usize, arms: usize) {
-        let is_loop = |frame: &Frame<'_, E::Block>| matches!(frame.kind, Kind::Loop { .. });
         // A loop's work is counted for one round of it, whatever is around.
-        let inside = self.frames.iter().rposition(is_loop);
+        let inside = self.frames.last().and_then(|frame| frame.innermost_loop);
         let first = inside.map_or(0, |innermost| innermost + 1).max(outermost);
         let arms = u32::try_from(arms).unwrap_or(u32::MAX);
         let times = self.work.times().saturating_mul(arms);
-        for of_frame in self.times.iter_mut().skip(first) {
-            *of_frame = times;
-        }
+        self.times.set_from(first, times);
     }
 
     fn return_values(&mut self) -> Step {
@@ -554,6 +588,8 @@ impl<'a, E: Emitter> Walk<'a, E> {
             .first()
             .map_or(0, |function| function.results.len());
         let start = self.top(results)?;
+        let counted = self.cost.return_values(results);
+        counted.map_err(|excess| self.excess(excess))?;
         self.emitter.return_values(&self.values[start..]);
         self.now_unreachable()
     }
@@ -564,6 +600,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         let ty = *self.lookup("function", &self.module.functions, function)?;
         let ty = self.lookup("type", &self.module.types, ty)?;
         let start = self.top(ty.params().len())?;
+        self.count_call(ty.params().len() + ty.results().len())?;
         let results = &mut self.scratch.values;
         results.clear();
         self.emitter.call(function, &self.values[start..], results);
@@ -576,6 +613,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         self.lookup("table", &self.module.tables, table)?;
         let index = self.pop()?;
         let start = self.top(ty.params().len())?;
+        self.count_call(ty.params().len() + ty.results().len())?;
         let results = &mut self.scratch.values;
         results.clear();
         self.emitter

@@ -1,9 +1,11 @@
-//! Why a body could not be translated. A body that has just been validated may be found invalid. All other
-//! problems mean that validator and walk disagree: a defect, but one that must not take the process down.
+//! Why a body could not be translated. A body that has just been validated may be found invalid, and one may be too much
+//! for a tier. All other problems mean that validator and walk disagree: a defect, but one that must not take the process down.
 
 use std::fmt;
 
 use upshift_module::ModuleError;
+
+use crate::Excess;
 
 /// A function could not be translated: which, where and why.
 ///
@@ -48,6 +50,9 @@ pub enum TranslateProblem {
         /// The index.
         index: u32,
     },
+    /// It costs more than the tier takes on, which says nothing against it.
+    #[error(transparent)]
+    TooLarge(Excess),
     /// An entry was asked for at a loop that is not there or cannot be reached.
     #[error("loop {0} does not exist or is unreachable")]
     NoSuchLoop(u32),
@@ -104,8 +109,12 @@ impl fmt::Display for TranslateError {
             offset,
             problem,
         } = &*self.0;
-        if let TranslateProblem::Invalid(error) = problem {
-            return error.fmt(f);
+        match problem {
+            TranslateProblem::Invalid(error) => return error.fmt(f),
+            TranslateProblem::TooLarge(excess) => {
+                return write!(f, "function {function} is too large: {excess}");
+            }
+            _ => {}
         }
         write!(
             f,

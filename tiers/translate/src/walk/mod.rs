@@ -22,9 +22,10 @@ pub use error::{TranslateError, TranslateProblem};
 pub use liveness::LoopLocals;
 use osr::Osr;
 pub use summary::{BodySummary, IndirectCall};
-use work::Work;
+use work::{TimesOfBlocks, Work};
 
-use crate::{Emitter, EntryPoint};
+use crate::cost::Cost;
+use crate::{CostLimits, Emitter, EntryPoint, Excess};
 
 /// How a function is to be translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Mode {
     pub max_chain_bytes: usize,
     /// Whether loops poll in entries at loops, too, because these can be left for something better.
     pub polls_in_entries: bool,
+    /// What the tier takes on.
+    pub limits: CostLimits,
 }
 
 impl From<EntryPoint> for Mode {
@@ -47,6 +50,7 @@ impl From<EntryPoint> for Mode {
             entry,
             max_chain_bytes: 128 * 1024,
             polls_in_entries: false,
+            limits: CostLimits::NONE,
         }
     }
 }
@@ -63,8 +67,9 @@ impl From<EntryPoint> for Mode {
 /// *all* values of the operand stack, because those below may have been made by code that is dead now.
 ///
 /// # Errors
-/// When the body is not what validation accepts, when it has operators that no tier knows, or when the
-/// loop to enter at is not there or unreachable. What was emitted until then is to be thrown away.
+/// When the body is not what validation accepts, when it has operators that no tier knows, when it exceeds one of the
+/// mode's limits, or when the loop to enter at is not there or unreachable. What was emitted until then is to be thrown
+/// away.
 pub fn translate<E: Emitter>(
     module: &Module,
     defined: u32,
@@ -78,6 +83,7 @@ pub fn translate<E: Emitter>(
         EntryPoint::Loop(number) => Some(Osr::new(&body, &locals, number, mode.max_chain_bytes)?),
     };
     let mut walk = Walk::new(module, &body, &locals, emitter, osr);
+    walk.cost = Cost::within(mode.limits);
     walk.polls = mode.entry == EntryPoint::Function || mode.polls_in_entries;
     match mode.entry {
         EntryPoint::Function => walk.whole_function(&body),
@@ -115,7 +121,9 @@ struct Walk<'a, E: Emitter> {
     /// The work so far of the innermost loop, or of what is outside of loops.
     work: Work,
     /// For each frame, how often what is behind its `end` runs, as [`Work`] has it.
-    times: Vec<u32>,
+    times: TimesOfBlocks,
+    /// What the code costs so far.
+    cost: Cost,
     /// Whether the operator before this one was a load, so that its result is on top of the stack.
     after_load: bool,
     /// Whether loops poll.
@@ -134,8 +142,41 @@ struct Scratch<E: Emitter> {
     values: Vec<E::Value>,
     typed: Vec<(E::Value, ValType)>,
     types: Vec<ValType>,
-    targets: Vec<E::Block>,
-    target_args: Vec<Vec<E::Value>>,
+    table: TablePlaces,
+}
+
+/// The labels of a branch table, by the places of their blocks in the control stack.
+#[derive(Default)]
+struct TablePlaces {
+    /// Each label once, in the order in which they come first.
+    labels: Vec<usize>,
+    /// For each entry which of the labels it has, by its place there.
+    cases: Vec<u32>,
+    /// For each place in the control stack its place among the labels, if it is one of them.
+    known: Vec<Option<u32>>,
+}
+
+impl TablePlaces {
+    /// The next entry.
+    fn add(&mut self, position: usize) {
+        if self.known.len() <= position {
+            self.known.resize(position + 1, None);
+        }
+        let label = *self.known[position].get_or_insert_with(|| {
+            self.labels.push(position);
+            // A table has fewer than 2^32 entries.
+            self.labels.len() as u32 - 1
+        });
+        self.cases.push(label);
+    }
+
+    /// Empties it in a time that does not depend on how deep the control stack is.
+    fn forget(&mut self) {
+        for position in self.labels.drain(..) {
+            self.known[position] = None;
+        }
+        self.cases.clear();
+    }
 }
 
 impl<'a, E: Emitter> Walk<'a, E> {
@@ -160,7 +201,8 @@ impl<'a, E: Emitter> Walk<'a, E> {
             skipped_blocks: 0,
             loops_seen: 0,
             work: Work::none(),
-            times: Vec::new(),
+            times: TimesOfBlocks::default(),
+            cost: Cost::within(CostLimits::NONE),
             after_load: false,
             polls: true,
             osr,
@@ -169,8 +211,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
                 values: Vec::new(),
                 typed: Vec::new(),
                 types: Vec::new(),
-                targets: Vec::new(),
-                target_args: Vec::new(),
+                table: TablePlaces::default(),
             },
         }
     }
@@ -178,6 +219,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     /// Translates the function as it is called.
     fn whole_function(&mut self, body: &Body<'a>) -> Step {
         self.set_offset(body.operators()?.original_position());
+        self.count_call(body.ty.params().len() + body.ty.results().len())?;
         let site = self.emitter.poll_entry();
         self.operators(body)?;
         self.emitter.set_work(site, self.work.operators());
@@ -205,6 +247,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             }
             if self.reachable {
                 self.set_offset(self.offset);
+                self.cost.count().map_err(|excess| self.excess(excess))?;
                 self.emitter.begin_operator(self.values.len());
                 self.reachable_operator(&operator)?;
             } else {
@@ -265,6 +308,37 @@ impl<'a, E: Emitter> Walk<'a, E> {
     #[cold]
     fn unknown(&self, space: &'static str, index: u32) -> TranslateError {
         self.error(TranslateProblem::UnknownIndex { space, index })
+    }
+
+    #[cold]
+    fn excess(&self, excess: Excess) -> TranslateError {
+        self.error(TranslateProblem::TooLarge(excess))
+    }
+
+    // What the code costs.
+
+    /// A branch hands over so many values.
+    fn pass(&mut self, values: usize) -> Step {
+        let passed = self.cost.pass(values);
+        passed.map_err(|excess| self.excess(excess))
+    }
+
+    /// A call has so many parameters and results.
+    fn count_call(&mut self, values: usize) -> Step {
+        let counted = self.cost.call(values);
+        counted.map_err(|excess| self.excess(excess))
+    }
+
+    /// A poll keeps so many values.
+    fn keep_at_loop(&mut self, values: usize) -> Step {
+        let kept = self.cost.keep_at_loop(values);
+        kept.map_err(|excess| self.excess(excess))
+    }
+
+    /// Goes on in a block.
+    fn switch_to(&mut self, block: E::Block) {
+        self.cost.begin_block();
+        self.emitter.switch_to(block, &mut self.values);
     }
 
     /// The entry of an index space.

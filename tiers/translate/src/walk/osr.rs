@@ -80,7 +80,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             }
             let dead_entry = self.emitter.create_block(0, &[]);
             self.emitter.seal(dead_entry);
-            self.emitter.switch_to(dead_entry, &mut self.values);
+            self.switch_to(dead_entry);
             self.operators(body)?;
         }
         let Some(osr) = &self.osr else { return Ok(()) };
@@ -110,9 +110,12 @@ impl<'a, E: Emitter> Walk<'a, E> {
     }
 
     /// Ends the current, dead block in front of the loop that is entered, and goes on in its header.
-    pub(super) fn enter_shared_header(&mut self, header: E::Block) {
+    pub(super) fn enter_shared_header(&mut self, header: E::Block) -> Step {
+        self.pass(self.values.len())?;
         self.emitter.jump(header, &self.values);
-        let Some(osr) = &mut self.osr else { return };
+        let Some(osr) = &mut self.osr else {
+            return Ok(());
+        };
         if let Some(loader) = osr.loader.take() {
             self.values.clear();
             self.emitter.switch_to(loader, &mut self.values);
@@ -122,5 +125,6 @@ impl<'a, E: Emitter> Walk<'a, E> {
             }
             self.emitter.jump(header, &self.values);
         }
+        Ok(())
     }
 }

@@ -54,9 +54,73 @@ impl Work {
     }
 }
 
+/// For each open block, how often what is behind its `end` runs. A branch table changes it for all blocks from one on
+/// inwards at once, so runs of blocks of which it is the same are kept, not the blocks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TimesOfBlocks {
+    blocks: usize,
+    /// Where each run begins, and its number.
+    runs: Vec<(usize, u32)>,
+}
+
+impl TimesOfBlocks {
+    pub(super) fn clear(&mut self) {
+        self.blocks = 0;
+        self.runs.clear();
+    }
+
+    /// A block is opened.
+    pub(super) fn push(&mut self, times: u32) {
+        if self.runs.last().is_none_or(|&(_, last)| last != times) {
+            self.runs.push((self.blocks, times));
+        }
+        self.blocks += 1;
+    }
+
+    /// The innermost block is closed.
+    pub(super) fn pop(&mut self) -> Option<u32> {
+        let &(start, times) = self.runs.last()?;
+        self.blocks -= 1;
+        if start == self.blocks {
+            self.runs.pop();
+        }
+        Some(times)
+    }
+
+    /// Sets it for all blocks from the one at this place on.
+    pub(super) fn set_from(&mut self, first: usize, times: u32) {
+        if first >= self.blocks {
+            return;
+        }
+        while self.runs.last().is_some_and(|&(start, _)| start >= first) {
+            self.runs.pop();
+        }
+        self.runs.push((first, times));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_that_run_equally_often_are_kept_together() {
+        let mut times = TimesOfBlocks::default();
+        for _ in 0..1000 {
+            times.push(1);
+        }
+        for first in (0..1000).rev() {
+            times.set_from(first, 5);
+            assert!(times.runs.len() <= 2, "{times:?}");
+        }
+        times.set_from(998, 7);
+        times.push(7);
+        times.push(2);
+        times.set_from(1002, 9);
+        let popped: Vec<_> = std::iter::from_fn(|| times.pop()).take(5).collect();
+        assert_eq!(popped, [2, 7, 7, 7, 5]);
+        assert_eq!(std::iter::from_fn(|| times.pop()).count(), 997);
+    }
 
     #[test]
     fn operators_that_run_sometimes_count_in_part() {

@@ -200,7 +200,7 @@ fn a_loop_has_its_parameters_in_the_header_and_polls_with_all_operands() {
 }
 
 #[test]
-fn a_branch_table_passes_arguments_to_each_target() {
+fn a_branch_table_passes_arguments_once_to_each_label() {
     let text = function(
         "(module (func (param i32) (result i32)
            (i32.const 1)
@@ -218,7 +218,7 @@ fn a_branch_table_passes_arguments_to_each_target() {
          b1(v1):
            poll_loop 0 [v1] work 2
            v2 = local_get 0
-           branch_table v2 b2(v1) b1(v1) b3(v1) b2(v1)
+           branch_table [0 1 2 0] v2 b2(v1) b1(v1) b3(v1)
          b2(v3):
            jump b3(v3)
          b3(v4):

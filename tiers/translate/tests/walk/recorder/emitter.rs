@@ -59,24 +59,19 @@ impl Emitter for Recorder<'_> {
         self.end("branch_if".into(), &[(condition, I32)], &[then, otherwise]);
     }
 
-    fn branch_table(
-        &mut self,
-        index: Value,
-        targets: &[Block],
-        default: Block,
-        args: &[Vec<Value>],
-    ) {
-        assert_eq!(
-            args.len(),
-            targets.len() + 1,
-            "a list of arguments for each target"
-        );
-        let targets = targets.iter().chain([&default]);
-        let edges: Vec<_> = targets
-            .zip(args)
-            .map(|(&block, args)| (block, args.as_slice()))
+    fn branch_table(&mut self, index: Value, table: &BranchTable<'_, Block, Value>) {
+        let mut blocks: Vec<_> = table.ways.iter().map(|&(block, _)| block).collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        assert_eq!(blocks.len(), table.ways.len(), "each block is there once");
+        let ways: Vec<String> = table
+            .cases
+            .iter()
+            .chain([&table.default])
+            .map(|&way| way.to_string())
             .collect();
-        self.end("branch_table".into(), &[(index, I32)], &edges);
+        let what = format!("branch_table [{}]", ways.join(" "));
+        self.end(what, &[(index, I32)], table.ways);
     }
 
     fn return_values(&mut self, values: &[Value]) {
