@@ -46,15 +46,19 @@ impl fmt::Display for PrintableLines<'_> {
 }
 
 fn write_char(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // Quotation marks and backslashes too, and most of what there is.
+    if c.is_ascii_graphic() {
+        return f.write_char(c);
+    }
     // What `str` escapes anywhere but at its start: there, a mark on top of nothing would be.
     let mut bytes = [b'x'; 5];
     let behind = c.encode_utf8(&mut bytes[1..]).len();
-    match (c, std::str::from_utf8(&bytes[..=behind])) {
-        ('"' | '\'' | '\\', _) | (_, Err(_)) => f.write_char(c),
-        (_, Ok(text)) => text
+    match std::str::from_utf8(&bytes[..=behind]) {
+        Ok(text) => text
             .escape_debug()
             .skip(1)
             .try_for_each(|c| f.write_char(c)),
+        Err(_) => f.write_char(char::REPLACEMENT_CHARACTER),
     }
 }
 
