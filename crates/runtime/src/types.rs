@@ -77,32 +77,29 @@ impl TypeRegistry {
     /// The id of this type for as long as the lease lives. Never 0, the id in an empty `VMFuncRef`.
     #[must_use]
     pub fn lease(&self, ty: &FuncType) -> TypeLease {
-        let known = self.entries.read().lease(ty);
-        let id = known.unwrap_or_else(|| {
-            let mut entries = self.entries.write();
-            entries.lease(ty).unwrap_or_else(|| entries.lease_new(ty))
-        });
         TypeLease {
             registry: self.clone(),
-            id,
+            id: self.leased_id(ty),
         }
     }
 
     /// The ids of a module's types, by its type index.
     #[must_use]
     pub fn lease_all(&self, module: &Module) -> TypeLeases {
-        // Of a type that stands there twice, one lease is enough, but counting is simpler.
-        let lease = |ty| {
-            let lease = self.lease(ty);
-            let id = lease.id;
-            // The list releases it.
-            std::mem::forget(lease);
-            id
-        };
+        // A type that stands there twice is leased twice, and given back as often.
         TypeLeases {
             registry: self.clone(),
-            ids: module.types.iter().map(|ty| lease(ty)).collect(),
+            ids: module.types.iter().map(|ty| self.leased_id(ty)).collect(),
         }
+    }
+
+    /// The id of a type, leased once more: the caller gives it back by [`release`](Self::release).
+    fn leased_id(&self, ty: &FuncType) -> u32 {
+        let known = self.entries.read().lease(ty);
+        known.unwrap_or_else(|| {
+            let mut entries = self.entries.write();
+            entries.lease(ty).unwrap_or_else(|| entries.lease_new(ty))
+        })
     }
 
     /// The type with this id, or `None` when nobody leases such an id.
@@ -255,6 +252,8 @@ mod tests {
         }
         assert!(registry.entries.read().types.len() <= 51);
         assert!(registry.get(kept.id()).is_some());
+        drop(kept);
+        assert_eq!(Arc::strong_count(&registry.entries), 1);
     }
 
     #[test]
