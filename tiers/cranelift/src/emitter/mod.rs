@@ -104,11 +104,15 @@ impl Emitter for ClifEmitter<'_> {
 
     fn branch_table(&mut self, index: Value, table: &BranchTable<'_, Block, Value>) {
         self.scratch.calls.branch();
-        // Cranelift would make a block for each entry that passes arguments.
+        let mut uses = vec![0_u32; table.ways.len()];
+        for &way in table.cases.iter().chain([&table.default]) {
+            uses[way as usize] += 1;
+        }
+        // Cranelift would make a block for each entry that passes arguments, which may come later, when locals meet.
         let mut ways = Vec::with_capacity(table.ways.len());
         let mut edges = Vec::new();
-        for &(block, args) in table.ways {
-            let way = if args.is_empty() {
+        for (&(block, args), &uses) in table.ways.iter().zip(&uses) {
+            let way = if args.is_empty() && uses == 1 {
                 block
             } else {
                 let edge = self.cursor.func.dfg.make_block();
@@ -117,9 +121,10 @@ impl Emitter for ClifEmitter<'_> {
             };
             ways.push(way);
         }
-        let calls: Vec<BlockCall> = ways.iter().map(|&way| self.target(way, &[])).collect();
-        let cases: Vec<BlockCall> = table.cases.iter().map(|&way| calls[way as usize]).collect();
-        let data = JumpTableData::new(calls[table.default as usize], &cases);
+        // Each entry has a list of arguments of its own: Cranelift adds to it and takes from it.
+        let mut call = |&way: &u32| self.target(ways[way as usize], &[]);
+        let cases: Vec<BlockCall> = table.cases.iter().map(&mut call).collect();
+        let data = JumpTableData::new(call(&table.default), &cases);
         let data = self.cursor.func.create_jump_table(data);
         self.cursor.ins().br_table(index, data);
         for way in ways {
