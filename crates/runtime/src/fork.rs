@@ -15,7 +15,7 @@
 //! The order is: one fork at a time, then the gate of long sections, then that of short ones, which is closed for no longer
 //! than a lock is held. Nothing in a section waits for a fork, and who waits at the gate of short ones holds no lock.
 //!
-//! Memory that parent and child share is left alone by both ([`epoch`]): `code_memory` gives away pages that no
+//! Memory that parent and child share is left alone by both (`epoch`): `code_memory` gives away pages that no
 //! relative has, and never writes to or empties one that existed at a fork.
 //!
 //! **Children that nobody announces**, made by a bare `clone`, are told by a page that the kernel empties in them. They get

@@ -265,7 +265,7 @@ fn modules_are_made_dropped_and_made_anew_on_both_sides_of_many_forks() {
 #[test]
 fn children_of_children_are_children() {
     fn generation(engine: &Engine, guest: &mut Guest, left: u32) -> bool {
-        let is_right = guest.is_right() && (left % 16 != 0 || guest.is_interruptible());
+        let is_right = guest.is_right() && (!left.is_multiple_of(16) || guest.is_interruptible());
         if left == 0 {
             return is_right;
         }

@@ -141,8 +141,11 @@ fn baseline() -> Config {
     config
 }
 
+/// Runs a guest to a depth, and says what it returned, if it did.
+type RunTo<'a> = &'a mut dyn FnMut(i32) -> Option<i64>;
+
 /// Calls `run` with each of some depths.
-fn run(config: &Config, text: &str, depths: &mut dyn FnMut(&mut dyn FnMut(i32) -> Option<i64>)) {
+fn run(config: &Config, text: &str, depths: &mut dyn FnMut(RunTo<'_>)) {
     let engine = Engine::new(config).unwrap();
     let module = Module::new(&engine, text).unwrap();
     let mut store = Store::new(&engine, ());
