@@ -249,3 +249,31 @@ fn negated_neighbours_are_compiled() {
         (f32.neg (f32.min (f32.const 72.75) (f32.const nan:0x600123))))";
     runs(&single(body), u64::from(QUIET ^ 1 << 31));
 }
+
+#[test]
+fn lanes_that_a_mask_leaves_as_they_are_quiet() {
+    // With masks, the difference with a lane that was chosen to be zero is the other operand.
+    for choice in [
+        "(f32x4.pmin (v128.load (i32.const 64)) (local.get $zero))",
+        "(f32x4.pmax (local.get $zero) (v128.load (i32.const 64)))",
+        "(v128.bitselect (local.get $zero) (v128.load (i32.const 64))
+            (f32x4.eq (v128.load (i32.const 64)) (v128.load (i32.const 80))))",
+        "(v128.and (v128.load (i32.const 64))
+            (f32x4.ne (v128.load (i32.const 64)) (v128.load (i32.const 80))))",
+        "(v128.andnot (v128.load (i32.const 64))
+            (f32x4.eq (v128.load (i32.const 64)) (v128.load (i32.const 80))))",
+    ] {
+        let module = format!(
+            "(func (export \"run\") (result i64) (local $zero v128)
+                (v128.store (i32.const 96) (f32x4.sub (v128.load (i32.const 0)) {choice}))
+                (i64.load32_u (i32.const 100)))"
+        );
+        runs(&module, QUIET.into());
+    }
+    let chosen = "(func (export \"run\") (result i64) (local $zero v128)
+        (v128.store (i32.const 64) (v128.const f32x4 3 3 3 3))
+        (v128.store (i32.const 96) (f32x4.sub (v128.load (i32.const 0))
+            (f32x4.pmin (v128.load (i32.const 64)) (local.get $zero))))
+        (i64.load32_u (i32.const 100)))";
+    runs(chosen, QUIET.into());
+}

@@ -255,6 +255,28 @@ fn folds(instruction: InstructionValue<'_>) -> bool {
     }
 }
 
+/// How many operators deep the back end is taken to look for constants.
+const DEPTH: u32 = 6;
+
+/// Whether a value is a constant for the back end, or has lanes of one: what is chosen from a constant and something else is
+/// as good as a constant where vectors have masks, as is what is masked.
+fn shows_constant(value: BasicValueEnum<'_>, depth: u32) -> bool {
+    if is_constant(value) {
+        return true;
+    }
+    let Some(instruction) = value.as_instruction_value().filter(|_| depth > 0) else {
+        return false;
+    };
+    let shows = |index| operand(instruction, index).is_some_and(|it| shows_constant(it, depth - 1));
+    match instruction.get_opcode() {
+        Op::And => true,
+        Op::Select => shows(1) || shows(2),
+        Op::InsertElement | Op::ShuffleVector => shows(0) || shows(1),
+        Op::BitCast | Op::ExtractElement | Op::FNeg | Op::Freeze => shows(0),
+        _ => false,
+    }
+}
+
 /// Whether a conversion takes back one to a longer type.
 fn is_lengthened(instruction: InstructionValue<'_>) -> bool {
     operand(instruction, 0)
@@ -322,9 +344,9 @@ impl Quiet {
         let of = |index| operand(instruction, index).map_or(Lanes::NEITHER, |it| self.lanes(it));
         let made = || float_of(instruction).map_or(Lanes::NEITHER, Self::type_of);
         // The back end folds constants that it sees, too.
-        let is_constant = |index| operand(instruction, index).is_some_and(is_constant);
+        let shows = |index| operand(instruction, index).is_some_and(|it| shows_constant(it, DEPTH));
         match kind_of(instruction) {
-            Kind::Arithmetic if folds(instruction) && (is_constant(0) || is_constant(1)) => {
+            Kind::Arithmetic if folds(instruction) && (shows(0) || shows(1)) => {
                 of(0).and(of(1)).and(made())
             }
             Kind::Shortens if is_lengthened(instruction) => Lanes::NEITHER,
