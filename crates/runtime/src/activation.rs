@@ -5,17 +5,16 @@
 
 use std::any::Any;
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::arch::{self, CallFrame, VectorUse};
+use crate::arch::{self, CallFrame};
 use crate::backtrace::{PcTrace, RawBacktrace};
 use crate::interrupt::InterruptState;
 use crate::{
-    EntryRecord, Instance, StoreCore, TierHooks, TrapCode, TypeLease, VMContext, VMFuncRef,
-    VMHostContext, VMStore, signals, thread,
+    EntryRecord, Instance, StackError, StoreCore, TierHooks, TrapCode, VMContext, VMFuncRef,
+    VMStore, signals, thread,
 };
 
 /// Stack that generated code may use below a host caller, if the thread has that much.
@@ -30,6 +29,8 @@ pub enum Unwind {
     Error(Box<HostError>),
     /// A host function panicked with this payload.
     Panic(Box<dyn Any + Send>),
+    /// It can't run on the present stack.
+    Stack(StackError),
 }
 
 /// A trap, and where it happened.
@@ -71,16 +72,23 @@ pub struct ActivationState {
     pub(crate) interrupt: Arc<InterruptState>,
     /// The most stack generated code may use below its host caller, in bytes.
     pub(crate) max_wasm_stack: usize,
+    /// What the host asked to be left of a stack for its functions, in bytes.
+    pub(crate) host_stack: Option<usize>,
 }
 
 impl ActivationState {
-    pub(crate) fn new(interrupt: Arc<InterruptState>, max_wasm_stack: usize) -> Self {
+    pub(crate) fn new(
+        interrupt: Arc<InterruptState>,
+        max_wasm_stack: usize,
+        host_stack: Option<usize>,
+    ) -> Self {
         Self {
             pending: None,
             signal: None,
             trace: PcTrace::default(),
             interrupt,
             max_wasm_stack,
+            host_stack,
         }
     }
 }
@@ -89,7 +97,7 @@ impl StoreCore {
     /// Notes what a signal handler found, and the guest's frames. Async-signal-safe.
     ///
     /// # Safety
-    /// The store's innermost activation is this thread's, and `pc` and `fp` are generated code's, or
+    /// The store's innermost activation is the one whose code this thread runs, and `pc` and `fp` are generated code's, or
     /// those of its last exit.
     pub(crate) unsafe fn note_signal(
         &mut self,
@@ -113,13 +121,35 @@ impl StoreCore {
     }
 }
 
+/// An activation while its entry's frame is alive. Dropping it makes the store what it was before.
+struct Activation {
+    record: EntryRecord,
+    /// The stack limit of the activation around it.
+    outer_limit: usize,
+}
+
+impl Drop for Activation {
+    #[inline]
+    fn drop(&mut self) {
+        let record = &self.record;
+        // SAFETY: the store is alive for longer, and its code has been left.
+        unsafe {
+            let vm = record.store;
+            (*vm).entry = record.previous_in_store;
+            (*vm).stack_limit = self.outer_limit;
+            (*vm).exit_pc = record.previous_exit_pc;
+            (*vm).exit_fp = record.previous_exit_fp;
+        }
+    }
+}
+
 /// Calls a function of this store.
 ///
 /// `frame` holds the arguments as its signature places them ([`ArgCursor`](crate::ArgCursor)), the context
 /// excepted; on success its first registers hold the result.
 ///
 /// # Errors
-/// The trap, host error or panic that ended the call.
+/// The trap, host error or panic that ended the call, or why it can't run on this stack.
 ///
 /// # Safety
 /// `func` belongs to `store`, `frame` fits its type, and nobody else uses the store meanwhile.
@@ -130,54 +160,126 @@ pub unsafe fn call(
     frame: &mut CallFrame,
 ) -> Result<(), Unwind> {
     let core = store.as_ptr();
+    let sp = arch::stack_pointer();
+    let here = thread::here(sp).map_err(Unwind::Stack)?;
     // SAFETY: as the caller says, for all accesses to the store and the function below. The record is
     // linked into the store and the thread only while this frame is alive.
     unsafe {
         let vm = &raw mut (*core).vm;
         let func = func.as_ref();
-        let thread = thread::current();
-        (*core).activation.interrupt.enter_thread(thread.tid);
-        let sp = arch::stack_pointer();
-        let outer_limit = (*vm).stack_limit;
         let previous_in_store = (*vm).entry;
-        if previous_in_store.is_null() {
-            let lowest = sp.saturating_sub((*core).activation.max_wasm_stack);
-            (*vm).stack_limit = lowest.max(thread.stack_limit + thread.moving_room);
-        }
-        if sp <= (*vm).stack_limit {
+        let activation = &(*core).activation;
+        let host_limit = here.stack.host_limit(activation.host_stack);
+        let host_limit = host_limit.map_err(Unwind::Stack)?;
+        let outer_limit = (*vm).stack_limit;
+        let shares_stack = previous_in_store
+            .as_ref()
+            .is_some_and(|outer| outer.stack_end == here.stack.lowest);
+        // A nested activation has what is left to the one around it, if that is on the same stack.
+        let stack_limit = if shares_stack {
+            outer_limit
+        } else {
+            let lowest = sp.saturating_sub(activation.max_wasm_stack);
+            lowest.max(host_limit + here.stack.moving_room())
+        };
+        // The entry copies the arguments below this frame.
+        if sp.saturating_sub(frame.stack_words * size_of::<u64>()) <= stack_limit {
             return Err(stack_overflow(core));
         }
+        (*core).activation.interrupt.enter_thread(here.thread);
         // One by one: they were stored one by one just now, and a load of both at once, which the
         // compiler would make of it, waits until those stores have left the store buffer.
         let previous_exit_pc = (&raw const (*vm).exit_pc).read_volatile();
         let previous_exit_fp = (&raw const (*vm).exit_fp).read_volatile();
-        let mut record = EntryRecord {
-            saved_sp: 0,
-            fp: 0,
-            store: vm,
-            previous_on_thread: thread::innermost(),
-            previous_in_store,
-            previous_exit_pc,
-            previous_exit_fp,
+        let mut activation = Activation {
+            record: EntryRecord {
+                saved_sp: 0,
+                fp: 0,
+                store: vm,
+                stack_end: here.stack.lowest,
+                host_limit,
+                thread: here.thread,
+                previous_in_store,
+                previous_exit_pc,
+                previous_exit_fp,
+            },
+            outer_limit,
         };
-        (*vm).entry = &mut record;
+        let record = &raw mut activation.record;
+        (*vm).entry = record;
+        (*vm).stack_limit = stack_limit;
         (*vm).caller = ptr::null_mut();
-        thread::set_innermost(&mut record);
+        thread::set_innermost(record);
         frame.gprs[0] = func.vmctx as u64;
         let code = (*func.slot).load(Ordering::Acquire);
-        let left = arch::enter(&raw mut record, code, frame);
-        thread::set_innermost(record.previous_on_thread);
-        let result = if left == 0 {
+        let thread = arch::thread_pointer();
+        let left = arch::enter(record, code, frame);
+        thread::leave_innermost(thread);
+        if left == 0 {
             Ok(())
         } else {
             Err(take_unwind(core))
-        };
-        (*vm).entry = previous_in_store;
-        (*vm).stack_limit = outer_limit;
-        (*vm).exit_pc = record.previous_exit_pc;
-        (*vm).exit_fp = record.previous_exit_fp;
-        result
+        }
     }
+}
+
+/// Runs a piece of the host between two pieces of an activation's code, and leaves the activation if its code can't
+/// go on here.
+///
+/// # Safety
+/// The store's code called the present code through a stub, and no frame between has anything to drop.
+#[inline]
+pub(crate) unsafe fn as_host<R>(store: *mut VMStore, work: impl FnOnce() -> R) -> R {
+    // SAFETY: as the caller says.
+    let (record, limit) = unsafe { ((*store).entry, (*store).stack_limit) };
+    let thread = arch::thread_pointer();
+    thread::set_innermost(ptr::null_mut());
+    let result = work();
+    // SAFETY: the activation is alive, and `VMStore` is the first field of `StoreCore`.
+    let is_as_before = arch::thread_pointer() == thread
+        && unsafe {
+            let interrupt = &(*store.cast::<StoreCore>()).activation.interrupt;
+            // A new thread may be where one that has ended was.
+            (*record).thread == thread::id_if_ready()
+                && interrupt.is_sent_to((*record).thread)
+                && (*store).entry == record
+        };
+    if is_as_before {
+        thread::set_innermost(record);
+        return result;
+    }
+    // SAFETY: the activation's code is about to go on.
+    match unsafe { resume(record, limit) } {
+        Ok(()) => result,
+        Err(error) => {
+            drop(result);
+            // SAFETY: as the caller says; what there was to drop is dropped.
+            unsafe { leave_with(store, Unwind::Stack(error)) }
+        }
+    }
+}
+
+/// States that an activation's code runs from here on, on this thread, with the stack limit that it had.
+///
+/// Not inlined: the host may have moved to another thread, where the addresses of thread-locals are others.
+///
+/// # Safety
+/// The activation is alive, and its code or its end is what runs next.
+#[cold]
+#[inline(never)]
+unsafe fn resume(record: *mut EntryRecord, stack_limit: usize) -> Result<(), StackError> {
+    // SAFETY: as the caller says. `VMStore` is the first field of `StoreCore`.
+    unsafe {
+        let store = (*record).store;
+        (*store).entry = record;
+        (*store).stack_limit = stack_limit;
+        let core = store.cast::<StoreCore>();
+        let thread = thread::id()?;
+        (*record).thread = thread;
+        (*core).activation.interrupt.enter_thread(thread);
+    }
+    thread::set_innermost(record);
+    Ok(())
 }
 
 /// Not even the entry fits on the stack.
@@ -218,7 +320,7 @@ unsafe fn take_unwind(core: *mut StoreCore) -> Unwind {
 /// # Safety
 /// The store runs generated code on this thread, which called the present code through a stub, and no
 /// frame between has anything to drop.
-unsafe fn leave_with(store: *mut VMStore, unwind: Unwind) -> ! {
+pub(crate) unsafe fn leave_with(store: *mut VMStore, unwind: Unwind) -> ! {
     // SAFETY: `vm` is the first field of `StoreCore`; the rest as the caller says.
     unsafe {
         (*store.cast::<StoreCore>()).activation.pending = Some(unwind);
@@ -267,16 +369,19 @@ pub(crate) unsafe extern "C" fn trap(vmctx: *mut VMContext, code: u32) -> ! {
 }
 
 /// Where to go on with a call whose function has used up its budget: in the code that asks, which goes
-/// on at `resume`, or at the start of better code.
+/// on at `go_on`, or at the start of better code.
 pub(crate) unsafe extern "C" fn budget_at_entry(
     vmctx: *mut VMContext,
     function: u32,
-    resume: *const u8,
+    go_on: *const u8,
 ) -> *const u8 {
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
     unsafe {
-        let (hooks, budget) = used_up(vmctx, function);
-        hooks.budget_at_entry(function, budget).unwrap_or(resume)
+        let ask = || {
+            let (hooks, budget) = used_up(vmctx, function);
+            hooks.budget_at_entry(function, budget)
+        };
+        as_host((*vmctx).store, ask).unwrap_or(go_on)
     }
 }
 
@@ -289,9 +394,11 @@ pub(crate) unsafe extern "C" fn budget_at_loop(
 ) -> *const u8 {
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
     unsafe {
-        let (hooks, budget) = used_up(vmctx, function);
-        let entry = hooks.budget_at_loop(function, loop_number, budget);
-        entry.map_or(ptr::null(), |entry| make_room(vmctx, entry))
+        let ask = || {
+            let (hooks, budget) = used_up(vmctx, function);
+            hooks.budget_at_loop(function, loop_number, budget)
+        };
+        as_host((*vmctx).store, ask).map_or(ptr::null(), |entry| make_room(vmctx, entry))
     }
 }
 
@@ -306,9 +413,11 @@ pub(crate) unsafe extern "C" fn budget_at_middle_loop(
     // SAFETY: called by the builtin's stub only, with the context of a live instance and a cell of the
     // frame that calls.
     unsafe {
-        let (hooks, budget) = used_up(vmctx, function);
-        let entry = hooks.budget_at_middle_loop(function, loop_number, budget);
-        *result = entry.map_or(ptr::null(), |entry| make_room(vmctx, entry));
+        let ask = || {
+            let (hooks, budget) = used_up(vmctx, function);
+            hooks.budget_at_middle_loop(function, loop_number, budget)
+        };
+        *result = as_host((*vmctx).store, ask).map_or(ptr::null(), |entry| make_room(vmctx, entry));
     }
 }
 
@@ -317,7 +426,7 @@ pub(crate) unsafe extern "C" fn budget_at_middle_loop(
 const STACK_OF_A_MOVE: usize = 192;
 
 /// Lowers the stack's limit by what an entry at a loop takes, so that as much is left to what it calls as there was. Returns
-/// the entry, or null where the thread has not so much: at the end of the stack a frame stays where it is.
+/// the entry, or null where the stack has not so much: at the end of the stack a frame stays where it is.
 ///
 /// # Safety
 /// The context is of a live instance, which this thread runs, and the entry is one of its module's.
@@ -331,7 +440,7 @@ unsafe fn make_room(vmctx: *mut VMContext, entry: *const u8) -> *const u8 {
         let store = (*vmctx).store;
         let limit = (*store).stack_limit;
         let lowered = limit.saturating_sub(taken);
-        if lowered < thread::current().stack_limit {
+        if lowered < (*(*store).entry).host_limit {
             return ptr::null();
         }
         (*store).limit_before_move = limit;
@@ -358,186 +467,13 @@ unsafe fn used_up<'a>(vmctx: *mut VMContext, function: u32) -> (&'a dyn TierHook
 pub(crate) unsafe extern "C" fn lazy_resolve(vmctx: *mut VMContext, function: u32) -> *const u8 {
     // SAFETY: called by the lazy stubs only, with the context of a live instance.
     unsafe {
-        let result = {
+        let compile = || {
             let instance = Instance::from_vmctx(vmctx).as_ref();
             instance.module().hooks.lazy_compile(function)
         };
-        match result {
+        match as_host((*vmctx).store, compile) {
             Ok(code) => code,
             Err(error) => raise((*vmctx).store, TrapCause::Compile(error)),
         }
-    }
-}
-
-/// A function of the host: what it does, given its call.
-///
-/// An error goes unchanged to whoever called into the guest, as [`Unwind::Error`]; so does a panic.
-pub type HostCallback =
-    Arc<dyn Fn(&mut HostCall<'_>) -> Result<(), Box<dyn Any + Send>> + Send + Sync>;
-
-/// One call of a host function: its store, its caller and its arguments.
-pub struct HostCall<'a> {
-    /// The store.
-    pub store: NonNull<StoreCore>,
-    /// The instance that calls, or `None` when the host itself does.
-    pub caller: Option<NonNull<Instance>>,
-    /// Argument registers, and the result's.
-    frame: &'a mut HostFrame,
-    /// Stack arguments.
-    stack: *const u64,
-}
-
-/// The head of a [`CallFrame`], as the host call stubs fill it.
-#[repr(C, align(16))]
-pub(crate) struct HostFrame {
-    gprs: [u64; 6],
-    xmms: [u128; 8],
-}
-
-impl HostCall<'_> {
-    /// A general-purpose argument register.
-    #[inline]
-    #[must_use]
-    pub fn gpr(&self, index: u8) -> u64 {
-        self.frame.gprs[usize::from(index)]
-    }
-
-    /// A vector argument register. The upper half means something for a `v128` only.
-    #[inline]
-    #[must_use]
-    pub fn xmm(&self, index: u8) -> u128 {
-        self.frame.xmms[usize::from(index)]
-    }
-
-    /// The low half of a vector argument register.
-    #[inline]
-    #[must_use]
-    pub fn xmm_low(&self, index: u8) -> u64 {
-        // SAFETY: the register is in bounds, and a u64 may be read from the start of a u128.
-        unsafe {
-            (&raw const self.frame.xmms[usize::from(index)])
-                .cast::<u64>()
-                .read()
-        }
-    }
-
-    /// A word of the stack arguments.
-    ///
-    /// # Safety
-    /// The function's type has an argument there.
-    #[inline]
-    #[must_use]
-    pub unsafe fn stack(&self, word: u32) -> u64 {
-        // SAFETY: as the caller says.
-        unsafe { self.stack.add(word as usize).read() }
-    }
-
-    /// Sets a result of an integer or reference type.
-    #[inline]
-    pub fn set_gpr(&mut self, bits: u64) {
-        self.frame.gprs[0] = bits;
-    }
-
-    /// Sets a result of type `f32` or `f64`.
-    #[inline]
-    pub fn set_xmm_low(&mut self, bits: u64) {
-        // SAFETY: a u64 may be written to the start of a u128.
-        unsafe { (&raw mut self.frame.xmms[0]).cast::<u64>().write(bits) };
-    }
-
-    /// Sets a result of type `v128`.
-    #[inline]
-    pub fn set_xmm(&mut self, bits: u128) {
-        self.frame.xmms[0] = bits;
-    }
-}
-
-/// A host function in a store.
-#[repr(C)]
-pub struct HostFunc {
-    /// What generated code passes as context.
-    context: VMHostContext,
-    /// Its code: a host call stub.
-    slot: crate::CodeSlot,
-    /// The reference to it.
-    pub(crate) funcref: VMFuncRef,
-    /// What it does.
-    callback: HostCallback,
-    /// Keeps the type's id.
-    _ty: TypeLease,
-}
-
-impl HostFunc {
-    /// A host function of this type, whose signature uses `vectors`.
-    pub(crate) fn new(
-        store: *mut VMStore,
-        ty: TypeLease,
-        vectors: VectorUse,
-        callback: HostCallback,
-    ) -> Box<Self> {
-        let mut func = Box::new(Self {
-            context: VMHostContext {
-                store,
-                func: ptr::null_mut(),
-            },
-            slot: crate::CodeSlot::new(arch::host_call_stub(vectors)),
-            funcref: VMFuncRef {
-                slot: ptr::null(),
-                vmctx: ptr::null_mut(),
-                type_id: ty.id(),
-            },
-            callback,
-            _ty: ty,
-        });
-        let address = &raw mut *func;
-        func.context.func = address.cast();
-        func.funcref.slot = &raw const func.slot;
-        func.funcref.vmctx = (&raw mut func.context).cast();
-        func
-    }
-}
-
-/// What the host call stubs call. Returns only when the host function returned a value.
-pub(crate) unsafe extern "C" fn host_dispatch(
-    context: *mut VMHostContext,
-    frame: *mut HostFrame,
-    stack: *const u64,
-) {
-    // SAFETY: called by the stubs only: the context is that of a live host function of a store that runs
-    // on this thread, and the frame is the stub's.
-    let (store, result) = unsafe {
-        let store = (*context).store;
-        let callback = &(*(*context).func.cast::<HostFunc>()).callback;
-        let caller =
-            NonNull::new((*store).caller).map(|vmctx| Instance::from_vmctx(vmctx.as_ptr()));
-        let mut call = HostCall {
-            store: NonNull::new_unchecked(store.cast()),
-            caller,
-            frame: &mut *frame,
-            stack,
-        };
-        (
-            store,
-            catch_unwind(AssertUnwindSafe(|| callback(&mut call))),
-        )
-    };
-    match result {
-        Ok(Ok(())) => {}
-        // SAFETY: the stub left generated code of this store; `result` is moved out of.
-        Ok(Err(error)) => unsafe { leave_with_error(store, error) },
-        // SAFETY: as above.
-        Err(panic) => unsafe { leave_with(store, Unwind::Panic(panic)) },
-    }
-}
-
-#[cold]
-unsafe fn leave_with_error(store: *mut VMStore, error: Box<dyn Any + Send>) -> ! {
-    // SAFETY: as the caller says.
-    unsafe {
-        let backtrace = RawBacktrace::of_store(store);
-        leave_with(
-            store,
-            Unwind::Error(Box::new(HostError { error, backtrace })),
-        )
     }
 }

@@ -11,7 +11,7 @@ use crate::{fork, signals};
 pub struct InterruptState {
     /// Not zero from the request to its delivery.
     flag: AtomicU32,
-    /// The kernel's id of the thread that entered the store last; 0 before the first.
+    /// The kernel's id of the thread that ran the store's code last; 0 before the first.
     thread: AtomicI32,
     /// The signal that stops generated code.
     signal: i32,
@@ -74,6 +74,13 @@ impl InterruptState {
         &raw const self.flag
     }
 
+    /// Whether interruptions go to this thread.
+    #[inline]
+    pub(crate) fn is_sent_to(&self, thread: i32) -> bool {
+        self.thread.load(Ordering::Relaxed) == thread
+    }
+
+    /// Has interruptions go to this thread.
     #[inline]
     pub(crate) fn enter_thread(&self, thread: i32) {
         if self.thread.load(Ordering::Relaxed) != thread {

@@ -337,7 +337,7 @@ unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *m
     let (ours, pc) = unsafe {
         let ours = (*info).si_code == libc::SI_TIMER
             && (*info).si_value().sival_ptr.cast_const() == (&raw const MARK).cast();
-        (ours, arch::registers(context).0)
+        (ours, arch::registers(context).pc)
     };
     if !ours {
         // SAFETY: as for this handler; `PREVIOUS` was written before it was installed.

@@ -1,18 +1,19 @@
 //! Signal handlers: a fault in generated code becomes a trap, the interrupt signal stops a guest, and
 //! everything that is not ours goes to the handler that was there before.
 //!
-//! A handler runs only async-signal-safe code: it reads this thread's innermost activation and the store
-//! behind it, which generated code of that store cannot be changing at the same time, fills buffers that
-//! are there already, and redirects the thread to `leave`. Which trap an instruction stands for is looked
-//! up later, by the entry.
+//! A handler runs only async-signal-safe code. Where the interrupted address is in generated code or its stubs, it
+//! reads this thread's innermost activation and the store behind it, which generated code of that store cannot be
+//! changing at the same time, fills buffers that are there already, and redirects the thread to `leave`. Which trap
+//! an instruction stands for is looked up later, by the entry. A fault's signal that somebody sent is no fault.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::arch::Registers;
 use crate::sync::Mutex;
-use crate::{StoreCore, TrapCode, arch, code_memory, find_code, thread};
+use crate::{EntryRecord, StoreCore, TrapCode, arch, code_memory, find_code, thread};
 
 /// What a handler found.
 #[derive(Clone, Copy, Debug)]
@@ -67,9 +68,20 @@ pub(crate) fn install(interrupt: i32) -> io::Result<()> {
         if INSTALLED.load(Ordering::Acquire) & bit(signal) == 0 {
             install_one(signal)?;
             INSTALLED.fetch_or(bit(signal), Ordering::Release);
+            thread::renew();
         }
     }
     Ok(())
+}
+
+/// Bit set of the signals that are ours.
+pub(crate) fn installed() -> u64 {
+    INSTALLED.load(Ordering::Acquire)
+}
+
+/// The signals of a bit set.
+pub(crate) fn numbers(set: u64) -> impl Iterator<Item = i32> {
+    (1..SIGNALS as i32).filter(move |&signal| set & bit(signal) != 0)
 }
 
 fn bit(signal: i32) -> u64 {
@@ -113,42 +125,50 @@ unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *m
 
 /// Handles the signal if it is ours, and says whether it was.
 unsafe fn try_handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) -> bool {
+    // SAFETY: the arguments are the handler's.
+    let (Registers { pc, fp, sp }, was_sent) =
+        unsafe { (arch::registers(context), (*info).si_code <= 0) };
+    let is_fault = FAULTS.contains(&signal);
+    let in_code = code_memory::contains(pc);
+    let is_exhausted = arch::is_exhausted(pc);
+    let is_guests = in_code || is_exhausted || arch::is_interruptible(pc);
+    if !is_guests && !is_fault {
+        // SAFETY: as above.
+        return unsafe { defer(signal, info, context) };
+    }
+    if !is_guests || (is_fault && was_sent) {
+        return false;
+    }
     let record = thread::innermost();
     if record.is_null() {
         return false;
     }
-    // SAFETY: a record is linked into its thread only while it is alive; its store is alive as long.
-    // `VMStore` is the first field of `StoreCore`.
+    // SAFETY: a record is named by its thread only while code runs that it entered; its store is alive as long.
+    // `VMStore` is the first field of `StoreCore`. Where the stack is exhausted, the stub has just been called.
     unsafe {
         let store = (*record).store.cast::<StoreCore>();
-        let (pc, fp) = arch::registers(context);
-        let in_code = code_memory::contains(pc);
         let found = match signal {
             libc::SIGSEGV | libc::SIGBUS if in_code => {
                 let address = (*info).si_addr() as usize;
                 if (*store).is_guard_address(address) {
                     SignalTrap::Code(TrapCode::MemoryOutOfBounds)
-                } else if thread::is_stack_end(address) {
+                } else if is_stack_end(&*record, address) {
                     SignalTrap::Code(TrapCode::StackOverflow)
                 } else {
                     return false;
                 }
             }
+            libc::SIGILL if is_exhausted => SignalTrap::Code(TrapCode::StackOverflow),
             libc::SIGILL | libc::SIGFPE if in_code => SignalTrap::Instruction(pc),
-            libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE => return false,
-            _ => {
-                if !(*store).interrupt_requested() {
-                    return false;
-                }
-                if !in_code && !arch::is_interruptible(pc) {
-                    // The host's turn: the stub that goes back to generated code finds the flag.
-                    return true;
-                }
-                SignalTrap::Code(TrapCode::Interrupted)
-            }
+            _ if is_fault || is_exhausted => return false,
+            _ if (*store).interrupt_requested() => SignalTrap::Code(TrapCode::Interrupted),
+            _ => return false,
         };
         if in_code {
             (*store).note_signal(found, pc, fp, true);
+        } else if is_exhausted {
+            // The stub has no frame yet, and generated code's return address is the last thing on the stack.
+            (*store).note_signal(found, (sp as *const usize).read(), fp, false);
         } else {
             // A stub: generated code's own frame is where it was left.
             (*store).note_signal(found, (*store).vm.exit_pc, (*store).vm.exit_fp, false);
@@ -156,6 +176,32 @@ unsafe fn try_handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc
         arch::redirect_to_leave(context, record);
         true
     }
+}
+
+/// Puts an interruption off that found another signal's handler, which may return to generated code without a look at
+/// the flag. The signal comes again when that handler returns, for its return unblocks it.
+///
+/// # Safety
+/// The arguments are those of an interrupt signal's handler.
+unsafe fn defer(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) -> bool {
+    // SAFETY: as the caller says; the system calls have no preconditions.
+    unsafe {
+        let process = libc::getpid();
+        let is_ours = (*info).si_code == libc::SI_TKILL && (*info).si_pid() == process;
+        if !is_ours || !arch::was_in_handler(context) {
+            return false;
+        }
+        arch::block_signal(context, signal);
+        libc::syscall(libc::SYS_tgkill, process, libc::gettid(), signal);
+        true
+    }
+}
+
+/// Whether `address` is at the end of the stack that an activation runs on.
+fn is_stack_end(record: &EntryRecord, address: usize) -> bool {
+    /// As far below the end as generated code may reach without touching what is between.
+    const BELOW: usize = 1 << 20;
+    address < record.host_limit && address >= record.stack_end.saturating_sub(BELOW)
 }
 
 /// Passes a signal on to whoever handled it before.
@@ -168,6 +214,8 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
             .add(signal as usize);
         match previous.sa_sigaction {
             libc::SIG_DFL | libc::SIG_IGN if !FAULTS.contains(&signal) => {}
+            // Only what is sent can be ignored.
+            libc::SIG_IGN if (*info).si_code <= 0 => {}
             libc::SIG_DFL | libc::SIG_IGN => {
                 // Back to the default, which ends the process: by running the instruction again, or,
                 // when somebody sent the signal, by sending it again.

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use upshift_module::{GlobalType, MemoryType, TableType};
 
-use crate::activation::{ActivationState, DEFAULT_MAX_WASM_STACK, HostCallback, HostFunc};
+use crate::activation::{ActivationState, DEFAULT_MAX_WASM_STACK};
 use crate::arch::VectorUse;
 use crate::externref::{ExternHandle, ExternRefs};
+use crate::host_func::{HostCallback, HostFunc};
 use crate::interrupt::InterruptState;
 use crate::limits::{Account, GrowError, LimitError, Resource, ResourceLimits};
 use crate::{
@@ -46,6 +47,9 @@ pub struct StoreConfig {
     pub memory_plan: MemoryPlan,
     /// The most stack that generated code may use below its host caller, in bytes.
     pub max_wasm_stack: usize,
+    /// What is left of a stack for host functions, in bytes; `None` for
+    /// [`DEFAULT_HOST_STACK`](crate::DEFAULT_HOST_STACK), or half of a smaller stack.
+    pub host_stack: Option<usize>,
     /// Shared with interrupt handles.
     pub interrupt: Arc<InterruptState>,
 }
@@ -58,6 +62,7 @@ impl StoreConfig {
             limits: ResourceLimits::default(),
             memory_plan: MemoryPlan::GUARDED,
             max_wasm_stack: DEFAULT_MAX_WASM_STACK,
+            host_stack: None,
             interrupt,
         }
     }
@@ -125,8 +130,10 @@ impl StoreCore {
             limits,
             memory_plan,
             max_wasm_stack,
+            host_stack,
             interrupt,
         } = config;
+        let flag = interrupt.flag();
         Self {
             vm: VMStore {
                 stack_limit: 0,
@@ -134,11 +141,11 @@ impl StoreCore {
                 exit_fp: 0,
                 caller: ptr::null_mut(),
                 entry: ptr::null_mut(),
-                interrupt: interrupt.flag(),
+                interrupt: flag,
                 limit_before_move: 0,
             },
             id: StoreId::next(),
-            activation: ActivationState::new(interrupt, max_wasm_stack),
+            activation: ActivationState::new(interrupt, max_wasm_stack, host_stack),
             account: Account::new(limits),
             types,
             memory_plan,

@@ -1,126 +1,205 @@
-//! What the runtime knows of a thread: its stack, its innermost activation, its alternate signal stack.
+//! What the runtime knows of a thread: the stack that it runs on, its innermost activation, its alternate signal
+//! stack, and which signals it lets through.
+//!
+//! Signal handlers read thread-locals only where the interrupted address shows that the thread has entered
+//! generated code: in a library that was loaded late, the first touch of a thread-local allocates it.
 
 use std::cell::Cell;
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::EntryRecord;
+use crate::stack::{self, StackBounds, StackError};
+use crate::{EntryRecord, arch, signals};
 
 /// What an entry needs to know of its thread.
 #[derive(Clone, Copy)]
-pub(crate) struct ThreadInfo {
-    /// The kernel's id; 0 in a thread not looked at yet.
-    pub(crate) tid: i32,
-    /// The lowest address that generated code may use: below it is what host functions need.
-    pub(crate) stack_limit: usize,
-    /// Bytes above that which only frames that move up in the middle of a loop may use: they take more than they took.
-    pub(crate) moving_room: usize,
-    /// The lowest address of the stack.
-    pub(crate) stack_end: usize,
+pub(crate) struct Here {
+    /// The kernel's id of the thread; 0 in a thread not looked at yet.
+    pub(crate) thread: i32,
+    /// The stack that code runs on.
+    pub(crate) stack: StackBounds,
+    /// Stack pointers for which that is so.
+    answers: StackBounds,
+    /// [`GENERATION`] when that was so.
+    generation: u64,
 }
 
-/// What is left to host functions called at the last moment: a quarter of a small stack, this at most.
-const MOST_RESERVE: usize = 256 << 10;
-/// And this at least.
-const LEAST_RESERVE: usize = 48 << 10;
-/// What frames that move up may take more, at most: a sixteenth of a small stack.
-const MOST_MOVING_ROOM: usize = 256 << 10;
+/// What a thread knows of itself, which never changes.
+#[derive(Clone, Copy)]
+struct Known {
+    thread: i32,
+    own_stack: StackBounds,
+}
+
 /// For our handlers, which only walk frames, on processors with large register files.
 const SIGNAL_STACK_SIZE: usize = 64 << 10;
+const NOWHERE: StackBounds = StackBounds {
+    lowest: 0,
+    highest: 0,
+};
+/// What a thread knows that has not looked.
+const NEVER: Here = Here {
+    thread: 0,
+    stack: NOWHERE,
+    answers: NOWHERE,
+    generation: 0,
+};
+
+/// Raised whenever what threads remember may have become wrong: stacks of stated bounds, signals to let through.
+static GENERATION: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
-    static INFO: Cell<ThreadInfo> =
-        const { Cell::new(ThreadInfo { tid: 0, stack_limit: 0, moving_room: 0, stack_end: 0 }) };
+    static HERE: Cell<Here> = const { Cell::new(NEVER) };
+    static KNOWN: Cell<Option<Known>> = const { Cell::new(None) };
+    /// Bit set of the signals that this thread was made to let through.
+    static UNBLOCKED: Cell<u64> = const { Cell::new(0) };
     static INNERMOST: Cell<*mut EntryRecord> = const { Cell::new(ptr::null_mut()) };
     static SIGNAL_STACK: SignalStack = SignalStack::install();
 }
 
+/// Where code with this stack pointer runs, ready for generated code: with a stack for signal handlers, and the
+/// signals unblocked that traps and interruptions need.
 #[inline]
-pub(crate) fn current() -> ThreadInfo {
-    let info = INFO.get();
-    if info.tid == 0 { look() } else { info }
+pub(crate) fn here(stack_pointer: usize) -> Result<Here, StackError> {
+    let here = HERE.get();
+    if here.generation == GENERATION.load(Ordering::Acquire) && here.answers.contains(stack_pointer)
+    {
+        return Ok(here);
+    }
+    look(stack_pointer)
 }
 
-/// The innermost activation on this thread, of any store. Async-signal-safe.
+/// The kernel's id of this thread; 0 where it is not ready for generated code.
+#[inline]
+pub(crate) fn id_if_ready() -> i32 {
+    HERE.get().thread
+}
+
+/// The kernel's id of this thread, which is ready for generated code then.
+pub(crate) fn id() -> Result<i32, StackError> {
+    match id_if_ready() {
+        0 => look(arch::stack_pointer()).map(|here| here.thread),
+        id => Ok(id),
+    }
+}
+
+/// The thread that forked has another id in the child. The rest that is known of it stays.
+pub(crate) fn after_fork_in_child() {
+    let (here, thread) = (HERE.get(), kernel_id());
+    if here.thread != 0 {
+        HERE.set(Here { thread, ..here });
+    }
+    KNOWN.set(KNOWN.get().map(|known| Known { thread, ..known }));
+}
+
+fn kernel_id() -> i32 {
+    // SAFETY: no preconditions.
+    unsafe { libc::gettid() }
+}
+
+/// Makes all threads look again. Returns a number that is given out once.
+pub(crate) fn renew() -> u64 {
+    GENERATION.fetch_add(1, Ordering::AcqRel)
+}
+
+/// The activation whose code runs on this thread now, of any store; null where the host runs. Async-signal-safe in
+/// threads that have entered generated code.
 #[inline]
 pub(crate) fn innermost() -> *mut EntryRecord {
     INNERMOST.get()
 }
 
+/// States whose code runs from here on.
 #[inline]
 pub(crate) fn set_innermost(record: *mut EntryRecord) {
     INNERMOST.set(record);
 }
 
-/// Whether `address` is at the end of this thread's stack. Async-signal-safe.
-pub(crate) fn is_stack_end(address: usize) -> bool {
-    let info = INFO.get();
-    info.tid != 0 && address < info.stack_limit && address >= info.stack_end.saturating_sub(1 << 20)
-}
-
-/// The thread that forked has another id in the child. The rest that is known of it stays.
-pub(crate) fn after_fork_in_child() {
-    let info = INFO.get();
-    if info.tid != 0 {
-        INFO.set(ThreadInfo { tid: id(), ..info });
+/// States that the host runs from here on, where an activation was entered by the thread of this
+/// [pointer](arch::thread_pointer) and may have been left by another, whose thread-locals have other addresses.
+#[inline]
+pub(crate) fn leave_innermost(entered_by: usize) {
+    #[cold]
+    #[inline(never)]
+    fn leave_elsewhere() {
+        INNERMOST.set(ptr::null_mut());
+    }
+    if arch::thread_pointer() == entered_by {
+        INNERMOST.set(ptr::null_mut());
+    } else {
+        leave_elsewhere();
     }
 }
 
-fn id() -> i32 {
-    // SAFETY: no preconditions.
-    unsafe { libc::gettid() }
-}
-
-/// Bytes of stack left on this thread.
+/// Bytes of stack left below here; none on a stack that nobody knows.
 #[must_use]
 pub fn remaining_stack() -> usize {
-    crate::arch::stack_pointer().saturating_sub(current().stack_end)
+    let stack_pointer = arch::stack_pointer();
+    let found = stack::find(stack_pointer, known().own_stack);
+    found.map_or(0, |found| stack_pointer - found.stack.lowest)
+}
+
+/// What this thread knows of itself, found out once.
+fn known() -> Known {
+    let known = KNOWN.get().unwrap_or_else(|| Known {
+        thread: kernel_id(),
+        own_stack: StackBounds::of_thread(),
+    });
+    KNOWN.set(Some(known));
+    known
 }
 
 #[cold]
-fn look() -> ThreadInfo {
-    SIGNAL_STACK.with(|_| ());
-    let (stack_end, size) = stack_bounds();
-    let reserve = (size / 4).clamp(LEAST_RESERVE, MOST_RESERVE);
-    let info = ThreadInfo {
-        tid: id(),
-        stack_limit: stack_end + reserve,
-        moving_room: (size / 16).min(MOST_MOVING_ROOM),
-        stack_end,
+#[inline(never)]
+fn look(stack_pointer: usize) -> Result<Here, StackError> {
+    // First: what changes from here on makes the next look fail to find it.
+    let generation = GENERATION.load(Ordering::Acquire);
+    let signal_stack = SIGNAL_STACK.try_with(SignalStack::check);
+    signal_stack.unwrap_or(Err(StackError::ThreadEnds))?;
+    if UNBLOCKED.get() != signals::installed() {
+        unblock_signals();
+    }
+    let known = known();
+    let found = stack::find(stack_pointer, known.own_stack)?;
+    let here = Here {
+        thread: known.thread,
+        stack: found.stack,
+        answers: found.answers,
+        generation,
     };
-    INFO.set(info);
-    info
+    HERE.set(here);
+    Ok(here)
 }
 
-/// Lowest usable address and size of this thread's stack. When the system does not tell, the stack is
-/// taken to end a little below here.
-fn stack_bounds() -> (usize, usize) {
-    const UNKNOWN: usize = 128 << 10;
-    // SAFETY: the attributes are initialised by the first call, read after its success, destroyed once.
+/// Lets the signals through that the runtime handles. A thread that blocks a fault's signal dies of the fault.
+pub(crate) fn unblock_signals() {
+    let installed = signals::installed();
+    // SAFETY: the set is a live local.
     unsafe {
-        let mut attributes = std::mem::zeroed::<libc::pthread_attr_t>();
-        if libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) != 0 {
-            return (
-                crate::arch::stack_pointer().saturating_sub(UNKNOWN),
-                UNKNOWN,
-            );
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&mut set);
+        for signal in signals::numbers(installed) {
+            libc::sigaddset(&mut set, signal);
         }
-        let mut address = ptr::null_mut();
-        let (mut size, mut guard) = (0, 0);
-        libc::pthread_attr_getstack(&attributes, &mut address, &mut size);
-        libc::pthread_attr_getguardsize(&attributes, &mut guard);
-        libc::pthread_attr_destroy(&mut attributes);
-        (address as usize + guard, size.saturating_sub(guard))
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, ptr::null_mut());
     }
+    UNBLOCKED.set(installed);
 }
 
 /// The stack that signal handlers run on when the thread has none large enough.
 struct SignalStack {
     /// Null when the thread's own was kept.
     memory: *mut libc::c_void,
+    /// Why there is none.
+    error: Option<i32>,
 }
 
 impl SignalStack {
     fn install() -> Self {
+        let failed = || Self {
+            memory: ptr::null_mut(),
+            error: Some(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)),
+        };
         // SAFETY: all pointers are to live locals; the mapping is ours until drop.
         unsafe {
             let mut old = std::mem::zeroed::<libc::stack_t>();
@@ -128,6 +207,7 @@ impl SignalStack {
             if old.ss_flags & libc::SS_DISABLE == 0 && old.ss_size >= SIGNAL_STACK_SIZE {
                 return Self {
                     memory: ptr::null_mut(),
+                    error: None,
                 };
             }
             let memory = libc::mmap(
@@ -139,24 +219,37 @@ impl SignalStack {
                 0,
             );
             if memory == libc::MAP_FAILED {
-                // The thread's own, if it has one, has to do.
-                return Self {
-                    memory: ptr::null_mut(),
-                };
+                return failed();
             }
             let stack = libc::stack_t {
                 ss_sp: memory,
                 ss_flags: 0,
                 ss_size: SIGNAL_STACK_SIZE,
             };
-            libc::sigaltstack(&stack, ptr::null_mut());
-            Self { memory }
+            if libc::sigaltstack(&stack, ptr::null_mut()) != 0 {
+                let failed = failed();
+                libc::munmap(memory, SIGNAL_STACK_SIZE);
+                return failed;
+            }
+            Self {
+                memory,
+                error: None,
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), StackError> {
+        match self.error {
+            None => Ok(()),
+            Some(errno) => Err(StackError::SignalStack { errno }),
         }
     }
 }
 
 impl Drop for SignalStack {
     fn drop(&mut self) {
+        // What runs later on this thread finds that there is none.
+        HERE.set(NEVER);
         if self.memory.is_null() {
             return;
         }

@@ -60,7 +60,7 @@ pub struct VMHostContext {
 /// What generated code, entry stubs and signal handlers share about a store.
 #[repr(C)]
 pub struct VMStore {
-    /// The lowest stack address that generated code may use now. The outermost entry sets it. While a frame is in an entry
+    /// The lowest stack address that generated code may use now. Each entry sets it. While a frame is in an entry
     /// at a loop, it is lower by what that takes.
     pub stack_limit: usize,
     /// Return address into generated code of the last exit from it.
@@ -89,8 +89,12 @@ pub struct EntryRecord {
     pub fp: usize,
     /// The store.
     pub store: *mut VMStore,
-    /// The activation that was innermost on this thread before, of whatever store.
-    pub previous_on_thread: *mut EntryRecord,
+    /// The lowest address of the stack that it runs on.
+    pub stack_end: usize,
+    /// The lowest address that its code may ever use: what is below is the host's.
+    pub host_limit: usize,
+    /// The kernel's id of the thread that ran its code last.
+    pub thread: i32,
     /// The activation of the same store that was innermost before.
     pub previous_in_store: *mut EntryRecord,
     /// `exit_pc` of the store at this entry: where the enclosing activation was left.

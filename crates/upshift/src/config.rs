@@ -48,6 +48,8 @@ pub struct Config {
     pub(crate) lazy_validation: bool,
     /// Bytes of stack for WebAssembly below its host caller.
     pub(crate) max_wasm_stack: usize,
+    /// Bytes of stack left for host functions; `None` for the default, which yields to small stacks.
+    pub(crate) host_stack: Option<usize>,
     /// Bytes of address space for each memory; `None` for what leaves out all bounds checks.
     pub(crate) memory_reservation: Option<u64>,
     /// Compare each address with the memory's length.
@@ -114,6 +116,7 @@ impl Config {
             eager: false,
             lazy_validation: false,
             max_wasm_stack: upshift_runtime::DEFAULT_MAX_WASM_STACK,
+            host_stack: None,
             memory_reservation: None,
             bounds_checks: false,
             count_work: true,
@@ -184,6 +187,34 @@ impl Config {
     /// On a thread with less stack than this, it traps before the thread's stack ends.
     pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
         self.max_wasm_stack = bytes;
+        self
+    }
+
+    /// How much of the stack is left for host functions, in bytes, however deep the guest is that calls them;
+    /// 512 KiB by default, or half of a stack that has less than 1 MiB.
+    ///
+    /// What is set here holds on every stack, and is 48 KiB at least. A call on a stack without room for so much and for
+    /// WebAssembly beside it is the error [`StackError::TooSmall`](crate::StackError::TooSmall). So is, whatever is
+    /// set, a call on a stack of less than 96 KiB.
+    ///
+    /// ```
+    /// use upshift::{Config, Engine, ErrorKind, Func, StackError, Store};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = Engine::new(Config::new().host_stack(4 << 20))?;
+    /// let call = move || {
+    ///     let mut store = Store::new(&engine, ());
+    ///     let func = Func::wrap(&mut store, || { /* takes megabytes of stack */ });
+    ///     func.call(&mut store, &[], &mut [])
+    /// };
+    /// let on_a_stack_of = |bytes| std::thread::Builder::new().stack_size(bytes);
+    /// let error = on_a_stack_of(1 << 20).spawn(call.clone())?.join().unwrap().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Stack(StackError::TooSmall { .. })));
+    /// on_a_stack_of(8 << 20).spawn(call)?.join().unwrap()
+    /// # }
+    /// ```
+    pub fn host_stack(&mut self, bytes: usize) -> &mut Self {
+        self.host_stack = Some(bytes);
         self
     }
 

@@ -84,7 +84,7 @@ pub use types::{
     TableType, ValType,
 };
 pub use upshift_module::{ModuleError, ModuleErrorKind, ResourcesRequired, TABLE_ELEMENT_BYTES};
-pub use upshift_runtime::{LimitError, Resource, ResourceLimits};
+pub use upshift_runtime::{ForeignStack, LimitError, Resource, ResourceLimits, StackError};
 pub use upshift_tiering::{
     AheadTotals, BaselineCompiler, BaselineProfile, BuiltInProfile, CallSiteStats, FunctionStats,
     FunctionTier, FunctionsByTier, InliningProfile, OptimizerProfile, ProfileError, QueueReason,

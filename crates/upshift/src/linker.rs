@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::LinkProblem;
 use crate::func::HostFunc;
 use crate::store::StoreOpaque;
+use crate::types::check_size;
 use crate::{
     AsContext, AsContextMut, Caller, Engine, Error, Extern, Func, FuncType, ImportType, Instance,
     IntoFunc, Module, Result, StoreContextMut, Val,
@@ -140,7 +141,7 @@ impl<T: 'static> Linker<T> {
     /// Defines a host function whose type is known at run time only: see [`Func::new`].
     ///
     /// # Errors
-    /// When the name is taken.
+    /// When the name is taken, or the type has more parameters or results than a module's function may have.
     pub fn func_new(
         &mut self,
         module: &str,
@@ -148,6 +149,7 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
+        check_size(&ty.0)?;
         self.insert(
             module,
             name,

@@ -116,6 +116,7 @@ impl<T: 'static> Store<T> {
             Arc::clone(engine.types()),
             StoreConfig {
                 max_wasm_stack: config.max_wasm_stack,
+                host_stack: config.host_stack,
                 memory_plan: engine.memory_plan(),
                 ..StoreConfig::new(interrupt)
             },

@@ -23,7 +23,7 @@ use crate::{Error, Result};
 pub struct FuncType(pub(crate) raw::FuncType);
 
 impl FuncType {
-    /// A function type of these parameters and results.
+    /// A function type of these parameters and results. A function of more than 1000 of either can't be called.
     pub fn new(
         params: impl IntoIterator<Item = ValType>,
         results: impl IntoIterator<Item = ValType>,
@@ -52,6 +52,26 @@ impl FuncType {
     pub fn result(&self, index: usize) -> Option<ValType> {
         self.0.results().get(index).copied()
     }
+}
+
+/// The most parameters, and the most results, that a function of a module may have: what the JavaScript API
+/// specification allows implementations to limit them to.
+const MOST_VALUES: usize = 1000;
+
+/// # Errors
+/// When a function of the host has more parameters or results than a module's may have.
+pub(crate) fn check_size(ty: &raw::FuncType) -> Result<()> {
+    for (what, count) in [
+        ("parameters", ty.params().len()),
+        ("results", ty.results().len()),
+    ] {
+        if count > MOST_VALUES {
+            return Err(Error::invalid_type(format!(
+                "the function type has {count} {what}; pass what is more than {MOST_VALUES} through a memory"
+            )));
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for FuncType {

@@ -24,7 +24,9 @@ mod objects;
 mod quiet_nans;
 mod recursion;
 mod scale;
+mod signals;
 mod single_pass;
+mod stacks;
 #[cfg(feature = "llvm")]
 mod strides;
 mod tables;

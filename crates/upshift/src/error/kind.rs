@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use upshift_module::Printable;
-use upshift_runtime::LimitError;
+use upshift_runtime::{LimitError, StackError};
 
 use super::BoxedError;
 use crate::{ExternType, FuncType, Trap};
@@ -112,6 +112,9 @@ pub enum ErrorKind {
         /// The number of the engine that it was used with.
         engine: u64,
     },
+    /// WebAssembly can't be called on the present stack.
+    #[error(transparent)]
+    Stack(StackError),
     /// WebAssembly was stopped.
     #[error(transparent)]
     Trap(Trap),

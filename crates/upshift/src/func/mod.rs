@@ -20,6 +20,7 @@ pub use typed::TypedFunc;
 
 use crate::error::ErrorKind;
 use crate::store::{StoreInner, assert_store, check_store};
+use crate::types::check_size;
 use crate::val::check_types;
 use crate::{
     AsContext, AsContextMut, Backtrace, Caller, Error, FuncType, Result, Trap, Val, ValType,
@@ -119,7 +120,8 @@ impl Func {
     ///
     /// # Errors
     /// The [`Trap`] that it ended in, the error of a host function, as it was returned
-    /// ([`Error::downcast_ref`]), arguments that don't fit, or another store than its own.
+    /// ([`Error::downcast_ref`]), arguments that don't fit, more parameters or results than a module's function
+    /// may have, a [stack](crate::StackError) that WebAssembly can't run on, or another store than its own.
     ///
     /// # Panics
     /// With the panic of a host function, if there is one.
@@ -132,6 +134,7 @@ impl Func {
         let store = store.as_context_mut();
         self.check(store.0.opaque.core.id)?;
         let ty = self.raw_type(store.0);
+        check_size(&ty)?;
         check_types("argument", params, ty.params())?;
         if results.len() != ty.results().len() {
             return Err(Error::value_type(format!(
@@ -291,6 +294,7 @@ fn error_of(unwind: Unwind) -> Error {
             }
         }
         Unwind::Panic(payload) => std::panic::resume_unwind(payload),
+        Unwind::Stack(error) => Error::from_kind(ErrorKind::Stack(error)),
     }
 }
 

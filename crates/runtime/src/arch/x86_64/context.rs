@@ -3,17 +3,57 @@
 use crate::EntryRecord;
 use crate::arch::leave;
 
-/// Program counter and frame pointer at the signal.
+/// What a handler reads of the interrupted code's registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Registers {
+    /// The program counter.
+    pub(crate) pc: usize,
+    /// The frame pointer.
+    pub(crate) fp: usize,
+    /// The stack pointer.
+    pub(crate) sp: usize,
+}
+
+/// Registers at the signal.
 ///
 /// # Safety
 /// `context` is the third argument of a `SA_SIGINFO` handler.
-pub(crate) unsafe fn registers(context: *mut libc::c_void) -> (usize, usize) {
+pub(crate) unsafe fn registers(context: *mut libc::c_void) -> Registers {
     // SAFETY: as the caller says.
     let gregs = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
-    (
-        gregs[libc::REG_RIP as usize] as usize,
-        gregs[libc::REG_RBP as usize] as usize,
-    )
+    let register = |number: i32| gregs[number as usize] as usize;
+    Registers {
+        pc: register(libc::REG_RIP),
+        fp: register(libc::REG_RBP),
+        sp: register(libc::REG_RSP),
+    }
+}
+
+/// Whether the signal interrupted another signal's handler, on the stack for handlers.
+///
+/// # Safety
+/// As [`registers`].
+pub(crate) unsafe fn was_in_handler(context: *mut libc::c_void) -> bool {
+    // SAFETY: as the caller says.
+    let (stack, sp) = unsafe {
+        let stack = &(*context.cast::<libc::ucontext_t>()).uc_stack;
+        (stack, registers(context).sp)
+    };
+    stack.ss_flags & libc::SS_DISABLE == 0 && sp.wrapping_sub(stack.ss_sp.addr()) <= stack.ss_size
+}
+
+/// Blocks a signal in what was interrupted.
+///
+/// # Safety
+/// As [`registers`].
+pub(crate) unsafe fn block_signal(context: *mut libc::c_void, signal: i32) {
+    // SAFETY: as the caller says.
+    unsafe {
+        libc::sigaddset(
+            &mut (*context.cast::<libc::ucontext_t>()).uc_sigmask,
+            signal,
+        )
+    };
 }
 
 /// Makes the thread go on in `leave(record)` when the handler returns.
@@ -26,6 +66,17 @@ pub(crate) unsafe fn redirect_to_leave(context: *mut libc::c_void, record: *mut 
     gregs[libc::REG_RIP as usize] = leave as *const () as i64;
     gregs[libc::REG_RDI as usize] = record as i64;
     // Generated code runs with the direction flag clear, as the convention wants; so does `leave`.
+}
+
+/// Where the current thread's own memory is, thread-locals included. Read anew each time.
+#[inline(always)]
+pub(crate) fn thread_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: reads the word that the platform keeps at the start of that memory, its own address.
+    unsafe {
+        std::arch::asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, preserves_flags))
+    };
+    pointer
 }
 
 /// The stack pointer, about.

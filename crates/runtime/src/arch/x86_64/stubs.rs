@@ -5,12 +5,17 @@
 //! From that look on to the jump into generated code, a stub counts as generated code for interruptions
 //! (`is_interruptible`): a signal that comes before it finds the flag set there, one that comes after it
 //! may leave the activation at once. So none is lost, and none is taken while the host has work pending.
+//!
+//! A stub that generated code calls compares the stack pointer with the limit before it touches the stack: not all
+//! generated code has compared it below its frame. Where the stack is used up, the stub runs into an instruction
+//! that faults (`is_exhausted`), because the signal handler has a stack of its own.
 
 use std::arch::global_asm;
 use std::mem::offset_of;
 
-use crate::activation::{host_dispatch, lazy_resolve, raise_interrupt};
+use crate::activation::{lazy_resolve, raise_interrupt};
 use crate::arch::CallFrame;
+use crate::host_func::host_dispatch;
 use crate::vmcontext::offsets::*;
 use crate::{Builtin, EntryRecord, VMBuiltins, libcalls};
 
@@ -29,6 +34,7 @@ unsafe extern "C" {
     fn upshift_host_call_scalar();
     fn upshift_host_call_full();
 
+    static upshift_exhausted: u8;
     static upshift_enter_open: u8;
     static upshift_enter_close: u8;
     static upshift_lazy_open: u8;
@@ -152,6 +158,15 @@ global_asm!(
     raise_interrupt = sym raise_interrupt,
 );
 
+// Where a stub goes whose caller has used up the stack: nothing has been pushed since the call.
+global_asm!(
+    ".text",
+    ".globl upshift_exhausted",
+    ".hidden upshift_exhausted",
+    "upshift_exhausted:",
+    "ud2",
+);
+
 /// A stub that decides where a call goes, with all of the call's arguments in place: `eax` is the defined
 /// function, `r10` what else `$resolve` is told, and the caller has called but no frame has been made.
 macro_rules! resolving_stub {
@@ -162,6 +177,9 @@ macro_rules! resolving_stub {
             concat!(".globl ", $name),
             concat!(".hidden ", $name),
             concat!($name, ":"),
+            "mov r11, [rdi]",
+            "cmp rsp, [r11 + {STACK_LIMIT}]",
+            "jb upshift_exhausted",
             "push rbp",
             "mov rbp, rsp",
             "sub rsp, 176",
@@ -179,7 +197,6 @@ macro_rules! resolving_stub {
             "movaps [rsp + 128], xmm5",
             "movaps [rsp + 144], xmm6",
             "movaps [rsp + 160], xmm7",
-            "mov r11, [rdi]",
             "mov rcx, [rbp + 8]",
             "mov [r11 + {EXIT_PC}], rcx",
             "mov rcx, [rbp]",
@@ -222,6 +239,7 @@ macro_rules! resolving_stub {
             INTERRUPT = const VMSTORE_INTERRUPT,
             EXIT_PC = const VMSTORE_EXIT_PC,
             EXIT_FP = const VMSTORE_EXIT_FP,
+            STACK_LIMIT = const VMSTORE_STACK_LIMIT,
             resolve = sym $resolve,
             raise_interrupt = sym raise_interrupt,
         );
@@ -254,6 +272,9 @@ macro_rules! host_call_stub {
             concat!(".globl ", $name),
             concat!(".hidden ", $name),
             concat!($name, ":"),
+            "mov r11, [rdi]",
+            "cmp rsp, [r11 + {STACK_LIMIT}]",
+            "jb upshift_exhausted",
             "push rbp",
             "mov rbp, rsp",
             "push rbx",
@@ -265,7 +286,7 @@ macro_rules! host_call_stub {
             "mov [rsp + 32], r8",
             "mov [rsp + 40], r9",
             $($save,)*
-            "mov rbx, [rdi]",
+            "mov rbx, r11",
             "mov rax, [rbp + 8]",
             "mov [rbx + {EXIT_PC}], rax",
             "mov rax, [rbp]",
@@ -278,6 +299,7 @@ macro_rules! host_call_stub {
             "jmp upshift_tail",
             EXIT_PC = const VMSTORE_EXIT_PC,
             EXIT_FP = const VMSTORE_EXIT_FP,
+            STACK_LIMIT = const VMSTORE_STACK_LIMIT,
             host_dispatch = sym host_dispatch,
         );
     };
@@ -352,11 +374,14 @@ macro_rules! builtin_stubs {
                 concat!(".globl ", $name),
                 concat!(".hidden ", $name),
                 concat!($name, ":"),
+                "mov r11, [rdi]",
+                "cmp rsp, [r11 + {STACK_LIMIT}]",
+                "jb upshift_exhausted",
                 "push rbp",
                 "mov rbp, rsp",
                 "push rbx",
                 "sub rsp, 8",
-                "mov rbx, [rdi]",
+                "mov rbx, r11",
                 "mov rax, [rbp + 8]",
                 "mov [rbx + {EXIT_PC}], rax",
                 "mov rax, [rbp]",
@@ -365,6 +390,7 @@ macro_rules! builtin_stubs {
                 "jmp upshift_tail",
                 EXIT_PC = const VMSTORE_EXIT_PC,
                 EXIT_FP = const VMSTORE_EXIT_FP,
+                STACK_LIMIT = const VMSTORE_STACK_LIMIT,
                 function = sym $function,
             );
         )*
@@ -399,7 +425,7 @@ builtin_stubs! {
 }
 
 // The builtin `budget_at_middle_loop`: a builtin's stub that saves all registers. What the C convention
-// has callees save, the callee saves.
+// has callees save, the callee saves. Its callers have compared the stack pointer below their frames.
 global_asm!(
     ".text",
     ".p2align 4",
@@ -477,6 +503,11 @@ pub(crate) fn host_call_stub(vectors: crate::arch::VectorUse) -> *mut u8 {
         VectorUse::Full => upshift_host_call_full,
     };
     stub as *mut u8
+}
+
+/// Whether `pc` is where a stub ends whose caller has used up the stack.
+pub(crate) fn is_exhausted(pc: usize) -> bool {
+    pc == (&raw const upshift_exhausted).addr()
 }
 
 /// Whether `pc` is in a stub between its look at the interrupt flag and generated code. Such a stub may

@@ -1,6 +1,8 @@
 //! Entering and leaving generated code, with hand-assembled functions in place of a tier: arguments and
 //! results, lazy stubs, used-up budgets, host functions, errors, panics, traps, memory faults, interruption.
 
+mod stacks;
+
 use std::any::Any;
 use std::error::Error;
 use std::ptr::NonNull;
@@ -27,7 +29,11 @@ const SOURCE: &str = r#"
       (func (export "fadd") (param f64 f64) (result f64) unreachable)
       (func (export "broken") unreachable)
       (func (export "counted") (param i32 i32) (result i32) unreachable)
-      (func (export "call_counted") (param i32 i32) (result i32) unreachable))"#;
+      (func (export "call_counted") (param i32 i32) (result i32) unreachable)
+      (func (export "low_host") (param i64) unreachable)
+      (func (export "low_lazy") (param i64) unreachable)
+      (func (export "low_grow") (param i64) unreachable)
+      (func (export "low_trap") (param i64) unreachable))"#;
 
 /// push rbp; mov rbp, rsp
 const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
@@ -49,19 +55,7 @@ fn assemble(function: u32, layout: &VMOffsets) -> Option<Vec<u8>> {
             code.extend([0x8b, 0x04, 0x30]);
             code
         }
-        // mov rax, [rdi]; mov [rax + caller], rdi; mov rax, [rdi + slot]; mov rdi, [rdi + vmctx];
-        // call [rax]
-        4 => {
-            let funcref = layout.funcref(0);
-            let mut code = vec![0x48, 0x8b, 0x07];
-            code.extend([0x48, 0x89, 0x78, offsets::VMSTORE_CALLER as u8]);
-            code.extend([0x48, 0x8b, 0x87]);
-            code.extend((funcref + offsets::VMFUNCREF_SLOT).to_le_bytes());
-            code.extend([0x48, 0x8b, 0xbf]);
-            code.extend((funcref + offsets::VMFUNCREF_VMCTX).to_le_bytes());
-            code.extend([0xff, 0x10]);
-            code
-        }
+        4 => assemble_host_call(layout),
         // addsd xmm0, xmm1
         5 => vec![0xf2, 0x0f, 0x58, 0xc1],
         7 => return Some(assemble_counted(function)),
@@ -71,9 +65,24 @@ fn assemble(function: u32, layout: &VMOffsets) -> Option<Vec<u8>> {
             code.extend([0xff, 0x50, 8 * 7]);
             code
         }
+        9..=12 => stacks::assemble(function, layout),
         _ => return None,
     };
     Some([&PROLOGUE[..], &body, &EPILOGUE].concat())
+}
+
+/// A call of the imported function, with the arguments that are there.
+fn assemble_host_call(layout: &VMOffsets) -> Vec<u8> {
+    // mov rax, [rdi]; mov [rax + caller], rdi; mov rax, [rdi + slot]; mov rdi, [rdi + vmctx]; call [rax]
+    let funcref = layout.funcref(0);
+    let mut code = vec![0x48, 0x8b, 0x07];
+    code.extend([0x48, 0x89, 0x78, offsets::VMSTORE_CALLER as u8]);
+    code.extend([0x48, 0x8b, 0x87]);
+    code.extend((funcref + offsets::VMFUNCREF_SLOT).to_le_bytes());
+    code.extend([0x48, 0x8b, 0xbf]);
+    code.extend((funcref + offsets::VMFUNCREF_VMCTX).to_le_bytes());
+    code.extend([0xff, 0x10]);
+    code
 }
 
 /// A function that finds its budget used up at each call, and then adds.
