@@ -9,6 +9,7 @@ mod compile_cost;
 mod configuration;
 mod endless;
 mod forks;
+mod frames;
 mod host_functions;
 mod interruption;
 mod lazy_validation;

@@ -20,7 +20,7 @@ use inkwell::targets::{FileType, TargetMachine};
 use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
 use upshift_runtime::fork::LongSection;
-use upshift_runtime::{InlinedFrames, InstalledCode, has_headroom};
+use upshift_runtime::{InlinedFrames, InstalledCode, MOST_UNCHECKED_FRAME, has_headroom};
 use upshift_translate::{
     BodySummary, CodeForm, CompileError, CompileRequest, Compiled, CostMeasure, EntryPoint, Excess,
     FunctionShape, LoopLocals, MemoryStyle, Mode, ModuleCompiler, ModuleUnit, translate,
@@ -336,9 +336,10 @@ impl LlvmCompiler {
             let attribute = context.create_string_attribute(key, value);
             function.add_attribute(AttributeLoc::Function, attribute);
         }
-        if let EntryPoint::Loop(_) = member.entry {
+        match member.entry {
             // The runtime makes room for it.
-            diagnostics::ask_for_frame_size(context, function);
+            EntryPoint::Loop(_) => diagnostics::ask_for_frame_size(context, function),
+            EntryPoint::Function => diagnostics::bound_frame(context, function),
         }
         let vmctx = AttributeLoc::Param(0);
         let enum_attribute = |name: &str, value: u64| {
@@ -442,6 +443,11 @@ impl LlvmCompiler {
         let object = machine
             .write_to_memory_buffer(&built.module, FileType::Object)
             .map_err(|error| self.refuse(request, format!("no object: {error}")))?;
+        if let Some(size) = built.listened.too_large_frame() {
+            let most = MOST_UNCHECKED_FRAME;
+            let message = format!("a frame has {size} bytes of stack, {most} are the most");
+            return Err(self.refuse(request, message));
+        }
         let out_of_memory = |source| CompileError::CodeMemory {
             function: self.function_index(request.function),
             source,

@@ -565,6 +565,14 @@ impl Assembler {
         Jump(self.position() - 4)
     }
 
+    /// Puts a jump in place of the instruction that ends at `end` and has `len` bytes, five or more.
+    pub fn jump_instead(&mut self, end: u32, len: u32) -> Jump {
+        let (start, end) = ((end - len) as usize, end as usize);
+        self.code[start] = 0xe9;
+        self.code[start + 5..end].fill(0x90);
+        Jump(start as u32 + 1)
+    }
+
     /// A conditional jump.
     pub fn jump_if(&mut self, flag: Flag) -> Jump {
         self.code.extend_from_slice(&[0x0f, 0x80 | flag.0]);

@@ -77,8 +77,8 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     locals: Vec<(ValType, PointerValue<'ctx>)>,
     /// Fields of the context that never change, read in the first block.
     fixed: Vec<(i32, PointerValue<'ctx>)>,
-    /// Cells for the results of calls, and how many.
-    call_cells: Option<(PointerValue<'ctx>, usize)>,
+    /// Cells for the results of calls.
+    call_cells: Option<ResultCells<'ctx>>,
     /// The parameters of all blocks.
     phis: Vec<PhiValue<'ctx>>,
     /// The last load of a memory: the operator after it decides whether it has to stay.
@@ -88,6 +88,15 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     located: Option<u32>,
     /// Accesses stay where they are.
     pub(super) precise: bool,
+}
+
+/// Cells that all calls of a function share whose results come through memory.
+#[derive(Clone, Copy)]
+struct ResultCells<'ctx> {
+    /// An allocation of one cell, until the largest number is known.
+    cells: PointerValue<'ctx>,
+    /// How many the calls so far need.
+    count: usize,
 }
 
 /// Bytes of a result cell.
@@ -212,8 +221,9 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     /// Ends the function's blocks: to be called after the walk.
     pub fn finish(self) {
-        self.builder.position_at_end(self.first);
         self.builder.unset_current_debug_location();
+        self.size_result_cells();
+        self.builder.position_at_end(self.first);
         self.builder.build_unconditional_branch(self.second).built();
         // A block without predecessors is allowed, parameters without arguments are not.
         for phi in &self.phis {
@@ -320,17 +330,34 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     /// Cells for so many results of a call.
     pub(super) fn result_cells(&mut self, count: usize) -> PointerValue<'ctx> {
-        if let Some((cells, room)) = self.call_cells
-            && room >= count
-        {
-            return cells;
-        }
-        let cells = self.in_first_block(|emitter| {
-            let ty = emitter.types.v128.array_type(count as u32);
-            emitter.builder.build_alloca(ty, "").built()
-        });
-        self.call_cells = Some((cells, count));
+        let cells = match self.call_cells {
+            Some(ResultCells { cells, .. }) => cells,
+            None => self.in_first_block(|emitter| emitter.allocate_cells(1)),
+        };
+        let before = self.call_cells.map_or(0, |of| of.count);
+        let count = count.max(before);
+        self.call_cells = Some(ResultCells { cells, count });
         cells
+    }
+
+    fn allocate_cells(&self, count: usize) -> PointerValue<'ctx> {
+        // A function has fewer results than a module has bytes.
+        let ty = self.types.v128.array_type(count as u32);
+        self.builder.build_alloca(ty, "").built()
+    }
+
+    /// Makes the cells for results as many as the function's calls need.
+    fn size_result_cells(&self) {
+        let Some(ResultCells { cells, count }) = self.call_cells else {
+            return;
+        };
+        let Some(instruction) = cells.as_instruction() else {
+            return;
+        };
+        self.builder.position_before(&instruction);
+        let sized = self.allocate_cells(count);
+        cells.replace_all_uses_with(sized);
+        instruction.erase_from_basic_block();
     }
 
     // Locals.

@@ -402,6 +402,7 @@ impl FastEmitter<'_> {
         self.place_detours();
         self.place_stubs();
         self.place_entry_check();
+        self.place_probes();
         self.s.asm.place_constants();
         for i in 0..self.s.links.len() {
             let Link { jump, target } = self.s.links[i];

@@ -136,6 +136,31 @@ impl FastEmitter<'_> {
         self.frame_size() + self.most_lowered
     }
 
+    /// Has a frame of more than a page touched page by page, from the top, before anything is written to it.
+    pub(super) fn place_probes(&mut self) {
+        const PAGE: u32 = 4096;
+        /// Bytes of the instruction that lowers the stack pointer by a number of 32 bits.
+        const LOWERS: u32 = 7;
+        let size = self.stack_size();
+        if size <= PAGE {
+            return;
+        }
+        if let Some(&(_, first)) = self.s.offsets.first() {
+            self.set_offset(first);
+        }
+        let asm = &mut self.s.asm;
+        let go_on = self.frame_sizes[1] + 4;
+        let out = asm.jump_instead(go_on, LOWERS);
+        asm.link_here(out);
+        for below in (PAGE..size).step_by(PAGE as usize) {
+            let place = Mem::new(Gpr::RSP, -below.cast_signed());
+            asm.int(Width::W64, op::TEST, Gpr::RAX, place);
+        }
+        self.frame_sizes[1] = asm.int_imm32(Width::W64, digit::SUB, Gpr::RSP, 0);
+        let back = asm.jump();
+        asm.link(back, go_on);
+    }
+
     /// Writes the sizes to where they are needed, now that they are known.
     pub(super) fn set_frame_size(&mut self) {
         let [compared, subtracted] = self.frame_sizes;
