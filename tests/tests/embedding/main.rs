@@ -1,6 +1,7 @@
 //! The embedding API as its users see it, from modules to traps. One binary, one file a subject.
 
 mod addresses;
+mod advisories;
 mod ahead;
 mod bulk;
 mod call_counts;
