@@ -232,9 +232,18 @@ pub unsafe fn call(
 pub(crate) unsafe fn as_host<R>(store: *mut VMStore, work: impl FnOnce() -> R) -> R {
     // SAFETY: as the caller says.
     let (record, limit) = unsafe { ((*store).entry, (*store).stack_limit) };
+    // SAFETY: as the caller says.
+    let (exit_pc, exit_fp) = unsafe { ((*store).exit_pc, (*store).exit_fp) };
     let thread = arch::thread_pointer();
     thread::set_innermost(ptr::null_mut());
     let result = work();
+    // Activations that the host began and ended meanwhile may have been of any order.
+    // SAFETY: the store is alive, and this activation's code was left where it said.
+    unsafe {
+        (*store).exit_pc = exit_pc;
+        (*store).exit_fp = exit_fp;
+        (*store).stack_limit = limit;
+    }
     // SAFETY: the activation is alive, and `VMStore` is the first field of `StoreCore`.
     let is_as_before = arch::thread_pointer() == thread
         && unsafe {

@@ -35,6 +35,9 @@ use crate::thread;
 /// How long a fork waits for threads in long sections.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// How long a fork waits for threads in sections, which take microseconds unless they can't end.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Counters of threads in sections, each on a cache line of its own: many threads take locks at the same time.
 const STRIPES: usize = 16;
 
@@ -361,8 +364,11 @@ extern "C" fn fork_begins() {
     CLOSED_FOR_LONG.store(1, Ordering::SeqCst);
     wait_until_empty(&LINGERING, Instant::now().checked_add(PATIENCE));
     CLOSED.store(1, Ordering::SeqCst);
+    // A handler of a signal that forks may have interrupted a thread on its way into a section or out of it, or hold up
+    // in one whom others in sections wait for.
+    let until = Instant::now().checked_add(LAST_PATIENCE);
     for stripe in &INSIDE {
-        wait_until_empty(&stripe.0, None);
+        wait_until_empty(&stripe.0, until);
     }
     FORKS.fetch_add(1, Ordering::Relaxed);
     // Other handlers of this fork may come into sections.

@@ -217,11 +217,16 @@ impl Ahead {
     fn work(&self) {
         let mut pace = Pace::default();
         let mut pause = SHORTEST_PAUSE;
+        let generation = fork::generation();
         while let Some(task) = self.next() {
             let start = (Instant::now(), processor_time());
             // Code generators' panics are caught where they are called; this is so that no other can cost a
             // thread that is counted on.
             let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
+            if generation != fork::generation() {
+                // Who listens to events has forked: here, this is no thread that compiles ahead.
+                return;
+            }
             let (elapsed, running) = (start.0.elapsed(), processor_time().saturating_sub(start.1));
             if self.gives_way && pace.is_held_up(elapsed, running) {
                 self.pause(pause);

@@ -386,7 +386,6 @@ impl LlvmCompiler {
         let unit = &self.unit.settings;
         // Precise accesses stay as they are, and compared addresses are ways out.
         let keeps = !unit.precise_traps && unit.memory != MemoryStyle::Checked;
-        run(LIFTING, PassBuilderOptions::create())?;
         if keeps {
             endless::keep(module, context, endless);
         }

@@ -27,6 +27,9 @@ use crate::loops::users;
 /// The counters of ours whose checks are meant: what addresses and most loops are counted in.
 const COUNTER_BITS: u32 = 32;
 
+/// Blocks of all loops of a function together, each counted in every loop that it is in, that are looked at.
+const MOST_BLOCKS: usize = 200_000;
+
 /// Marks those loops in all functions. To be called before the vectorizer, on code whose locals were lifted.
 pub(crate) fn keep_scalar(module: &LlvmModule<'_>) {
     for function in module.get_functions() {
@@ -59,11 +62,20 @@ fn keep_scalar_in<'ctx>(module: &LlvmModule<'ctx>, function: FunctionValue<'ctx>
             }
         }
     }
+    let mut left = MOST_BLOCKS;
     for (header, latches) in loops {
         let header = dominators.blocks[header];
+        if !header.get_instructions().any(is_counter) {
+            continue;
+        }
         let body = body(header, &latches, &predecessors);
-        let narrow = narrow_counters(header, &body);
-        if narrow.into_iter().any(|it| is_address_or_exit(it, &body)) {
+        left = left.saturating_sub(body.len());
+        // What nests too deep to be looked at is left alone, too.
+        let is_narrow = || {
+            let narrow = narrow_counters(header, &body);
+            narrow.into_iter().any(|it| is_address_or_exit(it, &body))
+        };
+        if left == 0 || is_narrow() {
             for latch in latches {
                 leave_alone(module, latch);
             }
@@ -94,13 +106,17 @@ fn narrow_counters<'ctx>(
     header: BasicBlock<'ctx>,
     body: &HashSet<BasicBlock<'ctx>>,
 ) -> HashSet<InstructionValue<'ctx>> {
-    let is_counter = |phi: &InstructionValue<'_>| {
-        phi.get_opcode() == InstructionOpcode::Phi && int_bits(*phi).is_some()
-    };
-    let counters = header.get_instructions().filter(is_counter).collect();
+    let counters = header
+        .get_instructions()
+        .filter(|&it| is_counter(it))
+        .collect();
     let made = made_of(counters, body);
     let narrow = made.into_iter().filter(|&it| narrows(it)).collect();
     made_of(narrow, body)
+}
+
+fn is_counter(phi: InstructionValue<'_>) -> bool {
+    phi.get_opcode() == InstructionOpcode::Phi && int_bits(phi).is_some()
 }
 
 /// The numbers that a loop makes of these, themselves among them, and what uses those as addresses or to decide.

@@ -37,9 +37,29 @@ pub(crate) fn guard(module: &LlvmModule<'_>) {
             continue;
         }
         let observed = observed(&instructions);
+        let mut canonicalized = HashMap::new();
+        let builder = module.get_context().create_builder();
         for &candidate in candidates {
-            if observed.contains(&candidate.as_value_ref()) {
-                canonicalize(module, candidate, &observed);
+            let result = candidate.as_value_ref();
+            if let (true, Some(value), Some(next)) = (
+                observed.contains(&result),
+                float_of(candidate),
+                candidate.get_next_instruction(),
+            ) {
+                builder.position_before(&next);
+                canonicalized.insert(result, canonical(module, &builder, value));
+            }
+        }
+        // All that look at such a result's bits look at it canonicalized.
+        for &user in &instructions {
+            for index in 0..user.get_num_operands() {
+                let canonical = operand(user, index)
+                    .and_then(|operand| canonicalized.get(&operand.as_value_ref()));
+                if let Some(&canonical) = canonical
+                    && observes(user, index, &observed)
+                {
+                    user.set_operand(index, canonical);
+                }
             }
         }
     }
@@ -320,24 +340,27 @@ impl Quiet {
             known: HashMap::new(),
         };
         // Everything is taken for quiet until an operand says otherwise.
-        let followed: Vec<_> = instructions
+        let is_followed = |it| !matches!(kind_of(it), Kind::Other | Kind::Compares);
+        let mut ahead: Vec<_> = instructions
             .iter()
             .copied()
-            .filter(|&it| !matches!(kind_of(it), Kind::Other | Kind::Compares))
+            .filter(|&it| is_followed(it))
             .collect();
-        let assumed = followed.iter().map(|it| (it.as_value_ref(), Lanes::BOTH));
+        let assumed = ahead.iter().map(|it| (it.as_value_ref(), Lanes::BOTH));
         quiet.known.extend(assumed);
-        loop {
-            let mut changed = false;
-            for &instruction in &followed {
-                let lanes = quiet.result(instruction);
-                let before = quiet.known.insert(instruction.as_value_ref(), lanes);
-                changed |= before != Some(lanes);
+        // Lanes become less twice at most, and nothing of a phi is looked at again that is as little as can be.
+        while let Some(instruction) = ahead.pop() {
+            let before = quiet.known.get(&instruction.as_value_ref()).copied();
+            if before == Some(Lanes::NEITHER) {
+                continue;
             }
-            if !changed {
-                return quiet;
+            let lanes = quiet.result(instruction);
+            if before != Some(lanes) {
+                quiet.known.insert(instruction.as_value_ref(), lanes);
+                ahead.extend(users(instruction).filter(|&user| is_followed(user)));
             }
         }
+        quiet
     }
 
     fn result(&self, instruction: InstructionValue<'_>) -> Lanes {
@@ -380,24 +403,21 @@ impl Quiet {
 /// The instructions whose results' bits, as opposed to the numbers that they are, make a difference to something.
 fn observed(instructions: &[InstructionValue<'_>]) -> HashSet<LLVMValueRef> {
     let mut observed = HashSet::new();
-    loop {
-        let before = observed.len();
-        for &instruction in instructions.iter().rev() {
-            for index in 0..instruction.get_num_operands() {
-                let Some(operand) = operand(instruction, index) else {
-                    continue;
-                };
-                if operand.as_instruction_value().is_some()
-                    && observes(instruction, index, &observed)
-                {
-                    observed.insert(operand.as_value_ref());
-                }
+    // First those at which something looks in any case; then those whose bits these pass on.
+    let mut ahead = instructions.to_vec();
+    while let Some(instruction) = ahead.pop() {
+        for index in 0..instruction.get_num_operands() {
+            let made =
+                operand(instruction, index).and_then(|operand| operand.as_instruction_value());
+            if let Some(made) = made
+                && observes(instruction, index, &observed)
+                && observed.insert(made.as_value_ref())
+            {
+                ahead.push(made);
             }
         }
-        if observed.len() == before {
-            return observed;
-        }
     }
+    observed
 }
 
 /// Whether an instruction looks at the bits of an operand, given those whose own are known to be looked at.
@@ -416,31 +436,6 @@ fn observes(
         }
         Kind::Compares => false,
         Kind::Other => true,
-    }
-}
-
-/// Has all that look at a result's bits look at it canonicalized.
-fn canonicalize<'ctx>(
-    module: &LlvmModule<'ctx>,
-    instruction: InstructionValue<'ctx>,
-    observed: &HashSet<LLVMValueRef>,
-) {
-    let builder = module.get_context().create_builder();
-    let (Some(value), Some(next)) = (float_of(instruction), instruction.get_next_instruction())
-    else {
-        return;
-    };
-    builder.position_before(&next);
-    let observers: Vec<_> = users(instruction).collect();
-    let canonical = canonical(module, &builder, value);
-    for user in observers {
-        for index in 0..user.get_num_operands() {
-            let is_result = operand(user, index)
-                .is_some_and(|operand| operand.as_value_ref() == instruction.as_value_ref());
-            if is_result && observes(user, index, observed) {
-                user.set_operand(index, canonical);
-            }
-        }
     }
 }
 
