@@ -277,3 +277,38 @@ fn lanes_that_a_mask_leaves_as_they_are_quiet() {
         (i64.load32_u (i32.const 100)))";
     runs(chosen, QUIET.into());
 }
+
+#[test]
+fn literal_lanes_change_no_sign_and_come_second() {
+    let lanes = |number: &str| format!("(v128.const f32x4 {number} {number} {number} {number})");
+    let own = lanes("nan:0x200001");
+    for (operation, literal, is_first, expected) in [
+        ("mul", lanes("-1"), false, QUIET),
+        ("mul", lanes("-1"), true, QUIET),
+        ("div", lanes("-1"), false, QUIET),
+        ("sub", lanes("-0"), true, QUIET),
+        ("min", lanes("-0"), true, QUIET),
+        ("max", lanes("-0"), true, QUIET),
+        ("sub", own.clone(), false, QUIET),
+        ("div", own.clone(), false, QUIET),
+        ("min", own.clone(), false, QUIET),
+        ("max", own.clone(), false, QUIET),
+        ("sub", own.clone(), true, 0x7fe0_0001),
+        ("div", own, true, 0x7fe0_0001),
+        ("sub", lanes("nan"), true, 0x7fc0_0000),
+        ("max", lanes("nan"), true, 0x7fc0_0000),
+        ("div", lanes("nan"), false, QUIET),
+    ] {
+        let value = "(v128.load (i32.const 0))";
+        let (first, second) = if is_first {
+            (literal.as_str(), value)
+        } else {
+            (value, literal.as_str())
+        };
+        let module = format!(
+            "(func (export \"run\") (result i64) (i64.extend_i32_u
+                (i32x4.extract_lane 1 (f32x4.{operation} {first} {second}))))"
+        );
+        runs(&module, expected.into());
+    }
+}

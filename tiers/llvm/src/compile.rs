@@ -399,6 +399,7 @@ impl LlvmCompiler {
             run(INLINING, PassBuilderOptions::create())?;
             if keeps {
                 endless::keep(module, context, endless);
+                endless::keep_in_callees(module, context, endless);
             }
             run(PREPARATION, PassBuilderOptions::create())?;
         }

@@ -1,7 +1,11 @@
 //! Constants, and types of floats: which bits the lanes of a constant have, NaNs among them, and which constant the processor
 //! would have made of arithmetic where LLVM made one.
 
-use inkwell::llvm_sys::core::{LLVMConstBitCast, LLVMGetAggregateElement, LLVMIsConstant};
+use inkwell::llvm_sys::LLVMOpcode;
+use inkwell::llvm_sys::core::{
+    LLVMConstBitCast, LLVMGetAggregateElement, LLVMGetConstOpcode, LLVMGetOperand,
+    LLVMIsAConstantExpr, LLVMIsConstant,
+};
 use inkwell::types::{AsTypeRef, BasicTypeEnum, FloatType, VectorType};
 use inkwell::values::{AnyValue, AsValueRef, BasicValueEnum, IntValue};
 
@@ -92,6 +96,16 @@ pub(crate) fn words(value: BasicValueEnum<'_>) -> Option<Vec<u32>> {
     // SAFETY: the value is alive.
     if unsafe { LLVMIsConstant(value.as_value_ref()) } == 0 {
         return None;
+    }
+    // The same bytes as lanes of another size stay an expression until LLVM's passes know the order of bytes.
+    // SAFETY: the value is alive; a conversion has one operand, which is a constant.
+    let converted = unsafe {
+        let is_conversion = !LLVMIsAConstantExpr(value.as_value_ref()).is_null()
+            && LLVMGetConstOpcode(value.as_value_ref()) == LLVMOpcode::LLVMBitCast;
+        is_conversion.then(|| BasicValueEnum::new(LLVMGetOperand(value.as_value_ref(), 0)))
+    };
+    if let Some(converted) = converted {
+        return words(converted);
     }
     let (lane_type, lanes) = lanes_of(value.get_type());
     let bits = bits_of(lane_type)?;

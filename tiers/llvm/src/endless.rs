@@ -7,6 +7,8 @@
 //!   moves it to behind the loop's end.
 //! - Outside of loops, a load whose value does not matter at all: the function may be called in a loop.
 //!
+//! - In callees that are called from a loop of the first kind, a load whose value is only returned.
+//!
 //! - In a loop that ends when a counter meets a bound which it may miss, a store to one address: LLVM moves it to behind the
 //!   loop's end, too. Where the loop also loads from there, LLVM moves the load to before the loop, where it traps.
 //!
@@ -20,7 +22,8 @@ use inkwell::basic_block::BasicBlock;
 use inkwell::context::Context;
 use inkwell::module::{Linkage, Module as LlvmModule};
 use inkwell::values::{
-    AsValueRef, BasicValue, FunctionValue, InstructionOpcode, InstructionValue, Operand,
+    AsValueRef, BasicValue, CallSiteValue, FunctionValue, InstructionOpcode, InstructionValue,
+    Operand,
 };
 
 use crate::addresses::int_of;
@@ -65,11 +68,53 @@ pub(crate) fn keep(module: &LlvmModule<'_>, context: &Context, endless: &HashSet
             nests: Nests::new(function),
             metadata,
         };
-        // A callee may be inlined into one of them.
-        let is_callee = function.get_linkage() == Linkage::Internal;
-        let is_known = !endless.is_empty() && (is_callee || endless.contains(&name_of(function)));
-        keeper.keep(is_known);
+        keeper.keep(is_known(function, endless));
     }
+}
+
+/// Keeps loads whose values callees do nothing with but return them, where such loops call these: nobody may look at what
+/// they return. To be called after [`keep`], when callees that are inlined are.
+pub(crate) fn keep_in_callees(
+    module: &LlvmModule<'_>,
+    context: &Context,
+    endless: &HashSet<String>,
+) {
+    let metadata = Metadata::new(context);
+    let mut called = Vec::new();
+    for function in functions(module) {
+        let nests = Nests::new(function);
+        let keeper = Keeper { nests, metadata };
+        let loops = keeper.endless_or(is_known(function, endless));
+        if !loops.contains(&true) {
+            continue;
+        }
+        for &block in &keeper.nests.blocks {
+            if keeper.nests.of(block).any(|it| loops[it.index()]) {
+                called.extend(callees(block));
+            }
+        }
+    }
+    let mut seen = HashSet::new();
+    while let Some(function) = called.pop() {
+        if function.count_basic_blocks() > 0 && seen.insert(function) {
+            called.extend(function.get_basic_block_iter().flat_map(callees));
+            let nests = Nests::new(function);
+            Keeper { nests, metadata }.keep_returned();
+        }
+    }
+}
+
+fn callees<'ctx>(block: BasicBlock<'ctx>) -> impl Iterator<Item = FunctionValue<'ctx>> {
+    block.get_instructions().filter_map(|instruction| {
+        let call = CallSiteValue::try_from(instruction).ok()?;
+        call.get_called_fn_value()
+    })
+}
+
+/// Whether no way out of a function's loops can be relied on. A callee may be inlined into a function of which that is known.
+fn is_known(function: FunctionValue<'_>, endless: &HashSet<String>) -> bool {
+    let is_callee = function.get_linkage() == Linkage::Internal;
+    !endless.is_empty() && (is_callee || endless.contains(&name_of(function)))
 }
 
 /// Keeps stores to one address in loops that may miss their bound. To be called on code whose expressions were brought into
@@ -101,12 +146,8 @@ struct Keeper<'ctx> {
 
 impl<'ctx> Keeper<'ctx> {
     fn keep(&self, all_endless: bool) {
-        let endless = if all_endless {
-            vec![true; self.nests.count()]
-        } else {
-            self.endless(|_| false)
-        };
-        let live = self.live();
+        let endless = self.endless_or(all_endless);
+        let live = self.live(has_effect);
         for &block in &self.nests.blocks {
             let inner = self.nests.of(block).next();
             let is_in_endless = inner.is_some_and(|inner| endless[inner.index()]);
@@ -132,6 +173,31 @@ impl<'ctx> Keeper<'ctx> {
                     let _ = access.set_volatile(true);
                 }
             }
+        }
+    }
+
+    /// Keeps loads whose values do not matter to what the function does, what it returns aside.
+    fn keep_returned(&self) {
+        let live = self.live(|it| has_effect(it) && it.get_opcode() != InstructionOpcode::Return);
+        for &block in &self.nests.blocks {
+            for load in block.get_instructions() {
+                if load.get_opcode() == InstructionOpcode::Load
+                    && self.metadata.is_of(load, Region::Memory)
+                    && !live.contains(&load)
+                {
+                    // Fails for what is no access only.
+                    let _ = load.set_volatile(true);
+                }
+            }
+        }
+    }
+
+    /// Which loops have no way out that can be relied on, or all.
+    fn endless_or(&self, all: bool) -> Vec<bool> {
+        if all {
+            vec![true; self.nests.count()]
+        } else {
+            self.endless(|_| false)
         }
     }
 
@@ -219,12 +285,15 @@ impl<'ctx> Keeper<'ctx> {
         self.any_in(around, sources(address).as_deref())
     }
 
-    /// The instructions that matter to what the function does.
-    fn live(&self) -> HashSet<InstructionValue<'ctx>> {
+    /// The instructions that matter to those that are effects.
+    fn live(
+        &self,
+        is_effect: impl Fn(InstructionValue<'ctx>) -> bool,
+    ) -> HashSet<InstructionValue<'ctx>> {
         let mut live = HashSet::new();
         let mut reached = Vec::new();
         for &block in &self.nests.blocks {
-            reached.extend(block.get_instructions().filter(|&it| has_effect(it)));
+            reached.extend(block.get_instructions().filter(|&it| is_effect(it)));
         }
         while let Some(instruction) = reached.pop() {
             if live.insert(instruction) {
