@@ -277,3 +277,45 @@ fn what_is_loaded_under_a_condition_is_chosen_under_another() {
     }
     returns(&run, &[(0, sum(&memory))]);
 }
+
+#[test]
+fn numbers_with_and_without_a_sign_are_compared_as_wide_as_they_are() {
+    for (bits, step) in [(8, 1_usize), (16, 2)] {
+        // A difference clamped at zero, of few rounds, which LLVM unrolls and makes vectors of.
+        let run = format!(
+            "(func $loop (local i32 i32 i32)
+                (loop
+                    (local.set 1 (i32.load{bits}_u offset=0x101 (local.get 0)))
+                    (local.set 2 (i32.load{bits}_s (local.get 0)))
+                    (i32.store{bits} offset=0x8000 (local.get 0)
+                        (select (i32.sub (local.get 1) (local.get 2)) (i32.const 0)
+                            (i32.gt_s (local.get 1) (local.get 2))))
+                    (br_if 0 (i32.lt_u
+                        (local.tee 0 (i32.add (local.get 0) (i32.const {step})))
+                        (i32.const {})))))
+            (func (export \"run\") (param i32) (result i64) (call $loop) (call $sum))",
+            16 * step
+        );
+        let mut memory = bytes();
+        for i in (0..16 * step).step_by(step) {
+            let unsigned = &memory[i + 0x101..i + 0x101 + step];
+            let signed = &memory[i..i + step];
+            let (unsigned, signed) = match (unsigned, signed) {
+                ([unsigned], [signed]) => (i32::from(*unsigned), i32::from(signed.cast_signed())),
+                (&[low, high], &[low2, high2]) => (
+                    i32::from(u16::from_le_bytes([low, high])),
+                    i32::from(i16::from_le_bytes([low2, high2])),
+                ),
+                _ => unreachable!("one or two bytes"),
+            };
+            let difference = if unsigned > signed {
+                unsigned - signed
+            } else {
+                0
+            };
+            memory[i + 0x8000..i + 0x8000 + step]
+                .copy_from_slice(&difference.to_le_bytes()[..step]);
+        }
+        returns(&run, &[(0, sum(&memory))]);
+    }
+}

@@ -36,6 +36,7 @@ use crate::link::{LinkError, link};
 use crate::locations::Locations;
 use crate::masked_counters;
 use crate::minimums;
+use crate::mixed_comparisons;
 use crate::nan_selects;
 use crate::narrow_products;
 use crate::objects;
@@ -419,7 +420,9 @@ impl LlvmCompiler {
         }
         objects::separate(module, context);
         masked_counters::keep_scalar(module);
+        mixed_comparisons::keep_scalar(module);
         run(pipeline, passes)?;
+        mixed_comparisons::release(module);
         objects::join(module);
         minimums::choose(module, context);
         quieting::release(module);

@@ -23,6 +23,7 @@ mod locations;
 mod loops;
 mod masked_counters;
 mod minimums;
+mod mixed_comparisons;
 mod nan_selects;
 mod narrow_products;
 mod nests;
