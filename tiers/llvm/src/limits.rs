@@ -1,5 +1,5 @@
-//! What LLVM spends on our units for nothing, or does to copies of numbers, switched off or limited. These are options of LLVM as a whole, which belong
-//! to the process and are set once; what can be said of a single unit is in `compile`.
+//! What LLVM spends on our units for nothing, or does to copies of numbers, switched off or limited. These are options of
+//! LLVM as a whole, which belong to the process and are set once; what can be said of a single unit is in `compile`.
 
 use std::ffi::{CStr, c_int};
 use std::ptr;
