@@ -33,14 +33,17 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "osr",
         optimizes: false,
-        set: |config| config.tier(TierMode::Baseline).force_osr(true),
+        set: |config| {
+            let config = config.tier(TierMode::Baseline).force_osr(true);
+            config.check_indices(true)
+        },
     },
-    // Code that compares addresses itself, and that does not count its work.
+    // Code that compares addresses itself, that does not count its work, and that checks its indices.
     Mode {
         name: "checked",
         optimizes: false,
         set: |config| {
-            let config = config.tier(TierMode::Baseline);
+            let config = config.tier(TierMode::Baseline).check_indices(true);
             config.bounds_checks(true).count_work(false)
         },
     },

@@ -54,6 +54,7 @@ pub struct Config {
     pub(crate) memory_reservation: Option<u64>,
     /// Compare each address with the memory's length.
     pub(crate) bounds_checks: bool,
+    pub(crate) check_indices: bool,
     /// Generated code counts its work.
     pub(crate) count_work: bool,
     /// The baseline's code counts calls.
@@ -119,6 +120,7 @@ impl Config {
             host_stack: None,
             memory_reservation: None,
             bounds_checks: false,
+            check_indices: false,
             count_work: true,
             count_calls: false,
             precise_traps: false,
@@ -397,6 +399,13 @@ impl Config {
         sink: impl Fn(&TierEvent) + Send + Sync + 'static,
     ) -> &mut Self {
         self.tiering.on_event = Some(Arc::new(sink));
+        self
+    }
+
+    /// For tests of the engine: code of the single pass checks that what it adds to addresses is an index.
+    #[doc(hidden)]
+    pub fn check_indices(&mut self, enable: bool) -> &mut Self {
+        self.check_indices = enable;
         self
     }
 

@@ -121,6 +121,7 @@ impl Engine {
             count_calls: self.0.config.count_calls,
             record_calls,
             precise_traps: self.0.config.precise_traps,
+            check_indices: self.0.config.check_indices,
         }
     }
 

@@ -1,11 +1,18 @@
 //! Hearing what tiering does: which functions were queued, compiled and moved up, and where everything stands at the end.
-//! Run it from the root of the repository.
+//! Run it from the root of the repository. Its argument is the number of steps that the guest computes: with few, it may be
+//! through before better code is.
 
 use std::sync::{Arc, Mutex};
 
 use upshift::{Config, Engine, Instance, Module, Store, TierEvent, TierEventKind, TieringProfile};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let steps = std::env::args()
+        .nth(1)
+        .as_deref()
+        .unwrap_or("5000000")
+        .parse()?;
+
     // Thresholds of one's own; what is left out keeps its default. See docs/tuning.md.
     let profile = TieringProfile::from_toml("[tier-up]\nthreshold-in-calls = 1000")?;
 
@@ -22,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[])?;
     let nbody = instance.get_typed_func::<i32, f64>(&mut store, "nbody")?;
-    println!("{}", nbody.call(&mut store, 5_000_000)?);
+    println!("{}", nbody.call(&mut store, steps)?);
 
     for event in events.lock().unwrap().iter() {
         match &event.kind {

@@ -49,7 +49,8 @@ pub const MODES: &[Mode] = &[
         precise: true,
         without_llvm: false,
         configure: |config| {
-            config.tier(TierMode::Baseline).force_osr(true);
+            let config = config.tier(TierMode::Baseline).force_osr(true);
+            config.check_indices(true);
         },
     },
     Mode {
@@ -57,7 +58,7 @@ pub const MODES: &[Mode] = &[
         precise: true,
         without_llvm: false,
         configure: |config| {
-            config.tier(TierMode::Baseline);
+            let config = config.tier(TierMode::Baseline).check_indices(true);
             config.bounds_checks(true).count_work(false);
         },
     },

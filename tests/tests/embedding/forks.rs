@@ -5,10 +5,14 @@ use std::io::{Read, Write};
 use std::os::fd::FromRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use upshift::{Caller, Config, Engine, Instance, InterruptHandle, Linker, Module, Store, TrapCode};
+use upshift::{
+    Caller, Config, Engine, Instance, InterruptHandle, Linker, Module, Store, TierEventKind,
+    TierMode, TrapCode,
+};
 
 /// Two functions of which a test can call one before and one after the fork, and a loop for the interruptions.
 const GUEST: &str = r#"(module
@@ -461,6 +465,52 @@ fn a_child_that_ends_as_programs_do_waits_for_no_thread_of_its_parent() {
     }
     assert!(pid > 0);
     Child(pid).succeeds();
+}
+
+/// Forks where the first function is told of that was compiled ahead, on the thread that did. Returns the child's
+/// status, as `waitpid` has it.
+fn fork_where_events_are_told() -> i32 {
+    let mut profile = upshift::TieringProfile::default();
+    for (key, value) in [("ahead-threads", "1"), ("ahead-after-functions", "0")] {
+        profile.set(&format!("baseline.{key}"), value).unwrap();
+    }
+    let (tell, told) = mpsc::channel();
+    let mut config = Config::new();
+    config.profile(profile).tier(TierMode::Baseline);
+    config.on_tier_event(move |event| {
+        if !matches!(event.kind, TierEventKind::Compiled { ahead: true, .. }) {
+            return;
+        }
+        // SAFETY: no preconditions. In the child, the thread goes back to where it was told from.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: no preconditions.
+            unsafe { libc::alarm(20) };
+        } else {
+            _ = tell.send(pid);
+        }
+    });
+    let engine = Engine::new(&config).unwrap();
+    let text = r#"(module (func $near) (func (export "caller") (param i32)
+      (if (local.get 0) (then (call $near)))))"#;
+    let module = Module::new(&engine, text).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let caller = instance.get_typed_func::<i32, ()>(&mut store, "caller");
+    caller.unwrap().call(&mut store, 0).unwrap();
+    let pid = told.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(pid > 0);
+    let mut status = -1;
+    // SAFETY: the child is ours, the status a live variable.
+    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+    status
+}
+
+#[test]
+fn a_thread_that_compiles_ahead_ends_in_a_child_that_its_listener_forks() {
+    // It is the child's only thread, so the child ends with it; one that waited for work would be ended by its alarm.
+    let status = fork_where_events_are_told();
+    assert_eq!(status, 0, "the child: {}", told(status));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use upshift::{
-    AsContextMut, Caller, Config, Engine, ErrorKind, ForeignStack, Func, FuncType, Instance,
+    AsContextMut, Caller, Config, Engine, Error, ErrorKind, ForeignStack, Func, FuncType, Instance,
     Linker, Module, Result, StackError, Store, Trap, TrapCode, Val, ValType,
 };
 
@@ -238,6 +238,79 @@ fn a_coroutine_goes_on_and_traps_on_another_thread() {
         assert!(guest.resume().is_none());
         let moved = thread::spawn(move || trap_of(guest.resume().expect("no second pause")));
         assert_eq!(moved.join().unwrap(), TrapCode::MemoryOutOfBounds);
+    }
+}
+
+/// Calls a host function that leaves an activation within this one behind, and recurses to a depth, or for ever.
+const LEAVES: &str = r#"(module
+  (import "host" "pause" (func $pause))
+  (import "host" "leave" (func $leave))
+  (func (export "held") (call $pause))
+  (func $deep (param i32)
+    (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))))))
+  (func (export "outer") (param i32)
+    (call $leave)
+    (call $deep (local.get 0))))"#;
+
+/// Calls `outer` with a depth. Its host function begins a call of `held` in a coroutine that never goes on, and then
+/// ends as asked for.
+fn leave_an_activation_behind(engine: &Engine, depth: i32, end: fn() -> Result<()>) -> Result<()> {
+    let mut linker = Linker::new(engine);
+    let pause = |caller: Caller<'_, Pause>| {
+        // SAFETY: the coroutine whose yielder this is runs this function.
+        unsafe { &*caller.data().get() }.suspend(());
+    };
+    let leave = move |mut caller: Caller<'_, Pause>| -> Result<()> {
+        let held = caller.get_export("held").unwrap().into_func().unwrap();
+        let held = held.typed::<(), ()>(&caller)?;
+        let context: *mut Caller<'_, Pause> = &raw mut caller;
+        // No type says how long the coroutine may use it.
+        let context = context.expose_provenance();
+        let stack = DefaultStack::new(1 << 20).unwrap();
+        let bounds = usable(&stack);
+        let mut coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
+            // SAFETY: these are the bounds of the coroutine's stack.
+            let _stated = unsafe { ForeignStack::new(bounds) };
+            let context = std::ptr::with_exposed_provenance_mut::<Caller<'_, Pause>>(context);
+            // SAFETY: it runs no longer than the function that it was made in, which does not use the caller meanwhile.
+            let context = unsafe { &mut *context };
+            context.data().set(yielder);
+            held.call(context, ())
+        });
+        assert!(coroutine.resume(()).as_yield().is_some());
+        std::mem::forget(coroutine);
+        end()
+    };
+    linker.func_wrap("host", "pause", pause)?;
+    linker.func_wrap("host", "leave", leave)?;
+    let module = Module::new(engine, LEAVES)?;
+    let mut store = Store::new(engine, Cell::new(std::ptr::null()));
+    let instance = linker.instantiate(&mut store, &module)?;
+    let outer = instance.get_typed_func::<i32, ()>(&mut store, "outer")?;
+    outer.call(&mut store, depth)
+}
+
+#[test]
+fn an_activation_goes_on_with_its_own_limit_after_one_within_it_was_left_behind() {
+    for config in configs() {
+        let engine = Engine::new(&config).unwrap();
+        leave_an_activation_behind(&engine, 100, || Ok(())).unwrap();
+        assert_eq!(
+            trap_of(leave_an_activation_behind(&engine, -1, || Ok(()))),
+            TrapCode::StackOverflow
+        );
+    }
+}
+
+#[test]
+fn an_error_after_an_activation_was_left_behind_tells_the_frames_of_its_own() {
+    for config in configs() {
+        let engine = Engine::new(&config).unwrap();
+        let error = leave_an_activation_behind(&engine, 0, || Err(Error::msg("no more")));
+        let error = error.unwrap_err();
+        let frames = error.wasm_backtrace().unwrap().frames();
+        let functions: Vec<_> = frames.iter().map(|frame| frame.func_index()).collect();
+        assert_eq!(functions, [4], "{error:?}");
     }
 }
 

@@ -78,11 +78,6 @@ impl CraneliftCompiler {
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn unit(&self) -> &Arc<ModuleUnit> {
-        &self.unit
-    }
-
     /// The function in Cranelift's intermediate language, as its code generator gets it.
     fn emit_clif(&self, request: CompileRequest) -> Result<String, CompileError> {
         self.with_workspace(request, |workspace| {

@@ -5,9 +5,12 @@
 //! ModRM byte's `reg` field, `rm` the operand of its `r/m` field.
 
 pub mod digit;
+pub mod index;
 pub mod op;
 #[cfg(test)]
 mod tests;
+
+use index::Index;
 
 /// A general-purpose register, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +56,18 @@ impl Mem {
     }
 
     /// With `index * 2^scale` added.
-    pub const fn index(mut self, index: Gpr, scale: u8) -> Self {
-        self.index = Some((index, scale));
+    pub const fn index(mut self, index: Index, scale: u8) -> Self {
+        self.index = Some((index.register(), scale));
         self
+    }
+
+    /// `a + b`, to be computed and not to be accessed.
+    pub const fn sum(a: Gpr, b: Gpr) -> Self {
+        Self {
+            base: a,
+            index: Some((b, 0)),
+            displacement: 0,
+        }
     }
 }
 

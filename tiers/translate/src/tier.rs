@@ -119,6 +119,9 @@ pub struct CodegenSettings {
     /// Whether an optimizing tier keeps every access where the program has it, so that memory, globals
     /// and tables are exact at every trap. Otherwise see `docs/semantics.md`.
     pub precise_traps: bool,
+    /// Whether the single pass's code compares each index that it adds to an address with its lower half. Where they differ,
+    /// the call ends in a panic, for the tier is wrong. Tests set it; tiers that extend indices themselves ignore it.
+    pub check_indices: bool,
 }
 
 /// How accesses to linear memory are kept in bounds.

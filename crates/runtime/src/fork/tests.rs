@@ -177,6 +177,34 @@ fn who_never_comes_back_is_not_waited_for() {
 }
 
 #[test]
+fn a_section_that_does_not_end_holds_up_a_fork_for_a_moment_only() {
+    let lock = Mutex::new(0);
+    let (begun, forked) = (AtomicBool::new(false), AtomicBool::new(false));
+    let waited_for_fork = std::thread::scope(|scope| {
+        let stays = scope.spawn(|| {
+            let section = Section::enter();
+            begun.store(true, Ordering::SeqCst);
+            // A fork that waited for the section's end would come after this.
+            let until = Instant::now() + 30 * LAST_PATIENCE;
+            while !forked.load(Ordering::SeqCst) && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            drop(section);
+            forked.load(Ordering::SeqCst)
+        });
+        while !begun.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        assert!(in_child(|| *lock.lock() == 0));
+        forked.store(true, Ordering::SeqCst);
+        stays.join().unwrap()
+    });
+    assert!(waited_for_fork);
+    // And the gate counts right afterwards.
+    assert!(in_child(|| *lock.lock() == 0));
+}
+
+#[test]
 fn hooks_are_called_in_children_once_each() {
     static CALLED: AtomicU32 = AtomicU32::new(0);
     fn hook() {

@@ -202,6 +202,7 @@ pub fn module(engine: &Tiering, text: &str) -> Arc<ModuleTiering> {
         count_work: true,
         record_calls: true,
         precise_traps: false,
+        check_indices: false,
     };
     engine
         .module(Arc::new(module), settings)

@@ -14,7 +14,7 @@ use upshift_runtime::{
 };
 use upshift_translate::{
     CallProfile, CodegenSettings, CompileRequest, EntryPoint, MemoryStyle, ModuleCompiler,
-    ModuleUnit,
+    ModuleUnit, Tier,
 };
 
 use crate::{CraneliftCompiler, CraneliftTier};
@@ -25,6 +25,7 @@ pub const GUARDED: CodegenSettings = CodegenSettings {
     count_work: true,
     record_calls: true,
     precise_traps: false,
+    check_indices: false,
 };
 pub const CHECKED: CodegenSettings = CodegenSettings {
     memory: MemoryStyle::Checked,
@@ -32,14 +33,15 @@ pub const CHECKED: CodegenSettings = CodegenSettings {
     count_work: false,
     record_calls: true,
     precise_traps: false,
+    check_indices: false,
 };
 
 /// Tiering with one tier.
 pub struct LabHooks {
-    compiler: CraneliftCompiler,
+    compiler: Box<dyn ModuleCompiler>,
     unit: Arc<ModuleUnit>,
     /// What makes OSR entries, if not the same.
-    entries_from: Mutex<Option<CraneliftCompiler>>,
+    entries_from: Mutex<Option<Box<dyn ModuleCompiler>>>,
     code: Arc<ModuleCode>,
     /// What a budget is refilled to.
     pub grant: Mutex<i32>,
@@ -57,7 +59,7 @@ pub struct LabHooks {
 impl LabHooks {
     /// Has OSR entries made by another tier.
     pub fn entries_of(&self, tier: &CraneliftTier) {
-        let compiler = tier.compiler(Arc::clone(&self.unit));
+        let compiler = tier.module_compiler(Arc::clone(&self.unit));
         *self.entries_from.lock().unwrap() = Some(compiler);
     }
 
@@ -115,18 +117,24 @@ pub fn compiler_of(
     text: &str,
     settings: CodegenSettings,
 ) -> (CraneliftCompiler, Arc<Module>, Arc<ModuleCode>) {
+    let unit = unit_of(text, settings);
+    let (module, code) = (Arc::clone(&unit.module), Arc::clone(&unit.code));
+    (tier.compiler(unit), module, code)
+}
+
+/// What compilers need to know of a module.
+fn unit_of(text: &str, settings: CodegenSettings) -> Arc<ModuleUnit> {
     let module = Module::parse(text.as_bytes(), &Features::all());
     let module = Arc::new(module.unwrap_or_else(|error| panic!("{error}")));
     let code = ModuleCode::new(Arc::clone(&module)).unwrap();
     let offsets = offsets(&module, settings);
-    let unit = Arc::new(ModuleUnit {
-        module: Arc::clone(&module),
+    Arc::new(ModuleUnit {
+        module,
         calls: CallProfile::new(offsets.call_cell_count(), offsets.defined_functions()),
         offsets,
-        code: Arc::clone(&code),
+        code,
         settings,
-    });
-    (tier.compiler(unit), module, code)
+    })
 }
 
 fn offsets(module: &Module, settings: CodegenSettings) -> VMOffsets {
@@ -167,16 +175,12 @@ impl Lab {
         Self::on(&CraneliftTier::baseline().unwrap(), text, settings, hosts)
     }
 
-    pub fn on(
-        tier: &CraneliftTier,
-        text: &str,
-        settings: CodegenSettings,
-        hosts: Vec<Host>,
-    ) -> Self {
-        let (compiler, module, code) = compiler_of(tier, text, settings);
+    pub fn on(tier: &dyn Tier, text: &str, settings: CodegenSettings, hosts: Vec<Host>) -> Self {
+        let unit = unit_of(text, settings);
+        let (module, code) = (Arc::clone(&unit.module), Arc::clone(&unit.code));
         let hooks = Arc::new(LabHooks {
-            unit: Arc::clone(compiler.unit()),
-            compiler,
+            compiler: tier.module_compiler(Arc::clone(&unit)),
+            unit,
             entries_from: Mutex::new(None),
             code: Arc::clone(&code),
             grant: Mutex::new(1_000_000),

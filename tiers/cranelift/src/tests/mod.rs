@@ -4,6 +4,7 @@
 mod calls;
 mod code;
 mod counting;
+mod indices;
 mod lab;
 mod loops;
 mod memory;

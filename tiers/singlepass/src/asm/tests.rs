@@ -41,8 +41,11 @@ fn every_base_and_displacement_is_written_as_it_is_read() {
                 // rsp is no index.
                 continue;
             }
-            let place = Mem::new(Gpr::R14, displacement).index(Gpr(number), 3);
-            let read = decoded(|asm| asm.load(Width::W32, Gpr::RAX, place));
+            let read = decoded(|asm| {
+                let index = asm.i32_index(Gpr(number), None);
+                let place = Mem::new(Gpr::R14, displacement).index(index, 3);
+                asm.load(Width::W32, Gpr::RAX, place);
+            });
             assert!(read.ends_with(&format!("(%r14,%{name},8),%eax")), "{read}");
         }
     }

@@ -320,7 +320,8 @@ impl FastEmitter<'_> {
     pub(super) fn branch_by_table(&mut self, index: Slot, table: &BranchTable<'_, Label, Slot>) {
         self.s.calls.branch();
         self.store_homes(index);
-        let register = self.gpr(index);
+        let index = self.index(index);
+        let register = index.register();
         let mut ways = Vec::with_capacity(table.ways.len());
         for &(target, args) in table.ways {
             let moves = self.moves(target, args);
@@ -347,7 +348,7 @@ impl FastEmitter<'_> {
             Width::W64,
             op::MOVSXD,
             entry,
-            Mem::new(SCRATCH, 0).index(register, 2),
+            Mem::new(SCRATCH, 0).index(index, 2),
         );
         asm.int(Width::W64, op::ADD, SCRATCH, entry);
         asm.jump_at(SCRATCH);

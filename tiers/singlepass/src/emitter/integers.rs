@@ -81,7 +81,7 @@ impl FastEmitter<'_> {
             Some(constant) => Mem::new(x, constant),
             None => {
                 let y = self.gpr(b);
-                Mem::new(x, 0).index(y, 0)
+                Mem::sum(x, y)
             }
         };
         let result = self.free_gpr();

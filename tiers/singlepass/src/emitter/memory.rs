@@ -5,6 +5,7 @@ use upshift_runtime::{GlobalLocation, TrapCode, offsets};
 use upshift_translate::{IntType, LoadOp, MemoryAccess, MemoryStyle, StoreOp};
 
 use super::state::{CONTEXT, FastEmitter, MEMORY, Place, SCRATCH, Slot, in_xmm, width, width_of};
+use crate::asm::index::Index;
 use crate::asm::{Flag, Gpr, Mem, Width, digit, op};
 
 /// log2 of the size of a page.
@@ -27,34 +28,38 @@ impl FastEmitter<'_> {
             return match i32::try_from(sum) {
                 Ok(displacement) => Mem::new(MEMORY, displacement),
                 Err(_) => {
-                    self.s.asm.mov_imm(SCRATCH, sum);
-                    Mem::new(MEMORY, 0).index(SCRATCH, 0)
+                    let asm = &mut self.s.asm;
+                    let sum = asm.constant_index(SCRATCH, constant as u32, access.offset);
+                    Mem::new(MEMORY, 0).index(sum, 0)
                 }
             };
         }
-        let index = self.gpr(address);
+        let index = self.index(address);
         match i32::try_from(access.offset) {
             Ok(displacement) => Mem::new(MEMORY, displacement).index(index, 0),
             Err(_) => {
-                let asm = &mut self.s.asm;
-                asm.mov_imm(SCRATCH, u64::from(access.offset));
-                asm.int(Width::W64, op::ADD, SCRATCH, index);
-                Mem::new(MEMORY, 0).index(SCRATCH, 0)
+                let sum = self.s.asm.index_sum(SCRATCH, index, access.offset);
+                Mem::new(MEMORY, 0).index(sum, 0)
             }
         }
     }
 
+    /// An `i32` operand in a register, locked, to be added to an address.
+    pub(super) fn index(&mut self, slot: Slot) -> Index {
+        debug_assert_eq!(self.type_of(slot), ValType::I32, "indices are of this type");
+        let register = self.gpr(slot);
+        let check_with = self.unit.settings.check_indices.then_some(SCRATCH);
+        self.s.asm.i32_index(register, check_with)
+    }
+
     /// The same in a memory whose base has no register.
     fn address_in_other(&mut self, access: MemoryAccess, address: Slot) -> Mem {
-        let index = self.gpr(address);
+        let index = self.index(address);
         let (index, displacement) = match i32::try_from(access.offset) {
             Ok(displacement) => (index, displacement),
             Err(_) => {
                 let sum = self.free_gpr();
-                let asm = &mut self.s.asm;
-                asm.mov_imm(sum, u64::from(access.offset));
-                asm.int(Width::W64, op::ADD, sum, index);
-                (sum, 0)
+                (self.s.asm.index_sum(sum, index, access.offset), 0)
             }
         };
         let record = Mem::new(CONTEXT, self.unit.offsets.memory(access.memory));
@@ -76,7 +81,7 @@ impl FastEmitter<'_> {
             let end = u64::from(constant as u32) + behind;
             self.s.asm.mov_imm(SCRATCH, end);
         } else {
-            let index = self.gpr(address);
+            let index = self.index(address).register();
             let asm = &mut self.s.asm;
             match i32::try_from(behind) {
                 Ok(behind) => asm.int(Width::W64, op::LEA, SCRATCH, Mem::new(index, behind)),
@@ -253,12 +258,12 @@ impl FastEmitter<'_> {
 
     /// Where a table's element is. Traps with `code` where there is none. The place uses the scratch register.
     pub(super) fn table_element(&mut self, table: u32, index: Slot, code: TrapCode) -> Mem {
-        let index = self.gpr(index);
+        let index = self.index(index);
         let record = Mem::new(CONTEXT, self.unit.offsets.table(table));
         let asm = &mut self.s.asm;
         asm.load(Width::W64, SCRATCH, record);
         let length = Mem::new(SCRATCH, offsets::VMTABLE_LENGTH);
-        asm.int(Width::W64, op::CMP, index, length);
+        asm.int(Width::W64, op::CMP, index.register(), length);
         self.trap_if(Flag::AE, code);
         let base = Mem::new(SCRATCH, offsets::VMTABLE_BASE);
         self.s.asm.load(Width::W64, SCRATCH, base);
