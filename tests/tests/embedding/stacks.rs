@@ -505,6 +505,40 @@ fn host_functions_have_their_stack_at_the_deepest_place() {
     }
 }
 
+/// A function that keeps so many vectors while it calls the host and then itself, until the stack is used up.
+fn vectors_over_host_calls(vectors: usize) -> String {
+    let load = |i: usize| format!("(v128.load (i32.const {}))", 16 * i);
+    let loads: String = (0..vectors).map(load).collect();
+    let adds = "i64x2.add ".repeat(vectors - 1);
+    format!(
+        r#"(module (import "host" "use" (func $use)) (memory 1)
+             (func $deep (export "deep") (result i64)
+               {loads} (call $use) (drop (call $deep)) {adds} i64x2.extract_lane 0))"#
+    )
+}
+
+#[test]
+fn vectors_that_live_over_a_host_call_leave_its_stack() {
+    let text = vectors_over_host_calls(300);
+    for config in configs() {
+        for (stack_size, wanted) in [(2 << 20, 400 << 10), (512 << 10, 200 << 10)] {
+            let engine = Engine::new(&config).unwrap();
+            let module = Module::new(&engine, &text).unwrap();
+            let guest = move || {
+                let mut linker = Linker::new(&engine);
+                let host = move || _ = black_box(use_stack(wanted));
+                linker.func_wrap("host", "use", host).unwrap();
+                let mut store = Store::new(&engine, ());
+                let instance = linker.instantiate(&mut store, &module).unwrap();
+                let deep = instance.get_typed_func::<(), i64>(&mut store, "deep");
+                trap_of(deep.unwrap().call(&mut store, ()))
+            };
+            let thread = thread::Builder::new().stack_size(stack_size).spawn(guest);
+            assert_eq!(thread.unwrap().join().unwrap(), TrapCode::StackOverflow);
+        }
+    }
+}
+
 #[test]
 fn a_stack_that_is_too_small_for_what_the_host_wants_is_refused() {
     let engine = Engine::new(Config::new().host_stack(1 << 20)).unwrap();
