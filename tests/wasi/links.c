@@ -76,8 +76,15 @@ static void symbolic_links(void) {
     CHECK(has_text("to_folder/up", "file"));
     CHECK(has_text("to_folder/third", "file"));
     fd_t fd;
-    OK(try_open(ROOT, "to_folder", ONLY_DIRECTORY, RIGHT(FD_READDIR), &fd));
-    OK(__wasi_fd_close(fd));
+    static const char *const directories[] = {"to_folder", "to_folder/", "to_folder/.", "folder/"};
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
+        uint8_t entries[256];
+        __wasi_size_t used = 0;
+        OK(try_open(ROOT, directories[i], ONLY_DIRECTORY, RIGHT(FD_READDIR), &fd));
+        OK(__wasi_fd_readdir(fd, entries, sizeof entries, 0, &used));
+        CHECK(used > 0);
+        OK(__wasi_fd_close(fd));
+    }
     FAILS_EITHER(LOOP, NOTDIR, __wasi_path_open(ROOT, 0, "to_folder", ONLY_DIRECTORY, RIGHT(FD_READDIR), 0, 0, &fd));
 
     // A slash at the end asks for the directory behind the link.

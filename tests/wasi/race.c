@@ -20,6 +20,8 @@ static void count(errno_t error) {
     case __WASI_ERRNO_NOTEMPTY:
     case __WASI_ERRNO_NOTDIR:
     case __WASI_ERRNO_LOOP:
+    // A link when it was found, and none when it was read.
+    case __WASI_ERRNO_INVAL:
     // Too many changes while a path was resolved.
     case __WASI_ERRNO_AGAIN:
         refused++;

@@ -85,3 +85,34 @@ pub(crate) fn timestamp(seconds: i64, nanos: i64) -> u64 {
             .saturating_add(nanos.cast_unsigned())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_of_the_system_is_one_of_wasi() {
+        assert_eq!(timestamp(0, 0), 0);
+        assert_eq!(timestamp(1, 5), 1_000_000_005);
+        // Before 1970, and after 2554.
+        for seconds in [-1, -2, i64::MIN / 2, i64::MIN + 1, i64::MIN] {
+            assert_eq!(timestamp(seconds, 999_999_999), 0);
+        }
+        for seconds in [1 << 35, i64::MAX / 2, i64::MAX] {
+            assert_eq!(timestamp(seconds, 999_999_999), u64::MAX);
+        }
+    }
+
+    #[test]
+    fn every_time_of_wasi_is_one_of_the_system() {
+        let flags = Fstflags::ATIM | Fstflags::MTIM;
+        for time in [0, 1, 999_999_999, 1_000_000_000, u64::MAX - 1, u64::MAX] {
+            let host = host_times(time, time, flags);
+            let host = host.unwrap_or_else(|error| panic!("{time}: {error:?}"));
+            let fs::Timespec { tv_sec, tv_nsec } = host.last_modification;
+            assert_eq!(timestamp(tv_sec, tv_nsec), time);
+            assert!((0..1_000_000_000).contains(&tv_nsec));
+            assert!(wanted_times(time, time, flags).is_ok());
+        }
+    }
+}

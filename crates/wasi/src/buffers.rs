@@ -17,6 +17,9 @@ const MAX_BUFFERS: u32 = 1024;
 /// How many bytes one call transfers at most, as on Linux, so that the sum fits the guest's type.
 const MAX_BYTES: usize = 0x7fff_f000;
 
+/// Paths are shorter than this, as on Linux.
+const PATH_MAX: u32 = 4096;
+
 /// What is to be written.
 pub(crate) fn sources<'m>(
     memory: &'m GuestMemory<'_>,
@@ -127,8 +130,13 @@ pub(crate) fn put_strings(
     Ok(())
 }
 
-/// A path in the guest's memory.
+/// A path in the guest's memory. What looks at its parts takes time and memory for each.
 pub(crate) fn path_at<'m>(memory: &'m GuestMemory<'_>, path: GuestPtr<str>) -> Result<&'m str> {
+    let (offset, length) = path.offset();
+    bytes_at(memory, offset, length)?;
+    if length >= PATH_MAX {
+        return Err(Errno::Nametoolong.into());
+    }
     let path = memory.as_str(path)?.ok_or(Errno::Notsup)?;
     if path.is_empty() {
         return Err(Errno::Noent.into());

@@ -8,12 +8,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, SystemTimeSpec};
-use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
-use rustix::fs::{AtFlags, OFlags, RawDir, SeekFrom, fcntl_setfl, fstat, seek, statat};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, RawDir, SeekFrom, fcntl_getfl, fcntl_setfl, fstat, openat, seek, statat,
+};
 use rustix::io::Errno as Host;
 
 use crate::Access;
-use crate::attributes::timestamp;
+use crate::attributes::filestat;
 use crate::bindings::preview1::types::{Errno, Fdflags, Filestat, Filetype, Oflags};
 use crate::cookies::Cookies;
 use crate::error::Result;
@@ -99,7 +101,7 @@ impl Directory {
         let stat = fstat(&file)?;
         match filetype_of_mode(stat.st_mode) {
             Filetype::Directory => Ok(Opened::Directory(Self {
-                dir: Dir::from_std_file(file),
+                dir: Dir::from_std_file(readable(file)?),
                 read_only: self.read_only,
                 preopen: None,
                 cookies: Cookies::new(),
@@ -110,7 +112,7 @@ impl Directory {
             _ => {
                 // Opening must not wait; what comes later may.
                 if !how.fdflags.contains(Fdflags::NONBLOCK) {
-                    let flags = rustix::fs::fcntl_getfl(&file)?;
+                    let flags = fcntl_getfl(&file)?;
                     fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?;
                 }
                 Ok(Opened::File(HostFile::owned(OwnedFd::from(file))?))
@@ -118,14 +120,14 @@ impl Directory {
         }
     }
 
-    /// Why a path can't be opened. The system refuses to create what ends with a slash before it looks
-    /// where that leads; that it leads out comes first here.
+    /// Why a path can't be opened. What ends with a slash is not created, wherever it leads; that it leads out comes
+    /// first.
     #[cold]
     fn reason(&self, path: &str, error: io::Error) -> io::Error {
         if error.kind() != io::ErrorKind::IsADirectory || !path.ends_with('/') {
             return error;
         }
-        match self.dir.metadata(path) {
+        match self.at(path, true) {
             Err(other) if other.kind() == io::ErrorKind::PermissionDenied => other,
             _ => error,
         }
@@ -149,7 +151,7 @@ impl Directory {
                 // Somebody was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !exclusive => {
                     // A link that leads nowhere exists and is not found, for ever.
-                    if self.dir.symlink_metadata(path)?.is_symlink() {
+                    if self.filetype(path)? == Filetype::SymbolicLink {
                         return Ok(self.open_host(path, OpenHow { write: true, ..how }, true)?);
                     }
                 }
@@ -159,6 +161,10 @@ impl Directory {
     }
 
     fn open_host(&self, path: &str, how: OpenHow, creates: bool) -> io::Result<File> {
+        if creates && path.ends_with('/') {
+            // As the system says. The library's walk would ask it for a directory, which gives other errors.
+            return Err(Host::ISDIR.into());
+        }
         let has = |flag| how.oflags.contains(flag);
         let truncates = has(Oflags::TRUNC);
         let mut options = OpenOptions::new();
@@ -182,7 +188,20 @@ impl Directory {
             flags |= OFlags::SYNC;
         }
         options.custom_flags(flags.bits().cast_signed());
-        Ok(self.dir.open_with(path, &options)?.into_std())
+        let file = match self.dir.open_with(path, &options) {
+            // The library's walk takes a link for no directory, unless a slash says that where it leads is meant.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotADirectory
+                    && has(Oflags::DIRECTORY)
+                    && how.follow
+                    && !creates
+                    && !path.ends_with('/') =>
+            {
+                self.dir.open_with(format!("{path}/"), &options)?
+            }
+            result => result?,
+        };
+        Ok(file.into_std())
     }
 
     pub(crate) fn create_directory(&self, path: &str) -> Result<()> {
@@ -205,21 +224,28 @@ impl Directory {
 
     /// What a path leads to, or the link that it is.
     pub(crate) fn filestat(&self, path: &str, follow: bool) -> Result<Filestat> {
-        let metadata = if follow || asks_for_directory(path) {
-            self.dir.metadata(path)?
-        } else {
-            self.dir.symlink_metadata(path)?
-        };
-        Ok(Filestat {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-            filetype: filetype_of_mode(metadata.mode()),
-            nlink: metadata.nlink(),
-            size: metadata.size(),
-            atim: timestamp(metadata.atime(), metadata.atime_nsec()),
-            mtim: timestamp(metadata.mtime(), metadata.mtime_nsec()),
-            ctim: timestamp(metadata.ctime(), metadata.ctime_nsec()),
-        })
+        filestat(self.at(path, follow || asks_for_directory(path))?, None)
+    }
+
+    /// What a path leads to, or the link that it is, open for questions about it alone. The library's own answers
+    /// do not know all times that files have.
+    fn at(&self, path: &str, follow: bool) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .follow(if follow {
+                FollowSymlinks::Yes
+            } else {
+                FollowSymlinks::No
+            })
+            .custom_flags(OFlags::PATH.bits().cast_signed());
+        Ok(self.dir.open_with(path, &options)?.into_std())
+    }
+
+    /// The type of what a path names, which may be a link.
+    fn filetype(&self, path: &str) -> io::Result<Filetype> {
+        let stat = fstat(self.at(path, asks_for_directory(path))?)?;
+        Ok(filetype_of_mode(stat.st_mode))
     }
 
     pub(crate) fn set_times(
@@ -259,8 +285,8 @@ impl Directory {
         self.check_writable()?;
         to.check_writable()?;
         // The library drops slashes at the end of the new path.
-        if new.ends_with('/') && !self.dir.symlink_metadata(old)?.is_dir() {
-            return match to.dir.symlink_metadata(new) {
+        if new.ends_with('/') && self.filetype(old)? != Filetype::Directory {
+            return match to.filetype(new) {
                 // A path that leads out is refused as one.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error.into()),
                 _ => Err(Errno::Notdir.into()),
@@ -341,6 +367,19 @@ fn asks_for_directory(path: &str) -> bool {
     path.ends_with('/') || path.ends_with("/.")
 }
 
+/// A directory, open so that its entries can be read. The library's walk opens what a slash says to be one for its name
+/// alone.
+fn readable(directory: File) -> io::Result<File> {
+    if !fcntl_getfl(&directory)?.contains(OFlags::PATH) {
+        return Ok(directory);
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(&directory, ".", flags, Mode::empty())?.into())
+}
+
 fn is_not_found(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
+
+#[cfg(test)]
+mod tests;

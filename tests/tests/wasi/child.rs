@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use upshift_tests::modes::{MODES, Mode};
 
 use crate::guest::Tested;
-use crate::limits::IN_CHILD;
+use crate::{limits, without_openat2};
 
 /// Tells this program to run one test, `MODE::NAME`, and nothing else.
 const VARIABLE: &str = "UPSHIFT_WASI_CHILD";
@@ -20,7 +20,8 @@ pub fn run() -> Option<ExitCode> {
     let wanted = std::env::var(VARIABLE).ok()?;
     let (mode, name) = wanted.split_once("::")?;
     let mode = MODES.iter().find(|known| known.name == mode)?;
-    let (_, test) = IN_CHILD.iter().find(|(known, _)| *known == name)?;
+    let mut tests = limits::IN_CHILD.iter().chain(without_openat2::IN_CHILD);
+    let (_, test) = tests.find(|(known, _)| *known == name)?;
     Some(match test(*mode) {
         Ok(()) => ExitCode::from(PASSED),
         Err(failed) => {

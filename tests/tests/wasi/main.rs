@@ -10,6 +10,7 @@ mod escapes;
 mod guest;
 mod limits;
 mod programs;
+mod without_openat2;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         programs::every_program_is_run,
     ));
     trials.extend(chorus::trials());
+    trials.extend(without_openat2::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

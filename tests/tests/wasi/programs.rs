@@ -121,7 +121,7 @@ fn poll(mode: Mode) -> Tested {
     scene.check_untouched()
 }
 
-fn read_only(mode: Mode) -> Tested {
+pub fn read_only(mode: Mode) -> Tested {
     let scene = Scene::new()?;
     fs::write(scene.sandbox().join("file"), "file")?;
     fs::create_dir(scene.sandbox().join("folder"))?;
