@@ -371,3 +371,6 @@ pub enum GlobalLocation {
 fn signed(offset: u32) -> i32 {
     i32::try_from(offset).expect("a context is far smaller than 2 GiB")
 }
+
+#[cfg(test)]
+mod tests;
