@@ -229,3 +229,34 @@ fn a_thousand_instances_over_eight_threads_keep_their_output_apart() {
         }
     });
 }
+
+/// How many subscriptions one call may have.
+const MOST: i32 = 1 << 16;
+
+#[test]
+fn a_call_waits_for_so_many_things_at_most() {
+    for version in ["wasi_snapshot_preview1", "wasi_unstable"] {
+        // Clocks that have rung: subscriptions are all zero. Events lie behind them.
+        let text = format!(
+            r#"(module
+                (import "{version}" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+                (memory (export "memory") 100)
+                (func (export "poll") (param $count i32) (result i32)
+                    (call $poll (i32.const 8) (i32.const 4000000) (local.get $count) (i32.const 0)))
+                (func (export "done") (result i32) (i32.load (i32.const 0))))"#
+        );
+        let engine = Engine::default();
+        let module = Module::new(&engine, text).unwrap();
+        let mut linker = Linker::new(&engine);
+        upshift_wasi::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx).unwrap();
+        let mut store = Store::new(&engine, WasiCtx::builder().build());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let poll = instance.get_typed_func::<i32, i32>(&mut store, "poll");
+        let done = instance.get_typed_func::<(), i32>(&mut store, "done");
+        let (poll, done) = (poll.unwrap(), done.unwrap());
+        assert_eq!(poll.call(&mut store, MOST).unwrap(), 0, "{version}");
+        assert_eq!(done.call(&mut store, ()).unwrap(), MOST, "{version}");
+        assert_eq!(poll.call(&mut store, MOST + 1).unwrap(), 28, "{version}"); // inval
+        assert_eq!(poll.call(&mut store, -1).unwrap(), 21, "{version}"); // fault
+    }
+}
