@@ -232,6 +232,50 @@ fn a_choice_between_a_root_and_a_nan_has_the_bits_of_what_it_chose() {
         ),
         canonical,
     );
+    // Behind operations on signs and on bits, and negated itself.
+    let chosen = |nan: &str, root: &str| {
+        format!(
+            "(block (result f32) (local.set $c (f32.sqrt (local.get $x)))
+                (select {root} {nan} (f32.eq (local.get $c) (local.get $c))))"
+        )
+    };
+    let negative = canonical | 1 << 31;
+    let reinterpreted = "(i32.reinterpret_f32 (local.get $c))";
+    for (nan, root, expected) in [
+        ("(f32.const -nan)", "(f32.neg (local.get $c))", negative),
+        ("(f32.const nan)", "(f32.abs (local.get $c))", canonical),
+        (
+            "(f32.const -nan)",
+            "(f32.neg (f32.abs (local.get $c)))",
+            negative,
+        ),
+        (
+            "(f32.const nan)",
+            "(f32.copysign (local.get $c) (f32.load (i32.const 24)))",
+            canonical,
+        ),
+    ] {
+        runs(&single(&chosen(nan, root)), expected);
+        let negated = format!("(f32.neg {})", chosen(nan, root));
+        runs(&single(&negated), expected ^ 1 << 31);
+    }
+    for (nan, bits) in [("0x7fc00000", 0), ("0xffc00000", 1_i32 << 31)] {
+        let root = format!("(i32.xor {reinterpreted} (i32.const {bits}))");
+        let choice = chosen(&format!("(i32.const {nan})"), &root);
+        let choice = choice.replacen("(result f32)", "(result i32)", 1);
+        let choice = format!("(f32.reinterpret_i32 {choice})");
+        runs(
+            &single(&choice),
+            u64::from_str_radix(&nan[2..], 16).unwrap(),
+        );
+    }
+    let lanes = "(func (export \"run\") (result i64) (local $c v128)
+        (local.set $c (f32x4.sqrt (v128.load (i32.const 0))))
+        (v128.store (i32.const 64) (v128.or (v128.const i32x4 0xc0000000 0xc0000000 0xc0000000 0xc0000000)
+            (f32x4.neg (v128.bitselect (local.get $c) (v128.const f32x4 nan nan nan nan)
+                (f32x4.eq (local.get $c) (local.get $c))))))
+        (i64.load32_u (i32.const 68)))";
+    runs(lanes, negative);
     let lanes = "(func (export \"run\") (result i64) (local $c v128)
         (local.set $c (f32x4.sqrt (v128.load (i32.const 0))))
         (v128.store (i32.const 64) (f32x4.pmax

@@ -13,22 +13,19 @@ pub(crate) fn is_constant(value: BasicValueEnum<'_>) -> bool {
     words(value).is_some()
 }
 
-/// The NaN that a constant is, in all of its lanes.
-pub(crate) fn nan_in_all_lanes(value: BasicValueEnum<'_>) -> Option<BasicValueEnum<'_>> {
+/// For each lane of a constant, its bits if they are those of a NaN; nothing for what has no such lane. Lanes are floats, or
+/// integers as wide as floats.
+pub(crate) fn nans(value: BasicValueEnum<'_>) -> Option<Vec<Option<u64>>> {
     let words = words(value)?;
-    let ty = float_type(value)?;
-    let lanes: Vec<u64> = if is_single(value) {
-        words.into_iter().map(u64::from).collect()
-    } else {
-        doubles(&words).collect()
+    let (lane, _) = lanes_of(value.get_type());
+    let single = |bits: u32| f32::from_bits(bits).is_nan().then_some(u64::from(bits));
+    let double = |bits: u64| f64::from_bits(bits).is_nan().then_some(bits);
+    let lanes: Vec<_> = match bits_of(lane)? {
+        32 => words.into_iter().map(single).collect(),
+        64 => doubles(&words).map(double).collect(),
+        _ => return None,
     };
-    let &bits = lanes.first()?;
-    let BasicTypeEnum::IntType(integer) = integers_like(ty.into())? else {
-        return None;
-    };
-    let lane = constant_as(integer.const_int(bits, false).into(), ty.into());
-    let is_nan = any_lane(lane, f64::is_nan) && lanes.iter().all(|&lane| lane == bits);
-    is_nan.then_some(lane)
+    lanes.iter().any(Option::is_some).then_some(lanes)
 }
 
 /// Whether a value is the NaN that LLVM makes where arithmetic on constants has a NaN for its result. The processor's has the

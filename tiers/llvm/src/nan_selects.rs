@@ -4,15 +4,30 @@
 //! for `sqrt(x)`: the root of a negative number is a NaN anyway. But a choice has the bits of what it chooses (clause 4.3.3 of
 //! the specification leaves those of arithmetic open only). The NaN goes through a piece of assembly that does nothing, so that
 //! the code generator does not know what it is.
+//!
+//! The code generator moves negations and other operations on bits out of choices, so the root may be behind some of these:
+//!
+//! ```text
+//! %n = fneg double %root
+//! %s = select i1 %less, double 0xFFF8000000000000, double %n
+//! ```
+//!
+//! becomes the negation of `select i1 %less, double 0x7FF8000000000000, double %root`. It splits vectors, too, so a vector with
+//! different NaNs may become several with one each.
 
 use inkwell::builder::Builder;
 use inkwell::module::Module as LlvmModule;
-use inkwell::types::{BasicTypeEnum, VectorType};
-use inkwell::values::{BasicValue, BasicValueEnum, CallSiteValue, InstructionOpcode};
+use inkwell::types::BasicTypeEnum;
+use inkwell::values::{
+    BasicValue, BasicValueEnum, CallSiteValue, InstructionOpcode as Op, InstructionValue,
+};
 
-use crate::constants::nan_in_all_lanes;
+use crate::constants::{bits_of, constant_as, lanes_of, nans};
 use crate::emitter::Built;
 use crate::quieting::hide;
+
+/// How many values are looked at for a root. Code generation moves few operations out of a choice.
+const LOOKED_AT: usize = 16;
 
 /// Hides those NaNs in all functions. To be called after all passes over IR.
 pub(crate) fn guard(module: &LlvmModule<'_>) {
@@ -25,47 +40,97 @@ pub(crate) fn guard(module: &LlvmModule<'_>) {
         let selects: Vec<_> = function
             .get_basic_block_iter()
             .flat_map(|block| block.get_instructions())
-            .filter(|it| it.get_opcode() == InstructionOpcode::Select)
+            .filter(|it| it.get_opcode() == Op::Select)
             .collect();
         for select in selects {
             for (chosen, other) in [(1, 2), (2, 1)] {
                 let value = |index| select.get_operand(index)?.value();
-                if let (Some(nan), Some(other)) = (value(chosen), value(other))
-                    && let Some(lane) = nan_in_all_lanes(nan)
-                    && is_square_root(other)
+                if let (Some(constant), Some(other)) = (value(chosen), value(other))
+                    && let Some(lanes) = nans(constant)
+                    && comes_from_root(other)
                 {
                     builder.position_before(&first);
-                    let hidden = hide(module, &builder, lane);
-                    select.set_operand(chosen, in_all_lanes(&builder, hidden, nan.get_type()));
+                    select.set_operand(chosen, hidden(module, &builder, constant, &lanes));
                 }
             }
         }
     }
 }
 
-/// A number as all lanes of a value of this type.
-fn in_all_lanes<'ctx>(
+/// A constant with its NaNs hidden.
+fn hidden<'ctx>(
+    module: &LlvmModule<'ctx>,
     builder: &Builder<'ctx>,
-    number: BasicValueEnum<'ctx>,
-    ty: BasicTypeEnum<'ctx>,
+    constant: BasicValueEnum<'ctx>,
+    lanes: &[Option<u64>],
 ) -> BasicValueEnum<'ctx> {
-    let BasicTypeEnum::VectorType(ty) = ty else {
-        return number;
+    let context = module.get_context();
+    let (lane_type, _) = lanes_of(constant.get_type());
+    // What holds a float is hidden where floats are.
+    let (integer, float) = match bits_of(lane_type) {
+        Some(32) => (context.i32_type(), context.f32_type()),
+        _ => (context.i64_type(), context.f64_type()),
     };
-    let first = ty.get_context().i32_type().const_zero();
-    let poison = ty.get_poison();
-    let vector = builder.build_insert_element(poison, number, first, "");
-    let mask = VectorType::const_vector(&vec![first; ty.get_size() as usize]);
-    let vector = builder.build_shuffle_vector(vector.built(), poison, mask, "");
-    vector.built().into()
+    let mut known = Vec::new();
+    let mut hide_once = |bits: u64| {
+        if let Some(&(_, value)) = known.iter().find(|&&(other, _)| other == bits) {
+            return value;
+        }
+        let nan = constant_as(integer.const_int(bits, false).into(), float.into());
+        let nan = hide(module, builder, nan);
+        let nan = builder.build_bit_cast(nan, lane_type, "").built();
+        known.push((bits, nan));
+        nan
+    };
+    let BasicTypeEnum::VectorType(_) = constant.get_type() else {
+        return lanes.first().copied().flatten().map_or(constant, hide_once);
+    };
+    let mut vector = constant.into_vector_value();
+    for (&lane, index) in lanes.iter().zip(0..) {
+        if let Some(bits) = lane {
+            let index = context.i32_type().const_int(index, false);
+            let nan = hide_once(bits);
+            vector = builder.build_insert_element(vector, nan, index, "").built();
+        }
+    }
+    vector.into()
 }
 
-fn is_square_root(value: BasicValueEnum<'_>) -> bool {
-    let Some(call) = value.as_instruction_value() else {
-        return false;
-    };
-    let callee = CallSiteValue::try_from(call)
+/// Whether a value is a square root, behind operations that code generation may move out of a choice.
+fn comes_from_root(value: BasicValueEnum<'_>) -> bool {
+    let mut waiting = vec![value];
+    let mut looked_at = 0;
+    while let Some(value) = waiting.pop() {
+        let Some(instruction) = value.as_instruction_value() else {
+            continue;
+        };
+        if callee_begins(instruction, b"llvm.sqrt.") {
+            return true;
+        }
+        looked_at += 1;
+        if looked_at < LOOKED_AT && keeps_bits(instruction) {
+            let operands = instruction.get_operands().flatten();
+            waiting.extend(operands.filter_map(|operand| operand.value()));
+        }
+    }
+    false
+}
+
+/// Whether an operation moves bits, or changes some of them, without looking at what number they are.
+fn keeps_bits(instruction: InstructionValue<'_>) -> bool {
+    match instruction.get_opcode() {
+        Op::FNeg | Op::BitCast | Op::Freeze | Op::And | Op::Or | Op::Xor => true,
+        Op::ShuffleVector | Op::InsertElement | Op::ExtractElement => true,
+        _ => {
+            callee_begins(instruction, b"llvm.fabs.")
+                || callee_begins(instruction, b"llvm.copysign.")
+        }
+    }
+}
+
+fn callee_begins(instruction: InstructionValue<'_>, name: &[u8]) -> bool {
+    let callee = CallSiteValue::try_from(instruction)
         .ok()
         .and_then(|call| call.get_called_fn_value());
-    callee.is_some_and(|callee| callee.get_name().to_bytes().starts_with(b"llvm.sqrt."))
+    callee.is_some_and(|callee| callee.get_name().to_bytes().starts_with(name))
 }
