@@ -10,7 +10,10 @@ its options.
 With --chaos [SECONDS]: threads that run hot functions while their compiles come late, get lost or fail, and while
 modules go away; for ten minutes if SECONDS are not given.
 With --files [SECONDS]: guests that go through paths while the host renames and links, on the file system of this
-folder, on tmpfs and on overlayfs; for ten minutes on each if SECONDS are not given.";
+folder, on tmpfs and on overlayfs; for ten minutes on each if SECONDS are not given.
+With --host [SECONDS] [--seed N]: an embedder that does all at once what embedders may do (threads, coroutines, forks,
+interruptions, signals, nested calls, small stacks, late libraries); for half an hour if SECONDS are not given.
+`--host --help` lists its options.";
 
 const CHAOS_SECONDS: u32 = 600;
 
@@ -25,6 +28,11 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         && first == "--files"
     {
         return races::run(rest);
+    }
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "--host"
+    {
+        return process::run_optimized("upshift-tests", "host-stress", rest);
     }
     let arguments = match arguments.split_first() {
         Some((first, rest)) if first == "--" => rest,

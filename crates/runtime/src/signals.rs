@@ -101,9 +101,10 @@ fn install_one(signal: i32) -> io::Result<()> {
         let mut action = std::mem::zeroed::<libc::sigaction>();
         action.sa_sigaction = handle as *const () as usize;
         // SIGINFO for the fault's address; ONSTACK because the guest's stack may be used up; RESTART
-        // because a host call that the interrupt signal hits should not see it.
+        // because a host call that the interrupt signal hits should not see it. All signals wait for the handler's end:
+        // threads that run no guest have the host's stack for signals, which has room for two frames if it has no more.
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
-        libc::sigemptyset(&mut action.sa_mask);
+        libc::sigfillset(&mut action.sa_mask);
         if libc::sigaction(signal, &action, ptr::null_mut()) != 0 {
             return Err(io::Error::last_os_error());
         }
@@ -226,8 +227,31 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
                     libc::raise(signal);
                 }
             }
-            _ => call_handler(previous, signal, info, context),
+            _ => {
+                set_mask_of(previous, signal, context);
+                call_handler(previous, signal, info, context);
+            }
         }
+    }
+}
+
+/// Blocks what the system would block if it had called this handler: what was blocked before, and what the handler asks
+/// for. The system restores the former when the present handler returns.
+///
+/// # Safety
+/// `context` is what a handler of this signal got.
+unsafe fn set_mask_of(action: &libc::sigaction, signal: i32, context: *mut libc::c_void) {
+    // SAFETY: the context is as the caller says, all sets are live.
+    unsafe {
+        let mut blocked = (*context.cast::<libc::ucontext_t>()).uc_sigmask;
+        for other in numbers(u64::MAX) {
+            let is_own = other == signal && action.sa_flags & libc::SA_NODEFER == 0;
+            if is_own || libc::sigismember(&action.sa_mask, other) == 1 {
+                libc::sigaddset(&mut blocked, other);
+            }
+        }
+        // At once: what waits comes as soon as it is let through.
+        libc::pthread_sigmask(libc::SIG_SETMASK, &blocked, ptr::null_mut());
     }
 }
 

@@ -1,0 +1,154 @@
+//! Forks, what children do, and waiting for them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use upshift::{AsContextMut, Instance, Trap, TrapCode};
+
+use super::guest::{self, COMPUTATIONS};
+use super::itinerary::TRAPS;
+use super::modules;
+use super::visit::{Guest, Host};
+use super::worker::{PATIENCE, Place, Way};
+
+/// This process is a child of a worker.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a child of a worker.
+pub(super) fn is_child() -> bool {
+    IS_CHILD.load(Ordering::Relaxed)
+}
+
+/// A child that somebody has to wait for.
+#[derive(Debug)]
+pub(super) struct ChildProcess(libc::pid_t);
+
+/// Forks. `None` in the child, which the system ends if it takes for ever.
+pub(super) fn fork(place: Place) -> Option<ChildProcess> {
+    place.world.counts.forks.add(1);
+    let words = place.of_child();
+    words
+        .world
+        .journal
+        .begin(words.slot, format_args!("a child of thread {}", place.slot));
+    // SAFETY: no preconditions. The child runs what this library and the engine have for children, and ends by `_exit`.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
+    if pid > 0 {
+        return Some(ChildProcess(pid));
+    }
+    IS_CHILD.store(true, Ordering::Relaxed);
+    None
+}
+
+/// Ends a child that has found nothing wrong.
+pub(super) fn succeed() -> ! {
+    // SAFETY: no preconditions.
+    unsafe { libc::_exit(0) }
+}
+
+impl ChildProcess {
+    /// It is not this process's to wait for.
+    pub(super) fn forget(self) {
+        std::mem::forget(self);
+    }
+
+    fn wait(&self) {
+        let start = Instant::now();
+        let mut status = -1;
+        loop {
+            // SAFETY: the status is a live local.
+            match unsafe { libc::waitpid(self.0, &raw mut status, libc::WNOHANG) } {
+                0 if start.elapsed() < PATIENCE => thread::sleep(Duration::from_micros(200)),
+                0 => {
+                    let pid = self.0;
+                    panic!("a child (process {pid}) does not end");
+                }
+                ended => {
+                    assert_eq!(ended, self.0, "{}", std::io::Error::last_os_error());
+                    break;
+                }
+            }
+        }
+        assert!(
+            status == 0,
+            "a child ended with {}",
+            if libc::WIFSIGNALED(status) {
+                format!("signal {}", libc::WTERMSIG(status))
+            } else {
+                format!("status {}", libc::WEXITSTATUS(status))
+            }
+        );
+    }
+}
+
+impl Drop for ChildProcess {
+    fn drop(&mut self) {
+        self.wait();
+    }
+}
+
+/// What a child does with a store of its parent's, in the midst of a call that has not left the thread which forked.
+pub(super) fn with_the_parents(
+    place: Place,
+    mut context: impl AsContextMut<Data = Host>,
+    instance: Instance,
+) {
+    // Whoever asks now is in the parent.
+    if let Some(requests) = &context.as_context_mut().data().requests {
+        requests.clear();
+    }
+    note(place, "calls the parent's instance");
+    calls(&mut context, instance);
+}
+
+/// What a child does with its parent's engine and module, in a store of its own.
+pub(super) fn ends_there(place: Place, way: &'static Way) -> ! {
+    note(place, "makes an instance");
+    let mut fresh = Guest::new(place, way);
+    calls(&mut fresh.store, fresh.instance);
+    note(place, "makes modules");
+    modules::made_and_dropped(way, 3);
+    note(place, "is interrupted");
+    interrupted(&mut fresh);
+    note(place, "moves up");
+    for _ in 0..200 {
+        let given = fresh.call("sum", 1000).expect("it does not trap");
+        assert_eq!(given, (COMPUTATIONS[0].gives)(1000));
+    }
+    calls(&mut fresh.store, fresh.instance);
+    succeed()
+}
+
+fn note(place: Place, what: &str) {
+    place
+        .world
+        .journal
+        .add(place.slot, format_args!(", {what}"));
+}
+
+/// Values and traps.
+fn calls(mut context: impl AsContextMut, instance: Instance) {
+    for computation in COMPUTATIONS {
+        let given = guest::call(&mut context, instance, computation.name, 15);
+        let given = given.unwrap_or_else(|error| panic!("{}: {error}", computation.name));
+        assert_eq!(given, (computation.gives)(15), "{}", computation.name);
+    }
+    for (name, code) in TRAPS {
+        let error = guest::call(&mut context, instance, name, 15).expect_err("it traps");
+        assert_eq!(error.as_trap().map(Trap::code), Some(code), "{error}");
+    }
+}
+
+fn interrupted(guest: &mut Guest) {
+    let handle = guest.store.interrupt_handle();
+    let timer = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(2));
+        handle.interrupt();
+    });
+    let error = guest.call("spin", 0).expect_err("it is interrupted");
+    let code = error.as_trap().map(Trap::code);
+    assert_eq!(code, Some(TrapCode::Interrupted), "{error}");
+    timer.join().expect("it does not panic");
+}
