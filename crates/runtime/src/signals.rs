@@ -134,8 +134,7 @@ unsafe fn try_handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc
     let is_exhausted = arch::is_exhausted(pc);
     let is_guests = in_code || is_exhausted || arch::is_interruptible(pc);
     if !is_guests && !is_fault {
-        // SAFETY: as above.
-        return unsafe { defer(signal, info, context) };
+        return come_again(signal);
     }
     if !is_guests || (is_fault && was_sent) {
         return false;
@@ -179,23 +178,18 @@ unsafe fn try_handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc
     }
 }
 
-/// Puts an interruption off that found another signal's handler, which may return to generated code without a look at
-/// the flag. The signal comes again when that handler returns, for its return unblocks it.
-///
-/// # Safety
-/// The arguments are those of an interrupt signal's handler.
-unsafe fn defer(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) -> bool {
-    // SAFETY: as the caller says; the system calls have no preconditions.
-    unsafe {
-        let process = libc::getpid();
-        let is_ours = (*info).si_code == libc::SI_TKILL && (*info).si_pid() == process;
-        if !is_ours || !arch::was_in_handler(context) {
-            return false;
-        }
-        arch::block_signal(context, signal);
-        libc::syscall(libc::SYS_tgkill, process, libc::gettid(), signal);
-        true
+/// Has an interruption come again in a moment that found neither the guest's code nor the host's: another signal's
+/// handler, which may return to generated code without a look at the flag, or a piece of the runtime, which is about to
+/// look at it or to return to the host.
+fn come_again(signal: i32) -> bool {
+    if !thread::may_have_entered() {
+        return false;
     }
+    let record = thread::innermost();
+    // SAFETY: as in `try_handle`.
+    let is_requested = !record.is_null()
+        && unsafe { (*(*record).store.cast::<StoreCore>()).interrupt_requested() };
+    is_requested && thread::signal_again(signal)
 }
 
 /// Whether `address` is at the end of the stack that an activation runs on.

@@ -45,6 +45,28 @@ const NEVER: Here = Here {
     generation: 0,
 };
 
+/// A timer that sends this thread a signal. None before one is needed.
+#[derive(Clone, Copy)]
+struct Again {
+    /// The kernel's number of the timer.
+    timer: libc::c_int,
+    /// The signal that it sends.
+    signal: i32,
+}
+
+/// How long an interruption waits that has found another signal's handler.
+const AGAIN_IN_NANOSECONDS: libc::c_long = 200_000;
+
+/// Threads that have entered generated code, a bit each, by their ids modulo the number of bits. Handlers know by it
+/// where thread-locals are there.
+static ENTERED: [AtomicU64; 1 << 10] = [const { AtomicU64::new(0) }; 1 << 10];
+
+/// The word and the bit of a thread.
+fn bit_of(thread: i32) -> (&'static AtomicU64, u64) {
+    let number = thread.unsigned_abs() as usize % (ENTERED.len() * 64);
+    (&ENTERED[number / 64], 1 << (number % 64))
+}
+
 /// Raised whenever what threads remember may have become wrong: stacks of stated bounds, signals to let through.
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 
@@ -54,6 +76,7 @@ thread_local! {
     /// Bit set of the signals that this thread was made to let through.
     static UNBLOCKED: Cell<u64> = const { Cell::new(0) };
     static INNERMOST: Cell<*mut EntryRecord> = const { Cell::new(ptr::null_mut()) };
+    static AGAIN: Cell<Option<Again>> = const { Cell::new(None) };
     static SIGNAL_STACK: SignalStack = SignalStack::install();
 }
 
@@ -90,6 +113,79 @@ pub(crate) fn after_fork_in_child() {
         HERE.set(Here { thread, ..here });
     }
     KNOWN.set(KNOWN.get().map(|known| Known { thread, ..known }));
+    note_entered(thread);
+    // Timers stay with the parent.
+    AGAIN.set(None);
+}
+
+fn note_entered(thread: i32) {
+    let (word, bit) = bit_of(thread);
+    word.fetch_or(bit, Ordering::Relaxed);
+}
+
+/// Whether this thread has entered generated code, or, seldom, another whose id is alike. Async-signal-safe.
+pub(crate) fn may_have_entered() -> bool {
+    let (word, bit) = bit_of(kernel_id());
+    word.load(Ordering::Relaxed) & bit != 0
+}
+
+/// Sends this thread a signal in a moment, and says whether that can be had. Async-signal-safe in threads that have
+/// entered generated code.
+pub(crate) fn signal_again(signal: i32) -> bool {
+    let again = match AGAIN.get() {
+        Some(again) if again.signal == signal => again,
+        other => {
+            if let Some(other) = other {
+                delete_timer(other);
+            }
+            let new = make_timer(signal);
+            AGAIN.set(new);
+            let Some(new) = new else {
+                return false;
+            };
+            new
+        }
+    };
+    let once = libc::itimerspec {
+        it_interval: libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        },
+        it_value: libc::timespec {
+            tv_sec: 0,
+            tv_nsec: AGAIN_IN_NANOSECONDS,
+        },
+    };
+    let null = ptr::null_mut::<libc::itimerspec>();
+    // SAFETY: the timer is this thread's, the times are a live local. A system call may be made in handlers.
+    unsafe {
+        libc::syscall(
+            libc::SYS_timer_settime,
+            again.timer,
+            0,
+            &raw const once,
+            null,
+        ) == 0
+    }
+}
+
+fn make_timer(signal: i32) -> Option<Again> {
+    // SAFETY: all pointers are to live locals; a zeroed `sigevent` is valid.
+    unsafe {
+        let mut event = std::mem::zeroed::<libc::sigevent>();
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_signo = signal;
+        event.sigev_notify_thread_id = kernel_id();
+        let mut timer = 0;
+        let (clock, event) = (libc::CLOCK_MONOTONIC, &raw const event);
+        let made = libc::syscall(libc::SYS_timer_create, clock, event, &raw mut timer);
+        (made == 0).then_some(Again { timer, signal })
+    }
+}
+
+fn delete_timer(again: Again) {
+    // SAFETY: the timer is this thread's.
+    unsafe { libc::syscall(libc::SYS_timer_delete, again.timer) };
 }
 
 fn kernel_id() -> i32 {
@@ -160,6 +256,7 @@ fn look(stack_pointer: usize) -> Result<Here, StackError> {
         unblock_signals();
     }
     let known = known();
+    note_entered(known.thread);
     let found = stack::find(stack_pointer, known.own_stack)?;
     let here = Here {
         thread: known.thread,
@@ -250,6 +347,9 @@ impl Drop for SignalStack {
     fn drop(&mut self) {
         // What runs later on this thread finds that there is none.
         HERE.set(NEVER);
+        if let Some(again) = AGAIN.take() {
+            delete_timer(again);
+        }
         if self.memory.is_null() {
             return;
         }

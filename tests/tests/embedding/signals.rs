@@ -4,9 +4,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use upshift::{Config, Engine, Instance, Module, Store, TrapCode};
 
@@ -183,5 +183,98 @@ fn a_faults_signal_that_was_sent_ends_the_process_by_default() {
             .output()
             .unwrap();
         assert_eq!(child.status.signal(), Some(signal), "{child:?}");
+    }
+}
+
+#[test]
+fn signals_that_come_at_once_fit_on_the_stack_that_threads_have_for_them() {
+    if !in_own_process(
+        "signals::signals_that_come_at_once_fit_on_the_stack_that_threads_have_for_them",
+    ) {
+        return;
+    }
+    for signal in FAULTS {
+        set_action(signal, libc::SIG_IGN);
+    }
+    let _handlers = guest(&Config::new());
+    // A thread that never calls a guest has what Rust's standard library gives it.
+    let thread = thread::spawn(|| {
+        block_all();
+        for signal in FAULTS.into_iter().chain([libc::SIGURG]) {
+            // SAFETY: no preconditions.
+            let sent =
+                unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), signal) };
+            assert_eq!(sent, 0);
+        }
+        // SAFETY: the set is a live local.
+        unsafe {
+            let none = std::mem::zeroed();
+            libc::pthread_sigmask(libc::SIG_SETMASK, &none, ptr::null_mut());
+        }
+    });
+    thread.join().unwrap();
+}
+
+static IN_HANDLER: AtomicBool = AtomicBool::new(false);
+static GOES_ON: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn linger(_: i32) {
+    IN_HANDLER.store(true, Ordering::SeqCst);
+    while !GOES_ON.load(Ordering::SeqCst) {
+        std::hint::spin_loop();
+    }
+}
+
+/// Waits until something holds, but not for ever.
+fn until(holds: impl Fn() -> bool) -> bool {
+    let start = Instant::now();
+    while !holds() {
+        if start.elapsed() > Duration::from_secs(30) {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+#[test]
+fn an_interruption_that_finds_the_thread_in_a_handler_of_the_hosts_is_not_lost() {
+    const NAME: &str =
+        "signals::an_interruption_that_finds_the_thread_in_a_handler_of_the_hosts_is_not_lost";
+    if !in_own_process(NAME) {
+        return;
+    }
+    // On the stack for signals, and on the guest's own.
+    for flags in [libc::SA_ONSTACK, 0] {
+        // SAFETY: the handler does nothing that one must not do.
+        unsafe {
+            let mut action = std::mem::zeroed::<libc::sigaction>();
+            action.sa_sigaction = linger as *const () as usize;
+            action.sa_flags = flags;
+            assert_eq!(libc::sigaction(libc::SIGUSR1, &action, ptr::null_mut()), 0);
+        }
+        let (mut store, instance) = guest(&Config::new());
+        let interrupt = store.interrupt_handle();
+        // SAFETY: no preconditions.
+        let (process, thread) = unsafe { (libc::getpid(), libc::gettid()) };
+        thread::scope(|scope| {
+            let host = scope.spawn(move || {
+                // By then it is in its loop.
+                thread::sleep(Duration::from_millis(50));
+                // SAFETY: no preconditions.
+                unsafe { libc::syscall(libc::SYS_tgkill, process, thread, libc::SIGUSR1) };
+                assert!(until(|| IN_HANDLER.swap(false, Ordering::SeqCst)));
+                interrupt.interrupt();
+                thread::sleep(Duration::from_millis(20));
+                GOES_ON.store(true, Ordering::SeqCst);
+                let is_seen = until(|| !interrupt.is_requested());
+                // Whatever is wrong, the test ends.
+                interrupt.interrupt();
+                is_seen
+            });
+            assert_eq!(trap(&mut store, &instance, "spin"), TrapCode::Interrupted);
+            assert!(host.join().unwrap(), "flags {flags:#x}");
+        });
+        GOES_ON.store(false, Ordering::SeqCst);
     }
 }

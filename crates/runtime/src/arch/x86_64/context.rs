@@ -29,33 +29,6 @@ pub(crate) unsafe fn registers(context: *mut libc::c_void) -> Registers {
     }
 }
 
-/// Whether the signal interrupted another signal's handler, on the stack for handlers.
-///
-/// # Safety
-/// As [`registers`].
-pub(crate) unsafe fn was_in_handler(context: *mut libc::c_void) -> bool {
-    // SAFETY: as the caller says.
-    let (stack, sp) = unsafe {
-        let stack = &(*context.cast::<libc::ucontext_t>()).uc_stack;
-        (stack, registers(context).sp)
-    };
-    stack.ss_flags & libc::SS_DISABLE == 0 && sp.wrapping_sub(stack.ss_sp.addr()) <= stack.ss_size
-}
-
-/// Blocks a signal in what was interrupted.
-///
-/// # Safety
-/// As [`registers`].
-pub(crate) unsafe fn block_signal(context: *mut libc::c_void, signal: i32) {
-    // SAFETY: as the caller says.
-    unsafe {
-        libc::sigaddset(
-            &mut (*context.cast::<libc::ucontext_t>()).uc_sigmask,
-            signal,
-        )
-    };
-}
-
 /// Makes the thread go on in `leave(record)` when the handler returns.
 ///
 /// # Safety
