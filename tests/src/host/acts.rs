@@ -1,8 +1,9 @@
 //! What threads of a worker do, an act at a time.
 
 use std::thread;
+use std::time::Duration;
 
-use upshift::{ErrorKind, StackError, Trap};
+use upshift::{ErrorKind, Sampler, StackError, Trap};
 
 use super::interruptions::Requests;
 use super::itinerary::{Itinerary, Leaf, Permitted, TRAPS};
@@ -10,7 +11,7 @@ use super::libraries::Library;
 use super::modules::{self, Made};
 use super::visit::Guest;
 use super::worker::Place;
-use super::{coroutines, journey, signals};
+use super::{coroutines, forks, journey, signals};
 use crate::differential::Random;
 
 /// Stacks of threads of their own, in bytes.
@@ -44,11 +45,13 @@ pub(super) enum Act {
     Engine,
     /// A library loaded, and unloaded later.
     Library,
+    /// A fork between calls.
+    Fork,
 }
 
 impl Act {
     /// All of them.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Journey,
         Self::JourneyOnThread,
         Self::TinyThread,
@@ -56,6 +59,7 @@ impl Act {
         Self::Modules,
         Self::Engine,
         Self::Library,
+        Self::Fork,
     ];
 
     /// What it is, in the plural.
@@ -68,6 +72,7 @@ impl Act {
             Self::Modules => "groups of modules made and dropped",
             Self::Engine => "engines made and dropped",
             Self::Library => "libraries sought",
+            Self::Fork => "forks between calls",
         }
     }
 
@@ -79,6 +84,7 @@ impl Act {
             66..86 => Self::Coroutines,
             86..94 => Self::Modules,
             94..96 => Self::Engine,
+            96 => Self::Fork,
             _ => Self::Library,
         }
     }
@@ -111,6 +117,7 @@ impl Actor {
             slot,
             format_args!("round {round}, thread {slot}, act {number}, {act:?}"),
         );
+        let sampler = self.sampler();
         match act {
             Act::Journey => self.journey(),
             Act::JourneyOnThread => self.journey_on_thread(),
@@ -119,9 +126,21 @@ impl Actor {
             Act::Modules => self.modules(),
             Act::Engine => self.engine(),
             Act::Library => self.library(),
+            Act::Fork => self.fork(),
         }
+        // Tells where it was, if it was anywhere.
+        drop(sampler.map(Sampler::stop));
         self.place.world.counts.acts[act as usize].add(1);
         journal.end(slot);
+    }
+
+    /// A sampler of this thread, now and then.
+    fn sampler(&mut self) -> Option<Sampler> {
+        if !self.random.once_in(20) {
+            return None;
+        }
+        self.place.world.counts.samplers.add(1);
+        Some(Sampler::start(Duration::from_micros(50)).expect("a timer"))
     }
 
     /// A guest of any mode, from whichever thread had it last.
@@ -235,6 +254,24 @@ impl Actor {
         let mut guest = self.guest();
         assert_eq!(guest.call("fib", 9).expect("it does not trap"), 34);
         guest.go_back(&mut self.random);
+    }
+
+    fn fork(&mut self) {
+        let mut guest = self.guest();
+        let way = guest.store.data().way;
+        let Some(child) = forks::fork(self.place) else {
+            let place = self.place.of_child();
+            self.made.iter_mut().for_each(Made::check);
+            forks::with_the_parents(place, &mut guest.store, guest.instance);
+            self.made.clear();
+            self.library = Library::load(self.random.below(100));
+            forks::ends_there(place, way)
+        };
+        // Both sides drop what the other has.
+        self.made.iter_mut().for_each(Made::check);
+        self.made.clear();
+        guest.go_back(&mut self.random);
+        drop(child);
     }
 }
 

@@ -31,12 +31,16 @@ pub(super) struct Counts {
     pub(super) coroutines: Count,
     /// How often one of them was suspended in the midst of a call.
     pub(super) pauses: Count,
+    /// Calls on the stack that a coroutine was resumed on.
+    pub(super) parent_stacks: Count,
     /// Calls on a thread that the store was lent to.
     pub(super) scoped_threads: Count,
     /// Calls on a stack that a host function switched to.
     pub(super) stacks: Count,
     /// Forks.
     pub(super) forks: Count,
+    /// Acts whose thread had a sampler.
+    pub(super) samplers: Count,
     /// Interruptions that were asked for.
     pub(super) requests: Count,
     /// Interruptions that ended a call.
@@ -59,9 +63,14 @@ impl fmt::Display for Counts {
         let lines = [
             (&self.coroutines, "coroutines"),
             (&self.pauses, "of their pauses in the midst of a call"),
+            (
+                &self.parent_stacks,
+                "nested calls on the stack below a coroutine",
+            ),
             (&self.scoped_threads, "nested calls on another thread"),
             (&self.stacks, "nested calls on another stack"),
             (&self.forks, "forks"),
+            (&self.samplers, "acts that were sampled"),
             (&self.libraries, "libraries loaded"),
             (&self.refused, "calls refused on stacks that are too small"),
             (&self.requests, "interruptions asked for"),

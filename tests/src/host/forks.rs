@@ -22,21 +22,24 @@ pub(super) fn is_child() -> bool {
 
 /// A child that somebody has to wait for.
 #[derive(Debug)]
-pub(super) struct ChildProcess(libc::pid_t);
+pub(super) struct ChildProcess {
+    pid: libc::pid_t,
+    /// Where the child writes down what it does.
+    place: Place,
+}
 
 /// Forks. `None` in the child, which the system ends if it takes for ever.
 pub(super) fn fork(place: Place) -> Option<ChildProcess> {
     place.world.counts.forks.add(1);
-    let words = place.of_child();
-    words
-        .world
-        .journal
-        .begin(words.slot, format_args!("a child of thread {}", place.slot));
+    let thread = place.slot;
+    let place = place.of_child();
+    let journal = &place.world.journal;
+    journal.begin(place.slot, format_args!("a child of thread {thread}"));
     // SAFETY: no preconditions. The child runs what this library and the engine have for children, and ends by `_exit`.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
     if pid > 0 {
-        return Some(ChildProcess(pid));
+        return Some(ChildProcess { pid, place });
     }
     IS_CHILD.store(true, Ordering::Relaxed);
     None
@@ -59,14 +62,14 @@ impl ChildProcess {
         let mut status = -1;
         loop {
             // SAFETY: the status is a live local.
-            match unsafe { libc::waitpid(self.0, &raw mut status, libc::WNOHANG) } {
+            match unsafe { libc::waitpid(self.pid, &raw mut status, libc::WNOHANG) } {
                 0 if start.elapsed() < PATIENCE => thread::sleep(Duration::from_micros(200)),
                 0 => {
-                    let pid = self.0;
+                    let pid = self.pid;
                     panic!("a child (process {pid}) does not end");
                 }
                 ended => {
-                    assert_eq!(ended, self.0, "{}", std::io::Error::last_os_error());
+                    assert_eq!(ended, self.pid, "{}", std::io::Error::last_os_error());
                     break;
                 }
             }
@@ -80,6 +83,7 @@ impl ChildProcess {
                 format!("status {}", libc::WEXITSTATUS(status))
             }
         );
+        self.place.world.journal.end(self.place.slot);
     }
 }
 

@@ -39,7 +39,7 @@ impl Holding {
         };
         let count = |path| Ok::<_, io::Error>(std::fs::read_dir(path)?.count() as u64);
         Ok(Self {
-            mebibytes: resident * 4096 >> 20,
+            mebibytes: (resident * 4096) >> 20,
             mappings: std::fs::read_to_string("/proc/self/maps")?.lines().count() as u64,
             threads: count("/proc/self/task")?,
             files: count("/proc/self/fd")?,

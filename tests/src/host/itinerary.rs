@@ -23,6 +23,8 @@ pub(super) enum Step {
         /// Bytes.
         size: usize,
     },
+    /// Goes back to the stack that the coroutine was resumed on, if there is one, and leaves the coroutine as it is.
+    ParentStack,
     /// Suspends the coroutine that all this is in, if there is one.
     Pause,
     /// Takes so many microseconds.
@@ -175,7 +177,7 @@ impl Itinerary {
 
 impl Step {
     fn draw(random: &mut Random, pauses: bool) -> Self {
-        match random.below(if pauses { 14 } else { 10 }) {
+        match random.below(if pauses { 17 } else { 10 }) {
             0..5 => Self::Call,
             5..7 => Self::Thread {
                 stack: random.choose(&STACKS),
@@ -185,6 +187,7 @@ impl Step {
                 size: random.choose(&STACKS),
             },
             9 => Self::Wait(random.below(500) as u64),
+            10 => Self::ParentStack,
             _ => Self::Pause,
         }
     }

@@ -17,8 +17,14 @@ const FAULTS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFP
 const ON_ANY_STACK: i32 = libc::SIGUSR1;
 /// Handled by the host.
 const OTHERS: [i32; 2] = [ON_ANY_STACK, libc::SIGUSR2];
-/// What interruptions send.
+
+/// What interruptions send by default.
 const INTERRUPTS: i32 = libc::SIGURG;
+
+/// What those of an engine of ours send: a signal that does not come once when it was sent twice.
+pub(super) fn queued_interrupts() -> i32 {
+    libc::SIGRTMIN() + 3
+}
 
 /// Signals that the host's handlers were called with.
 static HANDLED: AtomicU64 = AtomicU64::new(0);
@@ -91,7 +97,7 @@ pub(super) fn pester(world: &World, mut random: Random, is_over: impl Fn() -> bo
         for _ in 0..8 {
             let thread = random.choose(&threads);
             let signal = match random.below(4) {
-                0 => INTERRUPTS,
+                0 => random.choose(&[INTERRUPTS, queued_interrupts()]),
                 1 => random.choose(&FAULTS),
                 _ => random.choose(&OTHERS),
             };

@@ -128,11 +128,15 @@ fn take(caller: &mut Caller<'_, Host>, step: Step, itinerary: &Itinerary, x: u32
         Step::Call => {}
         Step::Wait(microseconds) => thread::sleep(Duration::from_micros(microseconds)),
         Step::Pause => {
-            let pauser = caller.data().pauser;
-            // SAFETY: it is not null only where code runs on the stack of the coroutine whose other side it is.
-            if let Some(pauser) = unsafe { pauser.as_ref() } {
+            if let Some(pauser) = pauser(caller) {
                 counts.pauses.add(1);
                 pauser.suspend(());
+            }
+        }
+        Step::ParentStack => {
+            if let Some(pauser) = pauser(caller) {
+                counts.parent_stacks.add(1);
+                return elsewhere(caller, |caller| on_parent_stack(caller, pauser, x));
             }
         }
         Step::Thread { stack, is_masked } => {
@@ -147,6 +151,19 @@ fn take(caller: &mut Caller<'_, Host>, step: Step, itinerary: &Itinerary, x: u32
     }
     let instance = instance(caller);
     guest::call(caller, instance, "relay", x)
+}
+
+/// The other side of the coroutine around a call, if this is its stack.
+fn pauser<'a>(caller: &Caller<'_, Host>) -> Option<&'a Pauser> {
+    // SAFETY: it is not null only where code runs on the stack of the coroutine whose other side it is, which lives for
+    // longer than the call.
+    unsafe { caller.data().pauser.as_ref() }
+}
+
+fn on_parent_stack(caller: &mut Caller<'_, Host>, pauser: &Pauser, x: u32) -> Result<u32> {
+    let instance = instance(caller);
+    let mut context = caller.as_context_mut();
+    pauser.on_parent_stack(move || guest::call(&mut context, instance, "relay", x))
 }
 
 /// Does what is on another stack, where the coroutine around it can't be suspended.

@@ -98,6 +98,7 @@ fn in_the_background(config: &mut Config) -> &mut Config {
     profile.middle.threshold_in_operators = Some(2_000);
     profile.tier_up.loop_probe_in_polls = 8;
     profile.baseline.smallest_grant_in_operators = 64;
+    let config = config.interrupt_signal(signals::queued_interrupts());
     config.profile(profile)
 }
 

@@ -12,6 +12,7 @@ mod endless;
 mod forks;
 mod frames;
 mod host_functions;
+mod host_stress;
 mod interruption;
 mod lazy_validation;
 mod limits;
