@@ -12,7 +12,8 @@ use wasmparser::{
 
 use crate::diagnose::{self, classify};
 use crate::error::Place;
-use crate::{Module, ModuleError};
+use crate::operators::{Ended, validate_operators};
+use crate::{Module, ModuleError, Stop};
 
 /// Bytes of bodies that are worth a thread of their own: it takes some 50 us to start one, in which about
 /// so much is validated.
@@ -42,7 +43,8 @@ impl BodyRules {
         module: &Module,
         defined: usize,
         allocations: &mut FuncValidatorAllocations,
-    ) -> Result<(), wasmparser::Error> {
+        stop: Stop<'_>,
+    ) -> Result<(), Ended> {
         let index = module.imported.functions as usize + defined;
         let validation = FuncToValidate {
             resources: self.resources.clone(),
@@ -52,7 +54,8 @@ impl BodyRules {
             features: self.features,
         };
         let mut validator = validation.into_validator(std::mem::take(allocations));
-        validator.validate(&self.body(bytes, module, defined))?;
+        let body = self.body(bytes, module, defined);
+        validate_operators(&mut validator, &body, stop)?;
         *allocations = validator.into_allocations();
         Ok(())
     }
@@ -152,8 +155,12 @@ impl BodyRules {
             if defined >= end.load(Ordering::Relaxed) {
                 break;
             }
-            self.validate(bytes, module, defined, &mut allocations)
-                .map_err(|error| BadBody { defined, error })?;
+            let stop = Stop::NEVER;
+            match self.validate(bytes, module, defined, &mut allocations, stop) {
+                Ok(()) => {}
+                Err(Ended::Invalid(error)) => return Err(BadBody { defined, error }),
+                Err(Ended::Stopped) => unreachable!("nobody ends the host's validation"),
+            }
         }
         Ok(())
     }
@@ -165,6 +172,15 @@ struct BadBody {
     defined: usize,
     /// What is wrong.
     error: wasmparser::Error,
+}
+
+/// Why a body is not known to be valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is not valid.
+    Invalid(ModuleError),
+    /// Validation was ended. Nothing was found out.
+    Stopped,
 }
 
 /// Bodies that are validated when somebody wants to compile them.
@@ -201,6 +217,18 @@ impl Module {
     /// When it is not: the error that reading the module would have given, had all functions before been
     /// valid.
     pub fn validate_body(&self, defined: u32) -> Result<(), ModuleError> {
+        match self.validate_body_until(defined, Stop::NEVER) {
+            Ok(()) => Ok(()),
+            Err(BodyError::Invalid(error)) => Err(error),
+            Err(BodyError::Stopped) => unreachable!("nobody ends it"),
+        }
+    }
+
+    /// [`validate_body`](Self::validate_body), which ends early when it is told to.
+    ///
+    /// # Errors
+    /// When the body is not valid, or validation was ended before that was known.
+    pub fn validate_body_until(&self, defined: u32, stop: Stop<'_>) -> Result<(), BodyError> {
         let Some(bodies) = &self.unchecked_bodies else {
             return Ok(());
         };
@@ -213,21 +241,28 @@ impl Module {
             return Ok(());
         }
         let mut allocations = FuncValidatorAllocations::default();
-        bodies
-            .rules
-            .validate(&self.bytes, self, defined, &mut allocations)
-            .map_err(|error| {
-                let bad = BadBody { defined, error };
-                let name = |function| {
-                    self.names
-                        .function(function)
-                        .or_else(|| self.exported_function_name(function))
-                };
-                let error = bodies.rules.tell(&bad, &self.bytes, self, name);
-                diagnose::suggest_switch(&self.bytes, &self.features, error)
-            })?;
-        valid.store(true, Ordering::Relaxed);
-        Ok(())
+        let rules = &bodies.rules;
+        match rules.validate(&self.bytes, self, defined, &mut allocations, stop) {
+            Ok(()) => {
+                valid.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(Ended::Stopped) => Err(BodyError::Stopped),
+            Err(Ended::Invalid(error)) => Err(BodyError::Invalid(
+                self.tell_bad_body(rules, &BadBody { defined, error }),
+            )),
+        }
+    }
+
+    #[cold]
+    fn tell_bad_body(&self, rules: &BodyRules, bad: &BadBody) -> ModuleError {
+        let name = |function| {
+            self.names
+                .function(function)
+                .or_else(|| self.exported_function_name(function))
+        };
+        let error = rules.tell(bad, &self.bytes, self, name);
+        diagnose::suggest_switch(&self.bytes, &self.features, error)
     }
 }
 

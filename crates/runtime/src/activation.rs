@@ -13,8 +13,8 @@ use crate::arch::{self, CallFrame};
 use crate::backtrace::{PcTrace, RawBacktrace};
 use crate::interrupt::InterruptState;
 use crate::{
-    EntryRecord, Instance, StackError, StoreCore, TierHooks, TrapCode, VMContext, VMFuncRef,
-    VMStore, signals, thread,
+    EntryRecord, Instance, NoCode, StackError, StoreCore, TierHooks, TrapCode, VMContext,
+    VMFuncRef, VMStore, signals, thread,
 };
 
 /// Stack that generated code may use below a host caller, if the thread has that much.
@@ -476,13 +476,32 @@ unsafe fn used_up<'a>(vmctx: *mut VMContext, function: u32) -> (&'a dyn TierHook
 pub(crate) unsafe extern "C" fn lazy_resolve(vmctx: *mut VMContext, function: u32) -> *const u8 {
     // SAFETY: called by the lazy stubs only, with the context of a live instance.
     unsafe {
+        let store = (*vmctx).store;
         let compile = || {
             let instance = Instance::from_vmctx(vmctx).as_ref();
-            instance.module().hooks.lazy_compile(function)
+            let interrupt = &(*store.cast::<StoreCore>()).activation.interrupt;
+            let hooks = &instance.module().hooks;
+            hooks.lazy_compile(function, interrupt.stop())
         };
-        match as_host((*vmctx).store, compile) {
-            Ok(code) => code,
-            Err(error) => raise((*vmctx).store, TrapCause::Compile(error)),
+        loop {
+            match as_host(store, compile) {
+                Ok(code) => return code,
+                Err(NoCode::Failed(error)) => raise(store, TrapCause::Compile(error)),
+                Err(NoCode::Stopped) => end_if_requested(store),
+            }
+        }
+    }
+}
+
+/// Delivers an interruption, unless the request was taken back meanwhile.
+///
+/// # Safety
+/// As for [`leave_with`].
+unsafe fn end_if_requested(store: *mut VMStore) {
+    // SAFETY: as the caller says.
+    unsafe {
+        if (*store.cast::<StoreCore>()).activation.interrupt.clear() {
+            raise_trap(store, TrapCode::Interrupted)
         }
     }
 }

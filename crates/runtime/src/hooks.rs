@@ -3,6 +3,8 @@
 
 use std::error::Error;
 
+use upshift_module::Stop;
+
 /// What a call through a table reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalledFunction {
@@ -12,14 +14,33 @@ pub enum CalledFunction {
     Foreign,
 }
 
+/// Why a function has no code at its first call.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCode {
+    /// No tier can compile it: the call ends in a trap that carries this error.
+    #[error(transparent)]
+    Failed(Box<dyn Error + Send + Sync>),
+    /// It was to end. The function is as it was: the next call compiles it.
+    #[error("the compile was stopped")]
+    Stopped,
+}
+
+impl NoCode {
+    /// For this reason.
+    #[cold]
+    pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// The tiering of one module, as the runtime sees it.
 pub trait TierHooks: Send + Sync {
     /// Code for defined function `function`, called for the first time, or since its calls
-    /// were [announced](crate::ModuleCode::announce_calls).
+    /// were [announced](crate::ModuleCode::announce_calls). Ends early when `stop` says so.
     ///
     /// # Errors
-    /// When no tier can compile it: the call ends in a trap that carries the error.
-    fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>>;
+    /// When there is none, for the reason given.
+    fn lazy_compile(&self, function: u32, stop: Stop<'_>) -> Result<*const u8, NoCode>;
 
     /// A budget of `function` is used up, which one of the two below answers. `take` empties a cell of the
     /// instance ([`VMOffsets::call_cell`](crate::VMOffsets::call_cell)) and says what was called there last.

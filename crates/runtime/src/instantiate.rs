@@ -141,7 +141,7 @@ impl StoreCore {
             unsafe { instance.global_location(index).write(VMGlobal { bits }) };
         }
         let interrupt = Arc::clone(self.interrupt_state());
-        let trap = copy_segments(instance, Stop::when_requested(&interrupt)).err();
+        let trap = copy_segments(instance, interrupt.stop()).err();
         if trap == Some(TrapCode::Interrupted) {
             interrupt.acknowledge();
         }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
+use upshift_module::Stop;
+
 use crate::{fork, signals};
 
 /// Shared by a store and its interrupt handles.
@@ -67,6 +69,12 @@ impl InterruptState {
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.flag.load(Ordering::Relaxed) != 0
+    }
+
+    /// What ends long work that is done for the guest.
+    #[must_use]
+    pub fn stop(&self) -> Stop<'_> {
+        Stop::when_set(&self.flag)
     }
 
     /// What stubs look at.

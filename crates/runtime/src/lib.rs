@@ -58,11 +58,11 @@ pub use memory::{
     GUARDED_RESERVATION, MEMORY_HEADROOM, Memory, MemoryError, MemoryPlan, has_headroom,
 };
 pub use sampler::{Sampler, Samples, TimedSample};
-pub use slices::Stop;
 pub use stack::{DEFAULT_HOST_STACK, ForeignStack, MOST_UNCHECKED_FRAME, StackError};
 pub use store::{StoreConfig, StoreCore, StoreId};
 pub use table::{Table, TableError};
 pub use thread::remaining_stack;
 pub use trap::*;
 pub use types::{TypeLease, TypeLeases, TypeRegistry};
+pub use upshift_module::Stop;
 pub use vmcontext::*;

@@ -34,7 +34,7 @@ unsafe fn or_trap(vmctx: *mut VMContext, result: Result<(), TrapCode>) {
 unsafe fn stop<'a>(vmctx: *mut VMContext) -> Stop<'a> {
     // SAFETY: `VMStore` is the first field of `StoreCore`, which is longer alive than the call.
     let interrupt = unsafe { (*(*vmctx).store.cast::<StoreCore>()).interrupt_state() };
-    Stop::when_requested(interrupt)
+    interrupt.stop()
 }
 
 /// # Safety

@@ -12,8 +12,8 @@ use upshift_module::{MemoryType, WASM_MAX_PAGES, WASM_PAGE_SIZE};
 
 use crate::limits::{Account, GrowError, LimitError, Resource};
 use crate::pool::PooledReservation;
-use crate::slices::{self, Stop, in_slices, in_slices_backwards};
-use crate::{TrapCode, VMMemory};
+use crate::slices::{self, in_slices, in_slices_backwards};
+use crate::{Stop, TrapCode, VMMemory};
 
 /// Bytes below 4 GiB that no memory with headroom ([`has_headroom`]) reaches: an address that was accessed, plus as
 /// much as this, does not wrap around.
@@ -566,7 +566,7 @@ mod tests {
         const END: usize = slices::BYTES + 4096;
         let interrupt = InterruptState::new(libc::SIGURG).unwrap();
         interrupt.interrupt();
-        let stop = Stop::when_requested(&interrupt);
+        let stop = interrupt.stop();
         let memory = memory(64, None, MemoryPlan::GUARDED);
         let ends = |at: usize| {
             let mut bytes = [0; 2];

@@ -3,35 +3,15 @@
 
 use std::ops::Range;
 
+use upshift_module::Stop;
+
 use crate::TrapCode;
-use crate::interrupt::InterruptState;
 
 /// Bytes of a memory in a slice: a millisecond or two where the system has to make the pages.
 pub(crate) const BYTES: usize = 2 << 20;
 
 /// Elements of a table in a slice. The first use of each function of a segment fills its reference.
 pub(crate) const ELEMENTS: usize = 1 << 16;
-
-/// Whom a long operation asks whether to go on.
-#[derive(Clone, Copy, Debug)]
-pub struct Stop<'a>(Option<&'a InterruptState>);
-
-impl<'a> Stop<'a> {
-    /// The host's own operations: nobody interrupts them.
-    pub const NEVER: Self = Self(None);
-
-    /// A guest's operations end when its store is interrupted.
-    pub(crate) fn when_requested(interrupt: &'a InterruptState) -> Self {
-        Self(Some(interrupt))
-    }
-
-    fn check(self) -> Result<(), TrapCode> {
-        match self.0 {
-            Some(interrupt) if interrupt.is_requested() => Err(TrapCode::Interrupted),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// Does `work` on `0..len`, a slice of at most `size` after the other.
 ///
@@ -51,7 +31,9 @@ pub(crate) fn in_slices(
         if end == len {
             return Ok(());
         }
-        stop.check()?;
+        if stop.is_requested() {
+            return Err(TrapCode::Interrupted);
+        }
         start = end;
     }
 }
@@ -72,6 +54,7 @@ pub(crate) fn in_slices_backwards(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::InterruptState;
 
     /// Starts and ends of the slices of four that are worked on.
     fn ranges(len: usize, stop: Stop<'_>) -> (Vec<(usize, usize)>, Result<(), TrapCode>) {
@@ -97,7 +80,7 @@ mod tests {
     fn a_request_ends_all_but_the_first_slice() {
         let interrupt = InterruptState::new(libc::SIGURG).unwrap();
         interrupt.interrupt();
-        let stop = Stop::when_requested(&interrupt);
+        let stop = interrupt.stop();
         assert_eq!(ranges(9, stop), (vec![(0, 4)], Err(TrapCode::Interrupted)));
         // One slice is done before anybody could notice.
         assert_eq!(ranges(4, stop), (vec![(0, 4)], Ok(())));

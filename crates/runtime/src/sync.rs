@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use upshift_module::Stop;
+
 use crate::fork::{Section, generation};
 
 /// A lock that is held for short.
@@ -250,18 +252,38 @@ pub struct WorkGuard<'a>(&'a WorkLock);
 
 const WAITED_FOR: u32 = 1;
 
+/// How long a thread waits before it looks whether it is to go on waiting.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+
 impl WorkLock {
     /// Waits until nobody of this process has it.
     pub fn lock(&self) -> WorkGuard<'_> {
+        loop {
+            if let Some(guard) = self.lock_until(Stop::NEVER) {
+                return guard;
+            }
+        }
+    }
+
+    /// The same, until it is to end: then without the lock.
+    pub fn lock_until(&self, stop: Stop<'_>) -> Option<WorkGuard<'_>> {
         let mut wanted = holder();
         loop {
             let now = self.0.load(Ordering::Relaxed);
             if !is_held(now) {
                 if self.step(now, wanted) {
-                    return WorkGuard(self);
+                    return Some(WorkGuard(self));
                 }
-            } else if now & WAITED_FOR != 0 || self.step(now, now | WAITED_FOR) {
-                futex_wait(&self.0, now | WAITED_FOR, None);
+                continue;
+            }
+            if stop.is_requested() {
+                // Whoever gave the lock up may have woken this thread and no other.
+                futex_wake(&self.0, 1);
+                return None;
+            }
+            if now & WAITED_FOR != 0 || self.step(now, now | WAITED_FOR) {
+                let time = (!stop.is_never()).then_some(BETWEEN_LOOKS);
+                futex_wait(&self.0, now | WAITED_FOR, time);
                 // Others may still wait.
                 wanted = holder() | WAITED_FOR;
             }
@@ -325,7 +347,35 @@ mod tests {
     use std::sync::Arc;
     use std::thread;
 
+    use std::sync::mpsc;
+
     use super::*;
+
+    #[test]
+    fn who_is_told_to_stop_waiting_leaves_others_waiting() {
+        let lock = WorkLock::default();
+        let flag = AtomicU32::new(0);
+        let working = lock.lock();
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            let stopped = scope.spawn(|| lock.lock_until(Stop::when_set(&flag)).is_some());
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    drop(lock.lock());
+                    sender.send(()).expect("somebody waits for it");
+                });
+            }
+            flag.store(1, Ordering::Relaxed);
+            assert!(!stopped.join().expect("no panic"));
+            assert!(receiver.try_recv().is_err());
+            drop(working);
+            // Free, it is had whatever the flag says.
+            for _ in 0..2 {
+                receiver.recv().expect("both are woken");
+            }
+            assert!(lock.lock_until(Stop::when_set(&flag)).is_some());
+        });
+    }
 
     #[test]
     fn one_thread_at_a_time_has_a_lock() {

@@ -9,8 +9,8 @@ use std::ptr;
 use upshift_module::TableType;
 
 use crate::limits::{Account, GrowError, LimitError, Resource};
-use crate::slices::{self, Stop, in_slices, in_slices_backwards};
-use crate::{TrapCode, VMTable};
+use crate::slices::{self, in_slices, in_slices_backwards};
+use crate::{Stop, TrapCode, VMTable};
 
 /// Why a table could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -488,7 +488,7 @@ mod tests {
     fn what_is_stopped_has_done_some_of_it_and_counts_that() {
         let interrupt = InterruptState::new(libc::SIGURG).unwrap();
         interrupt.interrupt();
-        let stop = Stop::when_requested(&interrupt);
+        let stop = interrupt.stop();
         let (table, mut account) = (table(1, None, 7), Account::default());
         let many = slices::ELEMENTS as u32 + 1;
         // SAFETY: as above.

@@ -1,21 +1,22 @@
 //! What the tests of this crate share: modules from text, and stores that run no generated code.
 
-use std::error::Error;
 use std::sync::Arc;
 
-use upshift_module::{Features, Module};
+use upshift_module::{Features, Module, Stop};
 
 use crate::{
-    InterruptState, ModuleCode, ModuleRuntime, ResourceLimits, StoreConfig, StoreCore, TierHooks,
-    TypeRegistry, VMOffsets,
+    InterruptState, ModuleCode, ModuleRuntime, NoCode, ResourceLimits, StoreConfig, StoreCore,
+    TierHooks, TypeRegistry, VMOffsets,
 };
 
 /// A tiering without a tier.
 struct NoTier;
 
 impl TierHooks for NoTier {
-    fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
-        Err(format!("function {function} is not compiled here").into())
+    fn lazy_compile(&self, function: u32, _: Stop<'_>) -> Result<*const u8, NoCode> {
+        Err(NoCode::failed(format!(
+            "function {function} is not compiled here"
+        )))
     }
 
     fn budget_at_entry(&self, _function: u32, budget: &mut i32) -> Option<*const u8> {

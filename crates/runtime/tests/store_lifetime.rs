@@ -1,19 +1,18 @@
 //! A store gives back all it took. Alone in its process, since mappings and memory are counted.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use upshift_module::{Features, Module};
 use upshift_runtime::{
-    InterruptState, ModuleCode, ModuleRuntime, StoreConfig, StoreCore, TierHooks, TypeRegistry,
-    VMOffsets,
+    InterruptState, ModuleCode, ModuleRuntime, NoCode, Stop, StoreConfig, StoreCore, TierHooks,
+    TypeRegistry, VMOffsets,
 };
 
 struct NoTier;
 
 impl TierHooks for NoTier {
-    fn lazy_compile(&self, _function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
-        Err("nothing is called here".into())
+    fn lazy_compile(&self, _function: u32, _: Stop<'_>) -> Result<*const u8, NoCode> {
+        Err(NoCode::failed("nothing is called here"))
     }
 
     fn budget_at_entry(&self, _function: u32, _budget: &mut i32) -> Option<*const u8> {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use support::{FakeTier, Hold, engine, function, in_child, listener, module, slot, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{ModuleTiering, TierEventKind, TierMode, Tiering, TieringOptions};
-use upshift_translate::{CompileError, CompileRequest};
+use upshift_translate::{CompileError, CompileRequest, Stop};
 
 /// 0 calls 1 and 2, 1 calls 3, 3 calls 4; nobody calls 5.
 const MODULE: &str = "(module
@@ -41,7 +41,9 @@ fn fixture(
 
 /// Compiles and notes the work of a first call, as generated code would.
 fn call(module: &ModuleTiering, function: u32) -> usize {
-    let code = module.lazy_compile(function).expect("compiles") as usize;
+    let code = module
+        .lazy_compile(function, Stop::NEVER)
+        .expect("compiles") as usize;
     module.budget_at_entry(function, &mut -1);
     code
 }
@@ -225,7 +227,9 @@ fn what_fails_ahead_is_told_when_it_is_called() {
     assert!(!heard.lock().iter().any(is_failure));
     assert_eq!(module.stats().baseline.failed, 0);
     for broken in [1, 3] {
-        module.lazy_compile(broken).expect_err("as ever");
+        module
+            .lazy_compile(broken, Stop::NEVER)
+            .expect_err("as ever");
         assert_eq!(tier.count(function(broken)), 2);
     }
     assert_eq!(
@@ -330,10 +334,10 @@ fn a_child_waits_for_no_thread_that_it_does_not_have() {
     hold.wait_for(1);
     // The thread is at 1, and 2 waits.
     let is_right = in_child(|| {
-        let first = module.lazy_compile(1).is_ok();
+        let first = module.lazy_compile(1, Stop::NEVER).is_ok();
         // What 1 calls is compiled ahead, by a thread of the child's.
         until("3 and 4", || compiled(&tier).ends_with(&[3, 4]));
-        first && module.lazy_compile(2).is_ok()
+        first && module.lazy_compile(2, Stop::NEVER).is_ok()
     });
     hold.release();
     assert!(is_right);

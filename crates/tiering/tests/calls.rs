@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use support::{FakeTier, at_loop, function, listener, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{FunctionTier, ModuleTiering, TierEventKind, Tiering, TieringOptions, Tiers};
-use upshift_translate::{CompileRequest, EntryPoint};
+use upshift_translate::{CompileRequest, EntryPoint, Stop};
 
 const THRESHOLD: u64 = 1_000_000;
 /// What a frame does in its loop between two looks.
@@ -38,7 +38,7 @@ fn fixture_of(optimizing: FakeTier, text: &str, options: TieringOptions) -> Fixt
     };
     let engine = Tiering::new(tiers, options).expect("good options");
     let module = module(&engine, text);
-    module.lazy_compile(0).expect("compiles");
+    module.lazy_compile(0, Stop::NEVER).expect("compiles");
     Fixture {
         module,
         baseline,
@@ -82,7 +82,7 @@ fn what_is_called_on_the_way_to_its_threshold_is_compiled_as_a_function() {
     assert_eq!(slot(&at.module, 0), code);
     at.loop_until(THRESHOLD * 5 / 8);
     assert_ne!(slot(&at.module, 0), code, "a call is waited for");
-    let called = at.module.lazy_compile(0).expect("has code");
+    let called = at.module.lazy_compile(0, Stop::NEVER).expect("has code");
     assert_eq!(called as usize, code);
     assert_eq!(slot(&at.module, 0), code, "the next call goes there alone");
     at.loop_until(u64::MAX);
@@ -106,7 +106,7 @@ fn what_stays_in_its_loop_gets_an_entry_there() {
 fn a_call_long_ago_says_nothing_of_the_frame_that_is_in_the_loop() {
     let at = fixture(synchronous());
     at.loop_until(THRESHOLD * 3 / 8);
-    at.module.lazy_compile(0).expect("has code");
+    at.module.lazy_compile(0, Stop::NEVER).expect("has code");
     at.loop_until(u64::MAX);
     assert_eq!(at.optimizing.order(), [at_loop(0, 0)]);
 }
@@ -137,7 +137,10 @@ fn better_code_ends_the_wait_for_a_call() {
     let middle = slot(&at.module, 0);
     assert_ne!(middle, code);
     // Who came by the stub just before is not sent back.
-    assert_eq!(at.module.lazy_compile(0).expect("code") as usize, middle);
+    assert_eq!(
+        at.module.lazy_compile(0, Stop::NEVER).expect("code") as usize,
+        middle
+    );
     assert_eq!(slot(&at.module, 0), middle);
 }
 
@@ -146,7 +149,7 @@ fn of_many_that_call_at_once_each_gets_code() {
     let at = fixture(synchronous());
     at.loop_until(THRESHOLD * 5 / 8);
     let codes: Vec<usize> = thread::scope(|scope| {
-        let call = || at.module.lazy_compile(0).expect("has code") as usize;
+        let call = || at.module.lazy_compile(0, Stop::NEVER).expect("has code") as usize;
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(call)).collect();
         threads
             .into_iter()
@@ -189,7 +192,7 @@ fn a_loop_further_out_is_waited_for_as_long_as_a_compile_is_worth() {
     let optimizing = FakeTier::optimizing();
     let engine = support::engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, "(module (func (loop (loop))))");
-    module.lazy_compile(0).expect("compiles");
+    module.lazy_compile(0, Stop::NEVER).expect("compiles");
     module.budget_at_loop(0, 1, &mut -10);
     until("the outer loop's entry", || {
         module.budget_at_loop(0, 0, &mut -10).is_some()
@@ -223,7 +226,7 @@ fn compiled_for_two_loops(is_called: bool) -> Vec<CompileRequest> {
     at.module.budget_at_loop(0, 0, &mut 0);
     assert_ne!(slot(&at.module, 0), code, "a call is waited for");
     if is_called {
-        at.module.lazy_compile(0).expect("has code");
+        at.module.lazy_compile(0, Stop::NEVER).expect("has code");
     }
     release.send(()).expect("the compile waits");
     until("the entry", || {

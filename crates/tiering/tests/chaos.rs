@@ -11,7 +11,7 @@ use std::time::Duration;
 use support::{FakeTier, engine, listener, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{Chaos, FunctionTier, ModuleTiering, TierEventKind, TieringOptions};
-use upshift_translate::EntryPoint;
+use upshift_translate::{EntryPoint, Stop};
 
 const FUNCTIONS: u32 = 12;
 const THREADS: usize = 8;
@@ -41,7 +41,9 @@ fn run_some(module: &ModuleTiering, seed: &mut u64) {
         (*seed >> 33) % below
     };
     let function = random(u64::from(FUNCTIONS)) as u32;
-    let first = module.lazy_compile(function).expect("compiles");
+    let first = module
+        .lazy_compile(function, Stop::NEVER)
+        .expect("compiles");
     let mut given = vec![first];
     let mut budget = 0;
     for _ in 0..random(40) {

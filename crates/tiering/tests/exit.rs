@@ -12,6 +12,7 @@ use std::time::Duration;
 use support::{FakeTier, Hold, engine, in_child, module, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{Tiering, Tiers};
+use upshift_translate::Stop;
 
 /// Set in the process that ends.
 const ENDING: &str = "UPSHIFT_TEST_ENDS_WHILE_COMPILING";
@@ -66,7 +67,7 @@ fn end_while_the_middle_tier_compiles() -> ! {
     };
     let engine = Tiering::new(tiers, options).expect("valid options");
     let module = module(&engine, "(module (func))");
-    module.lazy_compile(0).expect("compiles");
+    module.lazy_compile(0, Stop::NEVER).expect("compiles");
     module.budget_at_entry(0, &mut -1);
     until("a compile has begun", || middle.total() == 1);
     process::exit(7)
@@ -83,7 +84,9 @@ fn end_while_compiling() -> ! {
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, "(module (func) (func))");
     for function in 0..2 {
-        module.lazy_compile(function).expect("compiles");
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
         module.budget_at_entry(function, &mut -1);
     }
     until("a compile has begun", || optimizing.total() == 1);
@@ -102,7 +105,9 @@ fn the_end_of_a_child_waits_for_its_own_compiles_only() {
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), threshold(1));
     let module = module(&engine, "(module (func) (func))");
     for function in 0..2 {
-        module.lazy_compile(function).expect("compiles");
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
     }
     module.budget_at_entry(0, &mut -1);
     hold.wait_for(1);

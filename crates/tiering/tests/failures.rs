@@ -14,7 +14,7 @@ use support::{FakeTier, at_loop, engine, function, listener, module, threshold, 
 use upshift_runtime::TierHooks;
 use upshift_tiering::{FunctionTier, TierEventKind, TierMode, TieringOptions};
 use upshift_translate::{
-    CodeForm, CompileError, CompileRequest, CostMeasure, Excess, report_fatal,
+    CodeForm, CompileError, CompileRequest, CostMeasure, Excess, Stop, report_fatal,
 };
 
 const MODULE: &str = "(module (func) (func (loop)) (func (loop (loop))) (func))";
@@ -74,11 +74,11 @@ fn what_cannot_be_compiled_stays_and_is_not_tried_again() {
         let optimizing = FakeTier::new("optimizing", behaviour);
         let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
         let module = module(&engine, MODULE);
-        let code = module.lazy_compile(0).expect("compiles");
+        let code = module.lazy_compile(0, Stop::NEVER).expect("compiles");
         for _ in 0..100 {
             assert_eq!(module.budget_at_entry(0, &mut -1000), None);
         }
-        assert_eq!(module.lazy_compile(0).expect("compiled"), code);
+        assert_eq!(module.lazy_compile(0, Stop::NEVER).expect("compiled"), code);
         assert_eq!(optimizing.total(), 1);
         assert_eq!(words(&heard.lock()), ["queued 0", "failed 0"]);
         let stats = module.function_stats().next().expect("there");
@@ -97,7 +97,7 @@ fn a_loop_that_cannot_be_entered_stays_and_the_function_is_tried() {
     });
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), synchronous());
     let module = module(&engine, MODULE);
-    module.lazy_compile(1).expect("compiles");
+    module.lazy_compile(1, Stop::NEVER).expect("compiles");
     for _ in 0..100 {
         assert_eq!(module.budget_at_loop(1, 0, &mut -1000), None);
     }
@@ -114,7 +114,7 @@ fn a_function_that_found_no_memory_is_tried_again_when_it_is_twice_as_hot() {
     let optimizing = FakeTier::new("optimizing", no_memory);
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
-    module.lazy_compile(0).expect("compiles");
+    module.lazy_compile(0, Stop::NEVER).expect("compiles");
     let mut tried_at = Vec::new();
     for _ in 0..20_000 {
         let before = optimizing.total();
@@ -158,7 +158,7 @@ fn after_a_fatal_error_another_thread_goes_on() {
     options.profile.workers.count = Some(1);
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
-    module.lazy_compile(0).expect("compiles");
+    module.lazy_compile(0, Stop::NEVER).expect("compiles");
     // The guest waits here, and must not wait for ever.
     assert_eq!(module.budget_at_entry(0, &mut -1), None);
     assert_eq!(dead.load(Ordering::Relaxed), 1);
@@ -196,7 +196,9 @@ fn what_cannot_be_compiled_ahead_is_left_to_the_baseline() {
     assert_eq!(singly, [0, 1, 2, 3]);
     assert_eq!(baseline.total(), 0);
     for function in 0..4 {
-        module.lazy_compile(function).expect("compiles");
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
     }
     assert_eq!(baseline.total(), 3);
     // Nothing is asked for again, at entries or in loops.
@@ -215,7 +217,9 @@ fn a_panic_of_the_listener_hurts_nobody() {
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
     for function in [0, 3] {
-        module.lazy_compile(function).expect("compiles");
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
         assert!(module.budget_at_entry(function, &mut -1).is_some());
     }
 }
@@ -237,7 +241,9 @@ fn a_module_that_is_dropped_takes_what_waits_with_it() {
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let dropped = module(&engine, MODULE);
     for function in [0, 3] {
-        dropped.lazy_compile(function).expect("compiles");
+        dropped
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
         dropped.budget_at_entry(function, &mut -1);
     }
     until("the worker is busy", || optimizing.total() == 1);
@@ -258,7 +264,7 @@ fn a_module_that_is_dropped_takes_what_waits_with_it() {
     assert_eq!(optimizing.order(), [function(0)]);
     // The thread is still good for others.
     let other = module(&engine, MODULE);
-    other.lazy_compile(3).expect("compiles");
+    other.lazy_compile(3, Stop::NEVER).expect("compiles");
     other.budget_at_entry(3, &mut -1);
     until("another module's compile", || {
         other.stats().functions.optimizing == 1
@@ -286,7 +292,9 @@ fn an_engine_that_is_dropped_waits_for_nobody_and_its_modules_go_on() {
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
     for function in [0, 3] {
-        module.lazy_compile(function).expect("compiles");
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
         module.budget_at_entry(function, &mut -1);
     }
     until("the worker is busy", || optimizing.total() == 1);

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use support::{FakeTier, at_loop, function, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{FunctionTier, ModuleTiering, TierMode, Tiering, TieringOptions, Tiers};
+use upshift_translate::Stop;
 
 /// Function 0 has no loop, function 1 two, one in the other.
 const MODULE: &str = "(module (func) (func (loop (loop))))";
@@ -44,7 +45,9 @@ fn fixture_of(middle: FakeTier, optimizing: Option<FakeTier>, options: TieringOp
     let engine = Tiering::new(tiers, options).expect("good options");
     let module = module(&engine, MODULE);
     for function in 0..2 {
-        module.lazy_compile(function).expect("compiles");
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
     }
     Fixture {
         module,

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use support::{FakeTier, engine, function, module, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{ModuleTiering, Tiering, TieringOptions};
+use upshift_translate::Stop;
 
 /// Operators of a function that is expected to take longer than the relief thread is for.
 const LARGE: usize = 100;
@@ -46,7 +47,9 @@ fn fixture(
 }
 
 fn ask(module: &ModuleTiering, function: u32) {
-    module.lazy_compile(function).expect("compiles");
+    module
+        .lazy_compile(function, Stop::NEVER)
+        .expect("compiles");
     module.budget_at_entry(function, &mut -1000);
 }
 

@@ -16,6 +16,7 @@ use upshift_tiering::{
     FunctionTier, ModuleTiering, TierEventKind, TierMode, Tiering, TieringError, TieringOptions,
     Tiers,
 };
+use upshift_translate::Stop;
 
 /// Function 0 has no loop, function 1 one, function 2 three inside each other.
 const MODULE: &str = r#"(module
@@ -28,7 +29,9 @@ fn fixture(options: TieringOptions) -> (Tiering, std::sync::Arc<ModuleTiering>, 
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
     for function in 0..3 {
-        module.lazy_compile(function).expect("compiles");
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
     }
     (engine, module, optimizing)
 }
@@ -67,7 +70,10 @@ fn a_function_is_compiled_at_its_threshold_and_not_before() {
     assert_eq!(slot(&module, 0), better as usize);
     assert_ne!(better as usize, before);
     assert_eq!(module.budget_at_entry(0, &mut -1), Some(better));
-    assert_eq!(module.lazy_compile(0).expect("compiled"), better);
+    assert_eq!(
+        module.lazy_compile(0, Stop::NEVER).expect("compiled"),
+        better
+    );
     assert_eq!(optimizing.total(), 1);
 }
 
@@ -84,7 +90,7 @@ fn the_guest_does_not_wait() {
     let soon = options.profile.baseline.grant_while_compiling_in_operators;
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
-    module.lazy_compile(0).expect("compiles");
+    module.lazy_compile(0, Stop::NEVER).expect("compiles");
     let mut budget = -1;
     for _ in 0..3 {
         assert_eq!(module.budget_at_entry(0, &mut budget), None);
@@ -194,7 +200,9 @@ fn a_function_whose_loop_can_be_entered_moves_back_in_the_queue() {
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
     for function in 0..3 {
-        module.lazy_compile(function).expect("compiles");
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
     }
     until("the worker is busy", || {
         module.budget_at_loop(1, 0, &mut -10);
@@ -349,7 +357,7 @@ fn everything_ahead_leaves_nothing_to_the_baseline() {
     let module = module(&engine, MODULE);
     module.compile_all().expect("compiles");
     assert_eq!((baseline.total(), optimizing.total()), (0, 3));
-    let code = module.lazy_compile(1).expect("compiled");
+    let code = module.lazy_compile(1, Stop::NEVER).expect("compiled");
     assert_eq!(slot(&module, 1), code as usize);
     assert_eq!(baseline.total(), 0);
     assert_eq!(module.stats().functions.optimizing, 3);
@@ -406,7 +414,7 @@ fn events_say_which_function_of_which_module() {
         &engine,
         r#"(module (import "" "f" (func)) (func $sum (loop)))"#,
     );
-    second.lazy_compile(0).expect("compiles");
+    second.lazy_compile(0, Stop::NEVER).expect("compiles");
     second.budget_at_entry(0, &mut -5);
     let heard = heard.lock();
     assert!(
@@ -492,7 +500,9 @@ fn what_was_queued_or_compiled_at_a_fork_is_compiled_anew_in_the_child() {
     options.profile.workers.count = Some(1);
     let (_engine, module, hold) = held_fixture(options);
     for function in 0..2 {
-        module.lazy_compile(function).expect("compiles");
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
         module.budget_at_entry(function, &mut -1);
         hold.wait_for(1);
     }
@@ -520,7 +530,7 @@ fn who_waits_in_a_child_waits_for_threads_of_its_own() {
             if everything {
                 module.compile_all().expect("compiles");
             } else {
-                module.lazy_compile(0).expect("compiles");
+                module.lazy_compile(0, Stop::NEVER).expect("compiles");
                 module.budget_at_entry(0, &mut -1);
             }
             module.stats().functions.optimizing > 0
@@ -539,7 +549,7 @@ fn who_waits_in_a_child_waits_for_threads_of_its_own() {
 #[test]
 fn an_engine_that_a_child_drops_is_its_own() {
     let (engine, module, hold) = held_fixture(threshold(1));
-    module.lazy_compile(0).expect("compiles");
+    module.lazy_compile(0, Stop::NEVER).expect("compiles");
     module.budget_at_entry(0, &mut -1);
     hold.wait_for(1);
     let mut ours = Some((engine, module));
@@ -550,6 +560,6 @@ fn an_engine_that_a_child_drops_is_its_own() {
     hold.release();
     assert!(is_right);
     let (_engine, module) = ours.expect("the parent's");
-    module.lazy_compile(1).expect("compiles");
+    module.lazy_compile(1, Stop::NEVER).expect("compiles");
     move_up(&module);
 }

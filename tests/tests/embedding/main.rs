@@ -9,6 +9,7 @@ mod calls;
 mod compile_cost;
 mod configuration;
 mod endless;
+mod first_calls;
 mod forks;
 mod frames;
 mod host_functions;

@@ -12,7 +12,7 @@ use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_runtime::{InstalledCode, TrapCode};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, FunctionShape,
-    LoopLocals, Mode, ModuleCompiler, ModuleUnit, translate,
+    LoopLocals, Mode, ModuleCompiler, ModuleUnit, Stop, translate, validate,
 };
 
 use crate::arch::{Entry, EntryCheck, PART_SIZE};
@@ -81,7 +81,7 @@ impl CraneliftCompiler {
     /// The function in Cranelift's intermediate language, as its code generator gets it.
     fn emit_clif(&self, request: CompileRequest) -> Result<String, CompileError> {
         self.with_workspace(request, |workspace| {
-            self.translate(workspace, request)?;
+            self.translate(workspace, request, Stop::NEVER)?;
             Ok(workspace.context.func.display().to_string())
         })
     }
@@ -89,7 +89,7 @@ impl CraneliftCompiler {
     /// The function as machine code, disassembled.
     fn emit_assembly(&self, request: CompileRequest) -> Result<String, CompileError> {
         self.with_workspace(request, |workspace| {
-            let finished = self.translate(workspace, request)?;
+            let finished = self.translate(workspace, request, Stop::NEVER)?;
             workspace.context.set_disasm(true);
             let code = self.generate(workspace, request)?;
             let body = code.vcode.as_deref().unwrap_or_default();
@@ -132,10 +132,12 @@ impl CraneliftCompiler {
         &self,
         workspace: &mut Workspace,
         request: CompileRequest,
+        stop: Stop<'_>,
     ) -> Result<Finished, CompileError> {
         let refuse = |error| CompileError::of_walk(self.tier, &error);
         let limits = self.options.limits;
         let module = &self.unit.module;
+        validate(module, request.function, stop).map_err(refuse)?;
         let shape = FunctionShape::new(module, request.function).map_err(refuse)?;
         if self.options.locals == Locals::AsValues {
             let locals = LoopLocals::new(module, request.function, limits).map_err(refuse)?;
@@ -155,6 +157,7 @@ impl CraneliftCompiler {
         let mode = match self.options.locals {
             Locals::InCells => Mode {
                 limits,
+                stop,
                 ..Mode::from(request.entry)
             },
             Locals::AsValues => Mode {
@@ -162,6 +165,7 @@ impl CraneliftCompiler {
                 max_chain_bytes: MAX_CHAIN_BYTES,
                 polls_in_entries: true,
                 limits,
+                stop,
             },
         };
         translate(module, request.function, &mut emitter, mode).map_err(refuse)?;
@@ -308,16 +312,17 @@ impl CraneliftCompiler {
 
 impl ModuleCompiler for CraneliftCompiler {
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
-        self.compile_telling_calls(request, &mut |_| ())
+        self.compile_until(request, Stop::NEVER, &mut |_| ())
     }
 
-    fn compile_telling_calls(
+    fn compile_until(
         &self,
         request: CompileRequest,
+        stop: Stop<'_>,
         tell: &mut dyn FnMut(&[DirectCall]),
     ) -> Result<Compiled, CompileError> {
         let code = self.with_workspace(request, |workspace| {
-            let finished = self.translate(workspace, request)?;
+            let finished = self.translate(workspace, request, stop)?;
             tell(workspace.scratch.calls.as_slice());
             let code = self.generate(workspace, request)?;
             self.install(code, finished, request)

@@ -23,7 +23,7 @@ use upshift_runtime::fork::LongSection;
 use upshift_runtime::{InlinedFrames, InstalledCode, MOST_UNCHECKED_FRAME, has_headroom};
 use upshift_translate::{
     BodySummary, CodeForm, CompileError, CompileRequest, Compiled, CostMeasure, EntryPoint, Excess,
-    FunctionShape, LoopLocals, MemoryStyle, Mode, ModuleCompiler, ModuleUnit, translate,
+    FunctionShape, LoopLocals, MemoryStyle, Mode, ModuleCompiler, ModuleUnit, Stop, translate,
 };
 
 use crate::addresses;
@@ -262,6 +262,7 @@ impl LlvmCompiler {
             max_chain_bytes: self.settings.options.max_osr_chain_bytes,
             polls_in_entries: false,
             limits,
+            stop: Stop::NEVER,
         };
         translate(module, member.defined, &mut emitter, mode).map_err(refuse)?;
         emitter.finish();

@@ -9,7 +9,7 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter};
 use upshift_runtime::InstalledCode;
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, CostLimits, DirectCall, EntryPoint,
-    FunctionShape, Mode, ModuleCompiler, ModuleUnit, Tier, translate,
+    FunctionShape, Mode, ModuleCompiler, ModuleUnit, Stop, Tier, translate, validate,
 };
 
 use crate::emitter::{FastEmitter, Scratch};
@@ -94,12 +94,14 @@ impl FastCompiler {
         &self,
         scratch: &mut Scratch,
         request: CompileRequest,
+        stop: Stop<'_>,
     ) -> Result<bool, CompileError> {
         if request.entry != EntryPoint::Function {
             return Ok(false);
         }
         let module = &self.unit.module;
         let refuse = |error| CompileError::of_walk(self.name, &error);
+        validate(module, request.function, stop).map_err(refuse)?;
         let shape = FunctionShape::new(module, request.function).map_err(refuse)?;
         let mut emitter = FastEmitter::new(&self.unit, &shape, request.function, scratch);
         let of_bytes = CALL_VALUES_PER_BYTE.saturating_mul(self.bytes_of(request));
@@ -108,6 +110,7 @@ impl FastCompiler {
                 call_values: CALL_VALUES.saturating_add(of_bytes),
                 ..CostLimits::NONE
             },
+            stop,
             ..Mode::from(request.entry)
         };
         translate(module, request.function, &mut emitter, mode).map_err(refuse)?;
@@ -168,10 +171,11 @@ impl FastCompiler {
     fn compile_in_one_pass(
         &self,
         request: CompileRequest,
+        stop: Stop<'_>,
         tell: &mut dyn FnMut(&[DirectCall]),
     ) -> Result<Option<Compiled>, CompileError> {
         let code = self.with_scratch(request, |scratch| {
-            if !self.emit_code(scratch, request)? {
+            if !self.emit_code(scratch, request, stop)? {
                 return Ok(None);
             }
             tell(scratch.calls.as_slice());
@@ -187,23 +191,24 @@ impl FastCompiler {
 
 impl ModuleCompiler for FastCompiler {
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
-        self.compile_telling_calls(request, &mut |_| ())
+        self.compile_until(request, Stop::NEVER, &mut |_| ())
     }
 
-    fn compile_telling_calls(
+    fn compile_until(
         &self,
         request: CompileRequest,
+        stop: Stop<'_>,
         tell: &mut dyn FnMut(&[DirectCall]),
     ) -> Result<Compiled, CompileError> {
         if self.asked_first == Asked::SinglePass {
-            return match self.compile_in_one_pass(request, tell)? {
+            return match self.compile_in_one_pass(request, stop, tell)? {
                 Some(compiled) => Ok(compiled),
-                None => self.other.compile_telling_calls(request, tell),
+                None => self.other.compile_until(request, stop, tell),
             };
         }
-        match self.other.compile_telling_calls(request, tell) {
+        match self.other.compile_until(request, stop, tell) {
             Err(too_large @ CompileError::TooLarge { .. }) => {
-                let compiled = self.compile_in_one_pass(request, tell)?;
+                let compiled = self.compile_in_one_pass(request, stop, tell)?;
                 compiled.ok_or(too_large)
             }
             result => result,
@@ -216,7 +221,7 @@ impl ModuleCompiler for FastCompiler {
             CodeForm::Intermediate => None,
             CodeForm::Assembly if self.asked_first == Asked::Other => None,
             CodeForm::Assembly => self.with_scratch(request, |scratch| {
-                let is_of_use = self.emit_code(scratch, request)?;
+                let is_of_use = self.emit_code(scratch, request, Stop::NEVER)?;
                 Ok(is_of_use.then(|| disassemble(scratch.code())))
             })?,
         };

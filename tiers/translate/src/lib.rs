@@ -27,5 +27,5 @@ pub use profile::{CallProfile, CallSamples};
 pub use tier::*;
 pub use walk::{
     BodySummary, IndirectCall, LoopLocals, Mode, TranslateError, TranslateProblem, enclosing_loops,
-    translate,
+    translate, validate,
 };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub use upshift_module::Stop;
 use upshift_module::{Module, ModuleError};
 use upshift_runtime::{InstalledCode, ModuleCode, VMOffsets};
 
@@ -39,17 +40,20 @@ pub trait ModuleCompiler: Send + Sync {
             .collect()
     }
 
-    /// The same, and tells on the way which functions of the module the body calls directly: early, so that
-    /// others can compile them meanwhile. A tier that does not know, and a failed translation, tell nothing.
+    /// [`compile`](Self::compile) for a thread of the guest that waits for it. Validates the body if that has not been
+    /// done, ends within milliseconds when `stop` says so, and tells on the way which functions of the module the body
+    /// calls directly: early, so that others can compile them meanwhile. A tier that does not know, and a failed
+    /// translation, tell nothing. No guest waits for tiers above the baseline, which need not implement this.
     ///
     /// # Errors
-    /// As [`compile`](Self::compile).
-    fn compile_telling_calls(
+    /// As [`compile`](Self::compile), and [`CompileError::Stopped`].
+    fn compile_until(
         &self,
         request: CompileRequest,
+        stop: Stop<'_>,
         tell: &mut dyn FnMut(&[DirectCall]),
     ) -> Result<Compiled, CompileError> {
-        let _ = tell;
+        let _ = (stop, tell);
         self.compile(request)
     }
 
@@ -177,6 +181,14 @@ pub enum CompileError {
         /// What there is too much of, and the limit, which the tiering profile has.
         excess: Excess,
     },
+    /// It was to end. Nothing is left of it.
+    #[error("the compile of function {function} by the {tier} tier was stopped")]
+    Stopped {
+        /// The tier's name.
+        tier: &'static str,
+        /// The function's index, imports first.
+        function: u32,
+    },
     /// There is no code memory left.
     #[error("no memory for the code of function {function}: {source}")]
     CodeMemory {
@@ -199,6 +211,7 @@ impl CompileError {
                 function,
                 excess,
             },
+            TranslateProblem::Stopped => Self::Stopped { tier, function },
             _ => Self::Codegen {
                 tier,
                 function,

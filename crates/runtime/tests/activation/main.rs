@@ -4,17 +4,16 @@
 mod stacks;
 
 use std::any::Any;
-use std::error::Error;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use upshift_module::{Entity, Features, FuncType, Module, ValType};
 use upshift_runtime::{
     Builtin, CallFrame, ExternPtr, HostCallback, InstalledCode, Instance, InterruptState,
-    ModuleCode, ModuleRuntime, StoreConfig, StoreCore, TierHooks, TrapCause, TrapCode,
-    TypeRegistry, Unwind, VMOffsets, VectorUse, call, offsets,
+    ModuleCode, ModuleRuntime, NoCode, Stop, StoreConfig, StoreCore, TierHooks, TrapCause,
+    TrapCode, TypeRegistry, Unwind, VMOffsets, VectorUse, call, offsets,
 };
 
 const SOURCE: &str = r#"
@@ -99,11 +98,19 @@ fn assemble_counted(function: u32) -> Vec<u8> {
     code
 }
 
+/// What becomes of a first call: it compiles; it is interrupted meanwhile; it is, and that is taken back before anybody
+/// has noticed but who compiles.
+const COMPILES: u8 = 0;
+const STOPPED: u8 = 1;
+const STOPPED_IN_VAIN: u8 = 2;
+
 /// A tiering that installs hand-assembled code and counts how often it was asked.
 struct Assembler {
     code: Arc<ModuleCode>,
     layout: VMOffsets,
     compiled: Arc<AtomicUsize>,
+    /// What becomes of the next first call.
+    first_call: Arc<AtomicU8>,
     /// Whether to interrupt when a budget is used up.
     interrupts: Arc<AtomicBool>,
     /// How.
@@ -111,9 +118,26 @@ struct Assembler {
 }
 
 impl TierHooks for Assembler {
-    fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
-        let bytes = assemble(function, &self.layout).ok_or("this one does not compile")?;
-        let allocation = self.code.allocate(bytes.len(), 16)?;
+    fn lazy_compile(&self, function: u32, stop: Stop<'_>) -> Result<*const u8, NoCode> {
+        match self.first_call.swap(COMPILES, Ordering::Relaxed) {
+            STOPPED => {
+                self.interrupt.interrupt();
+                assert!(stop.is_requested());
+                return Err(NoCode::Stopped);
+            }
+            STOPPED_IN_VAIN => {
+                self.interrupt.interrupt();
+                assert!(self.interrupt.clear() && !stop.is_requested());
+                return Err(NoCode::Stopped);
+            }
+            _ => {}
+        }
+        let bytes = assemble(function, &self.layout);
+        let bytes = bytes.ok_or_else(|| NoCode::failed("this one does not compile"))?;
+        let allocation = self
+            .code
+            .allocate(bytes.len(), 16)
+            .map_err(NoCode::failed)?;
         // SAFETY: the allocation is ours and large enough.
         unsafe {
             allocation
@@ -130,8 +154,8 @@ impl TierHooks for Assembler {
             traps: Box::new([(4, TrapCode::Unreachable)]),
             offsets: Box::new([(0, 1000 + function)]),
             inlined: None,
-        })?;
-        self.code.publish(&code);
+        });
+        self.code.publish(&*code.map_err(NoCode::failed)?);
         self.compiled.fetch_add(1, Ordering::Relaxed);
         Ok(allocation.executable)
     }
@@ -157,6 +181,7 @@ struct Fixture {
     module: Arc<Module>,
     code: Arc<ModuleCode>,
     compiled: Arc<AtomicUsize>,
+    first_call: Arc<AtomicU8>,
     interrupts: Arc<AtomicBool>,
 }
 
@@ -169,12 +194,13 @@ impl Fixture {
         let types = Arc::new(TypeRegistry::default());
         let code = ModuleCode::new(Arc::clone(&module)).expect("code memory");
         let compiled = Arc::default();
-        let interrupts = Arc::default();
+        let (first_call, interrupts) = (Arc::default(), Arc::default());
         let interrupt = InterruptState::new(libc::SIGURG).expect("handlers");
         let hooks = Arc::new(Assembler {
             code: Arc::clone(&code),
             layout: VMOffsets::new(&module),
             compiled: Arc::clone(&compiled),
+            first_call: Arc::clone(&first_call),
             interrupts: Arc::clone(&interrupts),
             interrupt: Arc::clone(&interrupt),
         });
@@ -207,6 +233,7 @@ impl Fixture {
             module,
             code,
             compiled,
+            first_call,
             interrupts,
         }
     }
@@ -399,6 +426,26 @@ fn a_function_that_does_not_compile_is_a_trap_with_the_reason() {
         },
         other => panic!("a trap, not {other:?}"),
     }
+}
+
+#[test]
+fn a_compile_that_is_stopped_is_an_interruption_and_the_next_call_compiles_anew() {
+    let mut fixture = Fixture::new(double);
+    fixture.first_call.store(STOPPED, Ordering::Relaxed);
+    let (code, _) = fixture.trap("add", &[1, 1]);
+    assert_eq!(code, TrapCode::Interrupted);
+    assert_eq!(fixture.compiled.load(Ordering::Relaxed), 0);
+    let frame = fixture.call("add", &[1, 1], &[]).expect("compiles");
+    assert_eq!(frame.gprs[0], 2);
+}
+
+#[test]
+fn a_compile_that_is_stopped_for_a_request_that_was_taken_back_is_done_again() {
+    let mut fixture = Fixture::new(double);
+    fixture.first_call.store(STOPPED_IN_VAIN, Ordering::Relaxed);
+    let frame = fixture.call("add", &[1, 1], &[]).expect("compiles");
+    assert_eq!(frame.gprs[0], 2);
+    assert_eq!(fixture.compiled.load(Ordering::Relaxed), 1);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use upshift_translate::{CompileRequest, DirectCall, EntryPoint};
+use upshift_translate::{CompileRequest, DirectCall, EntryPoint, Stop};
 
 use super::ModuleTiering;
 use super::function::AheadStage;
@@ -79,7 +79,7 @@ impl Task {
         let start = Instant::now();
         let mut own_calls = Box::default();
         let compiled = catch_unwind(AssertUnwindSafe(|| {
-            baseline.compile_telling_calls(request, &mut |calls| {
+            baseline.compile_until(request, Stop::NEVER, &mut |calls| {
                 own_calls = calls.into();
                 if let Some(module) = self.module.upgrade() {
                     module.expect_calls(calls, self.branches_left);

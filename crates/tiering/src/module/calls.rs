@@ -16,7 +16,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-use upshift_translate::{CompileRequest, EntryPoint};
+use upshift_translate::{CompileRequest, EntryPoint, Stop};
 
 use super::ModuleTiering;
 use super::function::FunctionState;
@@ -96,10 +96,10 @@ impl ModuleTiering {
     }
 
     /// A function is called through its lazy stub: its code, if it has been waited for that call.
-    pub(super) fn announced_call(&self, function: u32) -> Option<*const u8> {
+    pub(super) fn announced_call(&self, function: u32, stop: Stop<'_>) -> Option<*const u8> {
         let state = &self.functions[function as usize];
         let watch = &state.existing_detail()?.watch;
-        let _compiling = state.compiling.lock();
+        let _compiling = state.compiling.lock_until(stop)?;
         if !watch.waits.load(Ordering::Relaxed) {
             return None;
         }

@@ -11,7 +11,6 @@ mod publish;
 mod request;
 mod totals;
 
-use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -19,10 +18,10 @@ use std::time::{Duration, Instant};
 use std::{ptr, thread};
 
 use upshift_runtime::sync::Mutex;
-use upshift_runtime::{CalledFunction, TierHooks, remaining_stack};
+use upshift_runtime::{CalledFunction, NoCode, TierHooks, remaining_stack};
 use upshift_translate::{
     CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, ModuleCompiler, ModuleUnit,
-    Tier,
+    Stop, Tier,
 };
 
 use crate::event::{Loudness, TierEvent, TierEventKind, is_heard, tell};
@@ -136,7 +135,7 @@ impl ModuleTiering {
                 if function >= self.functions.len() {
                     return;
                 }
-                if let Err(error) = self.ensure_compiled(function as u32, None) {
+                if let Err(error) = self.ensure_compiled(function as u32, Stop::NEVER, None) {
                     failed.lock().get_or_insert(error);
                 }
             }
@@ -186,9 +185,13 @@ impl ModuleTiering {
 
     /// The code of a function that has none: the baseline's, compiled and published now, and what it calls after
     /// so many branches at most meanwhile, elsewhere.
+    ///
+    /// When `stop` ends it, the function is as it was. Who waits for it goes on waiting: the next to get the function's
+    /// lock compiles it anew.
     fn ensure_compiled(
         &self,
         function: u32,
+        stop: Stop<'_>,
         expected: Option<u32>,
     ) -> Result<*const u8, CompileError> {
         let state = &self.functions[function as usize];
@@ -199,11 +202,13 @@ impl ModuleTiering {
             function,
             entry: EntryPoint::Function,
         };
-        let compiling = state.compiling.lock();
+        let Some(compiling) = state.compiling.lock_until(stop) else {
+            return Err(self.stopped(function));
+        };
         if let Some(code) = state.newest_code() {
             return Ok(code);
         }
-        let (compiled, time) = self.compile_here(request, expected)?;
+        let (compiled, time) = self.compile_here(request, stop, expected)?;
         self.unit.code.publish(&compiled.code);
         state.publish(compiled.code.address);
         drop(compiling);
@@ -216,6 +221,7 @@ impl ModuleTiering {
     fn compile_here(
         &self,
         request: CompileRequest,
+        stop: Stop<'_>,
         expected: Option<u32>,
     ) -> Result<(Compiled, Duration), CompileError> {
         let start = Instant::now();
@@ -225,7 +231,7 @@ impl ModuleTiering {
                     self.expect_calls(calls, max_branches);
                 }
             };
-            let compile = || self.baseline.compile_telling_calls(request, &mut tell);
+            let compile = || self.baseline.compile_until(request, stop, &mut tell);
             catch_unwind(AssertUnwindSafe(compile))
                 .unwrap_or_else(|panic| Err(self.refused(request, panic_message(&*panic))))
         };
@@ -243,6 +249,10 @@ impl ModuleTiering {
             })
         };
         let time = start.elapsed();
+        if let Err(CompileError::Stopped { .. }) = result {
+            // As if it had not been asked for.
+            return Ok((result?, time));
+        }
         let detail = self.detail(request.function);
         let bytes = result.as_ref().ok().map(|compiled| compiled.bytes);
         detail.totals.lock().baseline.add(bytes, time);
@@ -263,6 +273,14 @@ impl ModuleTiering {
             tier: self.baseline_name,
             function: self.index(request.function),
             message,
+        }
+    }
+
+    #[cold]
+    fn stopped(&self, function: u32) -> CompileError {
+        CompileError::Stopped {
+            tier: self.baseline_name,
+            function: self.index(function),
         }
     }
 
@@ -338,12 +356,16 @@ impl Drop for ModuleTiering {
 }
 
 impl TierHooks for ModuleTiering {
-    fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
-        if let Some(code) = self.announced_call(function) {
+    fn lazy_compile(&self, function: u32, stop: Stop<'_>) -> Result<*const u8, NoCode> {
+        if let Some(code) = self.announced_call(function, stop) {
             return Ok(code);
         }
         let expected = self.engine.ahead.first_call();
-        Ok(self.ensure_compiled(function, expected)?)
+        self.ensure_compiled(function, stop, expected)
+            .map_err(|error| match error {
+                CompileError::Stopped { .. } => NoCode::Stopped,
+                error => NoCode::failed(error),
+            })
     }
 
     fn sample_calls(&self, function: u32, take: &mut dyn FnMut(u32) -> Option<CalledFunction>) {

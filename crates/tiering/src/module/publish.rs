@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use upshift_translate::{CompileError, CompileRequest, Compiled, EntryPoint};
+use upshift_translate::{CompileError, CompileRequest, Compiled, EntryPoint, Stop};
 
 use super::ModuleTiering;
 use super::loops::LoopEntry;
@@ -157,7 +157,7 @@ impl ModuleTiering {
             function,
             entry: EntryPoint::Loop(entry.number),
         };
-        match self.compile_here(request, None) {
+        match self.compile_here(request, Stop::NEVER, None) {
             Ok((compiled, time)) => {
                 let address = compiled.code.address;
                 progress.publish(|| code.publish(address, time));

@@ -18,11 +18,12 @@ use upshift_tiering::{
 };
 use upshift_translate::{
     BodySummary, CodeForm, CodegenSettings, CompileError, CompileRequest, Compiled, DirectCall,
-    EntryPoint, MemoryStyle, ModuleCompiler, ModuleUnit, Tier,
+    EntryPoint, MemoryStyle, ModuleCompiler, ModuleUnit, Stop, Tier,
 };
 
 /// What a compile does before it returns.
-pub type Behaviour = Arc<dyn Fn(CompileRequest) -> Result<(), CompileError> + Send + Sync>;
+pub type Behaviour =
+    Arc<dyn Fn(CompileRequest, Stop<'_>) -> Result<(), CompileError> + Send + Sync>;
 
 /// A tier whose code is a single `ret`. It notes which thread compiled what.
 #[derive(Clone)]
@@ -39,6 +40,14 @@ impl FakeTier {
     pub fn new(
         name: &'static str,
         behaviour: impl Fn(CompileRequest) -> Result<(), CompileError> + Send + Sync + 'static,
+    ) -> Self {
+        Self::that_may_stop(name, move |request, _| behaviour(request))
+    }
+
+    /// One that is told what ends a compile.
+    pub fn that_may_stop(
+        name: &'static str,
+        behaviour: impl Fn(CompileRequest, Stop<'_>) -> Result<(), CompileError> + Send + Sync + 'static,
     ) -> Self {
         Self {
             name,
@@ -99,12 +108,13 @@ impl Tier for FakeTier {
 
 impl ModuleCompiler for FakeCompiler {
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError> {
-        self.compile_telling_calls(request, &mut |_| ())
+        self.compile_until(request, Stop::NEVER, &mut |_| ())
     }
 
-    fn compile_telling_calls(
+    fn compile_until(
         &self,
         request: CompileRequest,
+        stop: Stop<'_>,
         tell: &mut dyn FnMut(&[DirectCall]),
     ) -> Result<Compiled, CompileError> {
         let module = &self.unit.module;
@@ -125,7 +135,7 @@ impl ModuleCompiler for FakeCompiler {
             .push(thread::current().id());
         drop(compiled);
         tell(&calls);
-        (self.tier.behaviour)(request)?;
+        (self.tier.behaviour)(request, stop)?;
         let code_memory = |source| CompileError::CodeMemory {
             function: request.function,
             source,
@@ -157,7 +167,7 @@ impl ModuleCompiler for FakeCompiler {
     }
 
     fn emit(&self, request: CompileRequest, _: CodeForm) -> Result<String, CompileError> {
-        (self.tier.behaviour)(request)?;
+        (self.tier.behaviour)(request, Stop::NEVER)?;
         Ok(format!("{} {request:?}", self.tier.name))
     }
 }

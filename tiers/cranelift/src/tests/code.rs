@@ -2,7 +2,7 @@
 //! from several threads.
 
 use upshift_runtime::TrapCode;
-use upshift_translate::{CodeForm, CompileRequest, DirectCall, EntryPoint, ModuleCompiler};
+use upshift_translate::{CodeForm, CompileRequest, DirectCall, EntryPoint, ModuleCompiler, Stop};
 
 use super::lab::{GUARDED, compile, compiler};
 
@@ -148,7 +148,9 @@ fn calls_are_told_with_the_branches_before_them_before_code_is_made() {
                     .map(|call| (call.function, call.branches_before)),
             );
         };
-        compiler.compile_telling_calls(ENTRY, &mut tell).unwrap();
+        compiler
+            .compile_until(ENTRY, Stop::NEVER, &mut tell)
+            .unwrap();
         calls
     };
     let branches = "(call $a) (call $host)

@@ -1,7 +1,6 @@
 //! Modules from text, run on this tier by the real runtime, with a tiering that compiles at the first call
 //! and moves a loop into its own OSR entry when a test says so.
 
-use std::error::Error;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use upshift_module::{Entity, Features, Module, ValType};
 use upshift_runtime::{
     ArgCursor, ArgLocation, CallFrame, ExternPtr, HostCall, InstalledCode, Instance,
-    InterruptState, MemoryPlan, ModuleCode, ModuleRuntime, StoreConfig, StoreCore, TierHooks,
-    TrapCause, TrapCode, TypeRegistry, Unwind, VMFuncRef, VMOffsets, VectorUse, call,
+    InterruptState, MemoryPlan, ModuleCode, ModuleRuntime, NoCode, Stop, StoreConfig, StoreCore,
+    TierHooks, TrapCause, TrapCode, TypeRegistry, Unwind, VMFuncRef, VMOffsets, VectorUse, call,
 };
 use upshift_translate::{
     CallProfile, CodegenSettings, CompileRequest, EntryPoint, MemoryStyle, ModuleCompiler,
@@ -69,10 +68,11 @@ impl LabHooks {
 }
 
 impl TierHooks for LabHooks {
-    fn lazy_compile(&self, function: u32) -> Result<*const u8, Box<dyn Error + Send + Sync>> {
+    fn lazy_compile(&self, function: u32, _: Stop<'_>) -> Result<*const u8, NoCode> {
         let code = self
             .compiler
-            .compile(Self::request(function, EntryPoint::Function))?
+            .compile(Self::request(function, EntryPoint::Function))
+            .map_err(NoCode::failed)?
             .code;
         self.code.publish(&code);
         Ok(code.address as *const u8)

@@ -1,7 +1,7 @@
 //! A function's body as a reader of operators: where it is in the module, its locals, and which loops
 //! enclose a loop. Nothing here emits.
 
-use upshift_module::{FuncType, Module, ValType};
+use upshift_module::{BodyError, FuncType, Module, Stop, ValType};
 use wasmparser::{
     AbstractHeapType, BinaryReader, FunctionBody, HeapType, Operator, OperatorsReader,
 };
@@ -29,10 +29,7 @@ impl<'m> Body<'m> {
         let missing = |space, index| {
             TranslateError::new(function, 0, TranslateProblem::UnknownIndex { space, index })
         };
-        module.validate_body(defined).map_err(|error| {
-            let offset = error.offset().unwrap_or_default() as u64;
-            TranslateError::new(function, offset, TranslateProblem::Invalid(error))
-        })?;
+        validate(module, defined, Stop::NEVER)?;
         let body = module.bodies.get(defined as usize);
         let range = body
             .ok_or_else(|| missing("function", function))?
@@ -114,6 +111,24 @@ impl<'m> Body<'m> {
             problem,
         ))
     }
+}
+
+/// Validates the body of a defined function (imports not counted), if it has not been. What reads a body does so by itself;
+/// who may be told to stop does it first.
+///
+/// # Errors
+/// When it is not valid, or `stop` ended validation.
+pub fn validate(module: &Module, defined: u32, stop: Stop<'_>) -> Result<(), TranslateError> {
+    module.validate_body_until(defined, stop).map_err(|error| {
+        let function = module.imported.functions.saturating_add(defined);
+        match error {
+            BodyError::Invalid(error) => {
+                let offset = error.offset().unwrap_or_default() as u64;
+                TranslateError::new(function, offset, TranslateProblem::Invalid(error))
+            }
+            BodyError::Stopped => TranslateError::new(function, 0, TranslateProblem::Stopped),
+        }
+    })
 }
 
 /// The numbers of loop `number` of a defined function and of the loops that enclose it, inside out.

@@ -53,6 +53,9 @@ pub enum TranslateProblem {
     /// It costs more than the tier takes on, which says nothing against it.
     #[error(transparent)]
     TooLarge(Excess),
+    /// The compile was to end, which says nothing about the body.
+    #[error("the compile was stopped")]
+    Stopped,
     /// An entry was asked for at a loop that is not there or cannot be reached.
     #[error("loop {0} does not exist or is unreachable")]
     NoSuchLoop(u32),
@@ -114,6 +117,7 @@ impl fmt::Display for TranslateError {
             TranslateProblem::TooLarge(excess) => {
                 return write!(f, "function {function} is too large: {excess}");
             }
+            TranslateProblem::Stopped => return write!(f, "function {function}: {problem}"),
             _ => {}
         }
         write!(

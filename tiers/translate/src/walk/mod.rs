@@ -12,11 +12,11 @@ mod simd;
 mod summary;
 mod work;
 
-use upshift_module::{Module, ValType};
+use upshift_module::{Module, Stop, ValType};
 use wasmparser::Operator;
 
 use body::Body;
-pub use body::enclosing_loops;
+pub use body::{enclosing_loops, validate};
 use control::Frame;
 pub use error::{TranslateError, TranslateProblem};
 pub use liveness::LoopLocals;
@@ -28,8 +28,8 @@ use crate::cost::Cost;
 use crate::{CostLimits, Emitter, EntryPoint, Excess};
 
 /// How a function is to be translated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mode {
+#[derive(Clone, Copy, Debug)]
+pub struct Mode<'s> {
     /// Where the code is entered.
     pub entry: EntryPoint,
     /// An entry at a loop is a chain of copies of the body, one for the loop and one for each loop around
@@ -41,9 +41,11 @@ pub struct Mode {
     pub polls_in_entries: bool,
     /// What the tier takes on.
     pub limits: CostLimits,
+    /// What ends it early.
+    pub stop: Stop<'s>,
 }
 
-impl From<EntryPoint> for Mode {
+impl From<EntryPoint> for Mode<'_> {
     /// A chain of up to 128 KiB: some 60 000 operators, seconds of an optimizing compiler.
     fn from(entry: EntryPoint) -> Self {
         Self {
@@ -51,6 +53,7 @@ impl From<EntryPoint> for Mode {
             max_chain_bytes: 128 * 1024,
             polls_in_entries: false,
             limits: CostLimits::NONE,
+            stop: Stop::NEVER,
         }
     }
 }
@@ -68,14 +71,15 @@ impl From<EntryPoint> for Mode {
 ///
 /// # Errors
 /// When the body is not what validation accepts, when it has operators that no tier knows, when it exceeds one of the
-/// mode's limits, or when the loop to enter at is not there or unreachable. What was emitted until then is to be thrown
+/// mode's limits, when the mode's `stop` ends it, or when the loop to enter at is not there or unreachable. What was emitted until then is to be thrown
 /// away.
 pub fn translate<E: Emitter>(
     module: &Module,
     defined: u32,
     emitter: &mut E,
-    mode: Mode,
+    mode: Mode<'_>,
 ) -> Result<(), TranslateError> {
+    validate(module, defined, mode.stop)?;
     let body = Body::new(module, defined)?;
     let locals = body.locals()?;
     let osr = match mode.entry {
@@ -84,12 +88,17 @@ pub fn translate<E: Emitter>(
     };
     let mut walk = Walk::new(module, &body, &locals, emitter, osr);
     walk.cost = Cost::within(mode.limits);
+    walk.stop = mode.stop;
     walk.polls = mode.entry == EntryPoint::Function || mode.polls_in_entries;
     match mode.entry {
         EntryPoint::Function => walk.whole_function(&body),
         EntryPoint::Loop(number) => walk.osr_entry(&body, number),
     }
 }
+
+/// Operators between two looks at whether to go on: some ten microseconds of most emitters, a few milliseconds where each
+/// has a thousand values.
+const OPERATORS_BETWEEN_LOOKS: u32 = 128;
 
 /// What a step of the walk returns.
 type Step<T = ()> = Result<T, TranslateError>;
@@ -124,6 +133,10 @@ struct Walk<'a, E: Emitter> {
     times: TimesOfBlocks,
     /// What the code costs so far.
     cost: Cost,
+    /// What ends the walk.
+    stop: Stop<'a>,
+    /// Operators until it is looked at.
+    until_look: u32,
     /// Whether the operator before this one was a load, so that its result is on top of the stack.
     after_load: bool,
     /// Whether loops poll.
@@ -203,6 +216,8 @@ impl<'a, E: Emitter> Walk<'a, E> {
             work: Work::none(),
             times: TimesOfBlocks::default(),
             cost: Cost::within(CostLimits::NONE),
+            stop: Stop::NEVER,
+            until_look: 0,
             after_load: false,
             polls: true,
             osr,
@@ -240,6 +255,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         let mut reader = body.operators()?;
         while !reader.eof() {
             self.offset = reader.original_position();
+            self.look_whether_to_go_on()?;
             let operator = reader.read();
             let operator = operator.map_err(|e| TranslateError::malformed(self.function, &e))?;
             if self.frames.is_empty() {
@@ -284,6 +300,19 @@ impl<'a, E: Emitter> Walk<'a, E> {
             }
             other => self.control(other),
         }
+    }
+
+    /// Ends the walk if it is to end, which is found out once in so many operators.
+    fn look_whether_to_go_on(&mut self) -> Step {
+        if self.until_look > 0 {
+            self.until_look -= 1;
+            return Ok(());
+        }
+        self.until_look = OPERATORS_BETWEEN_LOOKS;
+        if self.stop.is_requested() {
+            return Err(self.error(TranslateProblem::Stopped));
+        }
+        Ok(())
     }
 
     fn set_offset(&mut self, offset: u64) {

@@ -17,7 +17,7 @@ fn parse(text: &str) -> Module {
 }
 
 /// What the walk emits for a function, checked.
-fn record(module: &Module, defined: u32, mode: Mode) -> Result<Recording, TranslateError> {
+fn record(module: &Module, defined: u32, mode: Mode<'_>) -> Result<Recording, TranslateError> {
     let mut recorder = recorder::Recorder::new(module, defined);
     translate(module, defined, &mut recorder, mode)?;
     let recording = recorder.finish();

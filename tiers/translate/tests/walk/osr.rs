@@ -1,6 +1,6 @@
 //! Code entered at a loop: the chain of copies, the header blocks they share, the single copy.
 
-use upshift_translate::{CostLimits, EntryPoint, Mode, TranslateProblem, enclosing_loops};
+use upshift_translate::{CostLimits, EntryPoint, Mode, Stop, TranslateProblem, enclosing_loops};
 
 use crate::recorder::Recording;
 use crate::{assert_lines, check, parse, record};
@@ -11,6 +11,7 @@ fn enter(text: &str, number: u32, max_chain_bytes: usize) -> Recording {
         max_chain_bytes,
         polls_in_entries: false,
         limits: CostLimits::NONE,
+        stop: Stop::NEVER,
     };
     record(&parse(text), 0, mode).expect("the loop is there")
 }

