@@ -285,6 +285,23 @@ pub enum CliError {
         /// How it ended, unless it could not even start.
         ended: Option<String>,
     },
+    /// The program's machine code needed more memory than it may have.
+    #[error(
+        "the program's code needs more memory than --max-code-memory {limit} allows: it had {}, and wanted {} more{}",
+        amount(*used as u64, upshift::Resource::MemoryBytes),
+        amount(*requested as u64, upshift::Resource::MemoryBytes),
+        trace(program.as_ref())
+    )]
+    CodeLimit {
+        /// The limit, as it was given.
+        limit: String,
+        /// Bytes that its code had.
+        used: usize,
+        /// Bytes that it wanted in addition.
+        requested: usize,
+        /// Where the program was.
+        program: Option<upshift::Backtrace>,
+    },
     /// The program's calls needed more stack than they may have.
     #[error("the program trapped: {}; its stack is limited to {limit} (--max-stack){}",
         trap.code(), trace(Some(trap.backtrace())))]
@@ -305,9 +322,10 @@ impl CliError {
     pub fn status(&self) -> Status {
         match self {
             Self::Program(error) if error.as_trap().is_some() => Status::Trapped,
-            Self::TimeLimit { .. } | Self::MemoryLimit { .. } | Self::StackLimit { .. } => {
-                Status::Trapped
-            }
+            Self::TimeLimit { .. }
+            | Self::MemoryLimit { .. }
+            | Self::CodeLimit { .. }
+            | Self::StackLimit { .. } => Status::Trapped,
             _ => Status::Failed,
         }
     }

@@ -1,4 +1,4 @@
-//! `--timeout`, `--max-memory` and `--max-stack`: how they are written. What enforces them is the store, the engine
+//! `--timeout`, `--max-memory`, `--max-code-memory` and `--max-stack`: how they are written. What enforces them is the store, the engine
 //! and, for time, [`Deadline`](crate::deadline::Deadline).
 
 use std::fmt;
@@ -20,6 +20,11 @@ pub struct Limits {
     /// counted is what the command itself needs: code, and the compilers.
     #[arg(long, value_name = "SIZE")]
     pub max_memory: Option<SizeLimit>,
+
+    /// Let the program's machine code take no more than this, such as 64MiB. Beyond half of it nothing is compiled again to
+    /// be faster; a function whose first code finds no room ends the program.
+    #[arg(long, value_name = "SIZE")]
+    pub max_code_memory: Option<SizeLimit>,
 
     /// Let calls take no more stack than this, such as 512KiB or 1GiB.
     #[arg(long, value_name = "SIZE", default_value = "4MiB")]
@@ -194,6 +199,7 @@ mod tests {
     fn memories_and_tables_are_limited_together() {
         let limits = |max_memory: Option<&str>| Limits {
             timeout: None,
+            max_code_memory: None,
             max_memory: max_memory.map(|text| text.parse().unwrap()),
             max_stack: "1MiB".parse().unwrap(),
         };

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 
 use upshift::{
-    ErrorKind, Extern, ExternType, FuncType, InstancePre, LimitError, LinkProblem, Linker, Module,
-    Resource, Store, Trap, TrapCode, Val,
+    CodeLimitError, CodeMemoryError, ErrorKind, Extern, ExternType, FuncType, InstancePre,
+    LimitError, LinkProblem, Linker, Module, Resource, Store, Trap, TrapCode, Val,
 };
 
 use upshift_wasi::{Exit, WasiCtx, WasiVersion};
@@ -146,6 +146,18 @@ impl<'a> Program<'a> {
                 trap: trap.clone(),
             });
         }
+        if let (Some(limit), Some(source)) = (&limits.max_code_memory, code_limit(&ended)) {
+            return Err(CliError::CodeLimit {
+                limit: limit.to_string(),
+                used: source.used,
+                requested: source.requested,
+                program: ended
+                    .as_ref()
+                    .err()
+                    .and_then(upshift::Error::wasm_backtrace)
+                    .cloned(),
+            });
+        }
         let refused = limits
             .max_memory
             .as_ref()
@@ -160,6 +172,17 @@ impl<'a> Program<'a> {
             });
         }
         ended.map_err(CliError::Program)
+    }
+}
+
+/// The bound on code memory that ended the program, if one did.
+fn code_limit(ended: &upshift::Result<Ended>) -> Option<CodeLimitError> {
+    match ended.as_ref().err()?.kind() {
+        ErrorKind::CodeMemory {
+            source: CodeMemoryError::Limit(limit),
+            ..
+        } => Some(*limit),
+        _ => None,
     }
 }
 

@@ -37,6 +37,9 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
     config.eager(options.eager && emit.is_none());
     let max_stack = options.limits.max_stack.bytes;
     config.max_wasm_stack(max_stack);
+    if let Some(limit) = &options.limits.max_code_memory {
+        config.max_code_memory(limit.bytes);
+    }
     config.lazy_validation(true);
     if profile.mode != TierMode::Baseline {
         options.tuning.check_pipelines(&profile)?;

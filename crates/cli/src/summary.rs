@@ -55,6 +55,8 @@ impl Finished {
         let stats = module.tier_stats();
         writeln!(out, "ran for {}", milliseconds(self.time))?;
         write_totals(&stats, out)?;
+        let held = grouped(module.code_memory() as u64);
+        writeln!(out, "code memory  {held} bytes held")?;
         let none = Samples::default();
         let samples = match &self.samples {
             Ok(samples) => samples,

@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 
 use upshift_module::Module;
 
+use crate::code_account::{CodeAccount, CodeMemoryError, CodePurpose};
 use crate::code_memory::{CodeChunk, CodeRange, LazyStubs};
 use crate::sync::{Mutex, RwLock};
 use crate::{CodeSlot, TrapCode};
@@ -87,6 +88,8 @@ pub struct ModuleCode {
     stubs: LazyStubs,
     /// Memory that code is put into.
     arena: Mutex<Arena>,
+    /// What that counts for.
+    account: Arc<CodeAccount>,
     /// Code by its first address.
     installed: RwLock<BTreeMap<usize, Arc<InstalledCode>>>,
     /// Itself, for the registry.
@@ -97,6 +100,8 @@ pub struct ModuleCode {
 struct Arena {
     /// The last one is being filled.
     chunks: Vec<CodeChunk>,
+    /// Bytes of all of them.
+    mapped: usize,
     /// Bytes used of the last one.
     used: usize,
 }
@@ -108,11 +113,19 @@ const FIRST_CHUNK: usize = 16 << 10;
 const LARGEST_CHUNK: usize = 1 << 20;
 
 impl ModuleCode {
-    /// Slots for `module`, each at its lazy stub. Compiles nothing.
+    /// Slots for `module`, each at its lazy stub, and no bounds on its code. Compiles nothing.
     ///
     /// # Errors
     /// When the system has no code memory for us.
     pub fn new(module: Arc<Module>) -> io::Result<Arc<Self>> {
+        Self::within(module, Arc::default())
+    }
+
+    /// The same for a module of an engine whose account its code counts for.
+    ///
+    /// # Errors
+    /// When the system has no code memory for us.
+    pub fn within(module: Arc<Module>, account: Arc<CodeAccount>) -> io::Result<Arc<Self>> {
         let range = CodeRange::current()?;
         let stubs = range.lazy_stubs(module.bodies.len())?;
         let slots = (0..module.bodies.len())
@@ -123,6 +136,7 @@ impl ModuleCode {
             slots,
             stubs,
             arena: Mutex::default(),
+            account,
             installed: RwLock::default(),
             this: this.clone(),
         }))
@@ -143,8 +157,13 @@ impl ModuleCode {
     /// Sets memory aside for code of `size` bytes, aligned to `align`, a power of two of at most a page.
     ///
     /// # Errors
-    /// When code memory is used up.
-    pub fn allocate(&self, size: usize, align: usize) -> io::Result<CodeAllocation> {
+    /// When a bound is reached, or the system has no memory.
+    pub fn allocate(
+        &self,
+        size: usize,
+        align: usize,
+        purpose: CodePurpose,
+    ) -> Result<CodeAllocation, CodeMemoryError> {
         let mut arena = self.arena.lock();
         let used = arena.used;
         let place_in = |chunk: &CodeChunk| {
@@ -161,9 +180,7 @@ impl ModuleCode {
         let start = if let Some(start) = place {
             start
         } else {
-            let wanted = FIRST_CHUNK << arena.chunks.len().min(16);
-            let size = size.max(wanted.min(LARGEST_CHUNK));
-            let chunk = CodeRange::current()?.allocate(size)?;
+            let chunk = self.new_chunk(&arena, size, purpose)?;
             if let Some(full) = arena.chunks.last() {
                 full.rest();
             }
@@ -171,6 +188,7 @@ impl ModuleCode {
             REGISTRY
                 .write()
                 .insert(first, (first + chunk.len(), self.this.clone()));
+            arena.mapped += chunk.len();
             arena.chunks.push(chunk);
             0
         };
@@ -186,13 +204,40 @@ impl ModuleCode {
         })
     }
 
+    /// Memory for `size` bytes of code, and where the bounds allow it for what comes after.
+    fn new_chunk(
+        &self,
+        arena: &Arena,
+        size: usize,
+        purpose: CodePurpose,
+    ) -> Result<CodeChunk, CodeMemoryError> {
+        let range = CodeRange::current()?;
+        let least = range.chunk_len(size);
+        let wanted = FIRST_CHUNK << arena.chunks.len().min(16);
+        let wanted = least.max(range.chunk_len(wanted.min(LARGEST_CHUNK)));
+        let charge = |len| {
+            self.account
+                .charge(len, arena.mapped, purpose)
+                .map(|()| len)
+        };
+        let len = charge(wanted).or_else(|_| charge(least))?;
+        range
+            .allocate(len)
+            .inspect_err(|_| self.account.give_back(len))
+    }
+
     /// Copies `bytes`, which refer to no symbol, into code memory, aligned to `align`, a power of two of at
     /// most a page. Where they are executed; still to be [installed](Self::install).
     ///
     /// # Errors
-    /// When code memory is used up.
-    pub fn place(&self, bytes: &[u8], align: usize) -> io::Result<usize> {
-        let allocation = self.allocate(bytes.len(), align)?;
+    /// As [`allocate`](Self::allocate).
+    pub fn place(
+        &self,
+        bytes: &[u8],
+        align: usize,
+        purpose: CodePurpose,
+    ) -> Result<usize, CodeMemoryError> {
+        let allocation = self.allocate(bytes.len(), align, purpose)?;
         // SAFETY: the allocation is new and as large as this; nobody else knows of it yet.
         unsafe {
             allocation
@@ -206,7 +251,7 @@ impl ModuleCode {
     ///
     /// # Errors
     /// When the system refuses to make it executable.
-    pub fn install(&self, code: InstalledCode) -> io::Result<Arc<InstalledCode>> {
+    pub fn install(&self, code: InstalledCode) -> Result<Arc<InstalledCode>, CodeMemoryError> {
         let arena = self.arena.lock();
         let mut chunks = arena.chunks.iter().rev();
         let chunk = chunks.find(|chunk| chunk.contains(code.address));
@@ -281,16 +326,20 @@ impl ModuleCode {
     /// Bytes of code memory held.
     #[must_use]
     pub fn mapped_bytes(&self) -> usize {
-        self.arena.lock().chunks.iter().map(CodeChunk::len).sum()
+        self.arena.lock().mapped
     }
 }
 
 impl Drop for ModuleCode {
     fn drop(&mut self) {
+        let arena = self.arena.get_mut();
         let mut registry = REGISTRY.write();
-        for chunk in &self.arena.get_mut().chunks {
+        for chunk in &arena.chunks {
             registry.remove(&chunk.executable());
         }
+        drop(registry);
+        arena.chunks.clear();
+        self.account.give_back(arena.mapped);
     }
 }
 

@@ -39,6 +39,7 @@ use mapping::{
 use state::{Free, RangeState, WritableView};
 
 use crate::address_space::available_address_space;
+use crate::code_account::{CodeLimitError, CodeMemoryError, CodePurpose, CodeScope};
 use crate::sync::Mutex;
 use crate::{arch, fork};
 
@@ -231,9 +232,14 @@ impl CodeRange {
         })
     }
 
+    /// Bytes of pages for so many bytes of code.
+    pub(crate) fn chunk_len(&self, size: usize) -> usize {
+        size.next_multiple_of(self.page_size)
+    }
+
     /// Pages for at least `size` bytes of code.
-    pub(crate) fn allocate(&'static self, size: usize) -> io::Result<CodeChunk> {
-        let len = size.next_multiple_of(self.page_size);
+    pub(crate) fn allocate(&'static self, size: usize) -> Result<CodeChunk, CodeMemoryError> {
+        let len = self.chunk_len(size);
         let mut state = self.state.lock();
         state.notice_forks();
         let found = state.find(len).or_else(|| {
@@ -242,13 +248,14 @@ impl CodeRange {
             state.find(len)
         });
         let (offset, found) = found.ok_or_else(|| {
-            let of = self.size >> 20;
-            io::Error::new(
-                io::ErrorKind::OutOfMemory,
-                format!(
-                    "the process's {of} MiB of code memory are used up: drop modules that are not needed"
-                ),
-            )
+            let free: usize = state.free.values().map(|free| free.len).sum();
+            CodeLimitError {
+                scope: CodeScope::Process,
+                limit: self.size,
+                used: self.size - free,
+                requested: len,
+                purpose: CodePurpose::Running,
+            }
         })?;
         state.free.remove(&offset);
         let placed = self.place(&mut state, offset, len, found);
@@ -256,7 +263,7 @@ impl CodeRange {
             Ok(placed) => placed,
             Err(error) => {
                 state.give(offset, found.len, found.backed);
-                return Err(error);
+                return Err(error.into());
             }
         };
         state.give(offset + len, backed - len, true);

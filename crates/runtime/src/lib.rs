@@ -8,6 +8,7 @@ mod backtrace;
 mod builtins;
 mod call_counts;
 mod code;
+mod code_account;
 mod code_memory;
 mod externref;
 pub mod fork;
@@ -44,6 +45,9 @@ pub use arch::{ArgCursor, ArgLocation, CallFrame, VectorUse};
 pub use backtrace::*;
 pub use builtins::*;
 pub use code::*;
+pub use code_account::{
+    CodeAccount, CodeLimitError, CodeLimits, CodeMemoryError, CodePurpose, CodeScope,
+};
 pub use code_memory::keep_code_anonymous;
 pub use externref::ExternHandle;
 pub use global::Global;

@@ -77,6 +77,14 @@ pub enum TierEventKind {
         /// The loop's number, in the order of `loop` operators.
         loop_number: u32,
     },
+    /// This tier compiles nothing more in this engine, for any function: so many of its compiles ended in fatal errors, each of
+    /// which has cost a thread. What it has compiled stays.
+    TierOff {
+        /// The tier's name.
+        tier: &'static str,
+        /// How many fatal errors there were.
+        fatal_errors: usize,
+    },
     /// It could not be compiled, and stays where it is.
     Failed {
         /// The tier's name.
@@ -154,6 +162,10 @@ impl fmt::Display for TierEventKind {
             Self::OsrEntered { tier, loop_number } => {
                 write!(f, "moved up in loop {loop_number}, {tier}")
             }
+            Self::TierOff { tier, fatal_errors } => write!(
+                f,
+                "{tier} is off for this engine: {fatal_errors} of its compiles ended in fatal errors"
+            ),
             Self::Failed {
                 tier,
                 entry,

@@ -85,8 +85,12 @@ impl Job {
             let (job, pool) = (Arc::clone(&job), Arc::clone(pool));
             move |message: String| {
                 let broken = || Outcome::Broken(message.clone());
-                job.end(job.of_each(broken), start.elapsed());
+                // Before anybody who waits goes on: the tier may be off.
                 pool.replace_thread();
+                job.end(job.of_each(broken), start.elapsed());
+                if let Some(module) = job.module.upgrade() {
+                    module.tell_if_off(job.rung, job.requests[0].function);
+                }
             }
         };
         let outcomes = if mishap.lost {

@@ -43,7 +43,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use upshift_module::Module;
-use upshift_runtime::{ModuleCode, VMOffsets};
+use upshift_runtime::{CodeAccount, ModuleCode, VMOffsets};
 use upshift_translate::{CallProfile, CodegenSettings, ModuleUnit, Tier};
 
 use ahead::Ahead;
@@ -72,6 +72,8 @@ pub struct Tiering {
     engine: Arc<EngineState>,
     /// How many modules there were.
     modules: AtomicU64,
+    /// What their code counts for.
+    code: Arc<CodeAccount>,
 }
 
 /// What the modules of an engine share.
@@ -142,6 +144,7 @@ impl Tiering {
         };
         Ok(Self {
             baseline,
+            code: CodeAccount::new(engine.options.code_limits),
             engine: Arc::new(engine),
             modules: AtomicU64::new(0),
         })
@@ -152,6 +155,12 @@ impl Tiering {
     #[must_use]
     pub fn mode(&self) -> TierMode {
         self.engine.mode
+    }
+
+    /// Bytes of code memory that its modules hold.
+    #[must_use]
+    pub fn code_memory(&self) -> usize {
+        self.code.used()
     }
 
     /// The options that it was made with.
@@ -181,7 +190,7 @@ impl Tiering {
         let unit = Arc::new(ModuleUnit {
             calls: CallProfile::new(call_cells, offsets.defined_functions()),
             offsets,
-            code: ModuleCode::new(Arc::clone(&module))?,
+            code: ModuleCode::within(Arc::clone(&module), Arc::clone(&self.code))?,
             module,
             settings,
         });

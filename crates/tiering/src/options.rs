@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use upshift_runtime::CodeLimits;
+
 use crate::{Chaos, EventSink, ProfileError, TieringProfile};
 
 /// Which tiers functions run in.
@@ -48,6 +50,8 @@ pub struct TieringOptions {
     pub force_osr: bool,
     /// For tests: lets compiles go wrong.
     pub chaos: Option<Chaos>,
+    /// How much code memory modules may take.
+    pub code_limits: CodeLimits,
     /// Who hears what happens.
     pub on_event: Option<EventSink>,
 }
@@ -59,6 +63,7 @@ impl fmt::Debug for TieringOptions {
             .field("synchronous", &self.synchronous)
             .field("force_osr", &self.force_osr)
             .field("chaos", &self.chaos)
+            .field("code_limits", &self.code_limits)
             .finish_non_exhaustive()
     }
 }

@@ -34,6 +34,10 @@ const RELIEF_NICE: i32 = 5;
 /// The highest `nice` there is.
 const LEAST_PRIORITY: i32 = 19;
 
+/// Fatal errors of a code generator after which it is asked for nothing more. Each has cost a thread, parked for good with its
+/// stack and what the library had allocated: an engine parks so many, and no more than run when that is reached.
+pub(crate) const MOST_FATAL_ERRORS: usize = 8;
+
 /// What is compiled, among all modules of an engine.
 pub(crate) type Key = (u64, CompileRequest);
 
@@ -50,6 +54,10 @@ pub(crate) struct Pool {
     generation: AtomicU32,
     /// Threads are to end. Changed under the lock.
     closed: AtomicBool,
+    /// There were too many fatal errors: threads are to end. Changed under the lock.
+    off: AtomicBool,
+    /// Whether somebody was told so.
+    off_is_told: AtomicBool,
     /// How many threads there are at most.
     workers: usize,
     /// How long workers are at their jobs before the relief thread takes others, and how long those may be
@@ -87,6 +95,8 @@ struct State {
     has_relief: bool,
     /// Jobs that threads are at.
     running: Vec<Running>,
+    /// Threads that fatal errors have cost.
+    lost_threads: usize,
 }
 
 /// A job that a thread is at.
@@ -141,8 +151,8 @@ impl Eq for Rank {}
 /// Why a job was not queued.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
-    /// The engine is gone.
-    #[error("the engine is gone")]
+    /// The engine is gone, or has switched the tier off.
+    #[error("nothing is compiled any more")]
     Closed,
     /// There is no thread to do it and none could be started.
     #[error("no thread for compiling could be started: {0}")]
@@ -164,6 +174,8 @@ impl Pool {
             pending: AtomicUsize::new(0),
             generation: AtomicU32::new(fork::generation()),
             closed: AtomicBool::new(false),
+            off: AtomicBool::new(false),
+            off_is_told: AtomicBool::new(false),
             workers,
             relief_after,
             nice,
@@ -213,7 +225,7 @@ impl Pool {
             self.workers
         };
         let mut state = self.lock();
-        if self.is_closed() {
+        if self.is_ended() {
             return Err(Refused::Closed);
         }
         state.jobs.insert(key, Waiting { job, heat });
@@ -296,8 +308,13 @@ impl Pool {
 
     /// Has all threads end when they have finished what they are at. Waits for nobody.
     pub fn close(&self) {
-        let mut state = self.lock();
+        let state = self.lock();
         self.closed.store(true, Ordering::Relaxed);
+        self.end_threads(state);
+    }
+
+    /// Throws away what waits, so that threads end.
+    fn end_threads(&self, mut state: MutexGuard<'_, State>) {
         state.order.clear();
         let lost = std::mem::take(&mut state.jobs);
         self.count(&state);
@@ -317,17 +334,46 @@ impl Pool {
         self.closed.load(Ordering::Relaxed)
     }
 
+    /// Whether there were too many fatal errors.
+    pub fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is off, for the one who is to tell.
+    pub fn is_off_untold(&self) -> bool {
+        self.is_off() && !self.off_is_told.swap(true, Ordering::Relaxed)
+    }
+
+    fn is_ended(&self) -> bool {
+        self.is_closed() || self.is_off()
+    }
+
+    /// A fatal error has cost a thread.
+    pub fn lose_thread(&self) {
+        self.count_lost(self.lock());
+    }
+
+    fn count_lost(&self, mut state: MutexGuard<'_, State>) {
+        state.lost_threads += 1;
+        if state.lost_threads >= MOST_FATAL_ERRORS {
+            self.off.store(true, Ordering::Relaxed);
+            self.end_threads(state);
+        }
+    }
+
     /// A job's thread will never come back from it: another takes its place.
     pub fn replace_thread(self: &Arc<Self>) {
         let mut state = self.lock();
         let role = state.end_job();
         self.count(&state);
+        self.count_lost(state);
+        let mut state = self.lock();
         if role == Role::Relief {
             // What has to wait next starts another.
             state.has_relief = false;
             return;
         }
-        if self.is_closed() {
+        if self.is_ended() {
             state.live -= 1;
             return;
         }
@@ -404,7 +450,7 @@ impl Pool {
     fn next_for_worker(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            if self.is_closed() {
+            if self.is_ended() {
                 break;
             }
             if let Some(job) = state.take(Role::Worker, |_| true) {
@@ -425,7 +471,7 @@ impl Pool {
     /// The hottest of the small jobs, once all workers have been at theirs for so long.
     fn next_for_relief(&self, patience: Duration) -> Option<Job> {
         let mut state = self.lock();
-        while !self.is_closed() {
+        while !self.is_ended() {
             let now = Instant::now();
             match state.relief_is_due(now, patience) {
                 Some(due) if due <= now => {

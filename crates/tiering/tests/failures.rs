@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use support::{FakeTier, at_loop, engine, function, listener, module, threshold, until, words};
-use upshift_runtime::TierHooks;
-use upshift_tiering::{FunctionTier, TierEventKind, TierMode, TieringOptions};
+use upshift_runtime::{CodeLimits, TierHooks};
+use upshift_tiering::{
+    FunctionTier, ModuleTiering, TierEvent, TierEventKind, TierMode, TieringOptions,
+};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, CostMeasure, Excess, Stop, report_fatal,
 };
@@ -37,7 +39,7 @@ fn refuse(request: CompileRequest) -> Result<(), CompileError> {
 fn no_memory(request: CompileRequest) -> Result<(), CompileError> {
     Err(CompileError::CodeMemory {
         function: request.function,
-        source: io::Error::from(io::ErrorKind::OutOfMemory),
+        source: io::Error::from(io::ErrorKind::OutOfMemory).into(),
     })
 }
 
@@ -172,6 +174,110 @@ fn after_a_fatal_error_another_thread_goes_on() {
     });
     let (error, retry) = failed.expect("told");
     assert!(error.contains("out of registers") && !retry, "{error}");
+}
+
+#[test]
+fn a_tier_is_off_after_eight_fatal_errors_and_says_so_once() {
+    let optimizing = FakeTier::new("optimizing", |request| match request.function {
+        0 => Ok(()),
+        _ => die(),
+    });
+    let (sink, heard) = listener();
+    let mut options = synchronous();
+    options.on_event = Some(sink);
+    options.profile.workers.count = Some(1);
+    let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
+    let text = format!("(module {})", "(func)".repeat(40));
+    let [one, other] = [(); 2].map(|()| module(&engine, &text));
+    let call = |module: &ModuleTiering, function| {
+        module
+            .lazy_compile(function, Stop::NEVER)
+            .expect("compiles");
+        module.budget_at_entry(function, &mut -1)
+    };
+    assert!(call(&one, 0).is_some());
+    for function in 1..8 {
+        assert_eq!(call(&one, function), None);
+    }
+    // Seven so far. A text costs a thread, too.
+    let emitted = other.emit(
+        FunctionTier::Optimizing,
+        function(1),
+        CodeForm::Intermediate,
+    );
+    assert!(
+        emitted
+            .unwrap_err()
+            .to_string()
+            .contains("out of registers")
+    );
+    let is_told = || {
+        let heard = heard.lock();
+        let off = |event: &&TierEvent| matches!(event.kind, TierEventKind::TierOff { .. });
+        heard.iter().filter(off).count()
+    };
+    for function in 10..20 {
+        assert_eq!(call(&other, function), None);
+        assert_eq!(call(&one, function), None);
+    }
+    assert_eq!(optimizing.total(), 8, "nothing was asked for since");
+    assert_eq!(is_told(), 1);
+    let emitted = other.emit(
+        FunctionTier::Optimizing,
+        function(0),
+        CodeForm::Intermediate,
+    );
+    assert!(emitted.unwrap_err().to_string().contains("it is off"));
+    // Nobody asks again, and what was compiled is used.
+    assert_eq!(other.budget_at_entry(10, &mut -1_000_000_000), None);
+    assert_eq!(optimizing.total(), 8);
+    assert_eq!(one.stats().functions.optimizing, 1);
+    assert_eq!(one.stats().pending + other.stats().pending, 0);
+}
+
+#[test]
+fn what_waits_for_a_tier_that_is_switched_off_is_let_go() {
+    let optimizing = FakeTier::new("optimizing", |_| die());
+    let mut options = TieringOptions::default();
+    options.profile.mode = TierMode::Optimizing;
+    let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
+    let many = format!("(module {})", "(func)".repeat(1000));
+    let module = module(&engine, &many);
+    module.compile_all().expect("no error");
+    assert!(optimizing.total() < 100, "{}", optimizing.total());
+    module.lazy_compile(999, Stop::NEVER).expect("compiles");
+}
+
+#[test]
+fn better_code_that_finds_no_room_leaves_the_function_where_it_is() {
+    let (sink, heard) = listener();
+    let mut options = synchronous();
+    options.on_event = Some(sink);
+    options.code_limits = CodeLimits {
+        engine: None,
+        module: Some(64 << 10),
+    };
+    let mut optimizing = FakeTier::optimizing();
+    optimizing.code_bytes = 40 << 10;
+    let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
+    let module = module(&engine, MODULE);
+    let code = module.lazy_compile(0, Stop::NEVER).expect("compiles");
+    assert_eq!(module.budget_at_entry(0, &mut -1), None);
+    assert_eq!(module.lazy_compile(0, Stop::NEVER).expect("compiled"), code);
+    let failed = heard.lock().iter().find_map(|event| match &event.kind {
+        TierEventKind::Failed { error, retry, .. } => Some((error.clone(), *retry)),
+        _ => None,
+    });
+    let (error, retry) = failed.expect("told");
+    assert!(
+        error.contains("Config::max_module_code_memory") && retry,
+        "{error}"
+    );
+    // What is needed to go on has the other half.
+    module.lazy_compile(3, Stop::NEVER).expect("compiles");
+    assert!(engine.code_memory() > 0);
+    drop(module);
+    assert_eq!(engine.code_memory(), 0);
 }
 
 #[test]

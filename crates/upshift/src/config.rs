@@ -220,6 +220,45 @@ impl Config {
         self
     }
 
+    /// The most code memory that all modules of the engine may take together, in bytes; by default whatever there is, which
+    /// is one range of 1 GiB for the process.
+    ///
+    /// It is taken in pages as functions are compiled, and given back with the module and the last store that instantiated
+    /// it. A function whose first call finds none is the error [`ErrorKind::CodeMemory`](crate::ErrorKind::CodeMemory) of
+    /// that call, or of [`Module::new`](crate::Module::new) where that compiles everything; once there is some, the
+    /// next call compiles it. Tiers above the first get half of the bound, so that a program whose first code fits
+    /// into the other half never fails for what is faster: a function stays in its tier, and an event says why.
+    ///
+    /// ```
+    /// use upshift::{Config, Engine, ErrorKind, Module};
+    ///
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = Engine::new(Config::new().eager(true).max_code_memory(64 << 10))?;
+    /// let module = Module::new(&engine, "(module (func))")?;
+    /// assert!(engine.code_memory() > 0 && engine.code_memory() <= 64 << 10);
+    ///
+    /// let large = format!("(module {})", "(func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))".repeat(2000));
+    /// let large = large.replacen("(module", "(module (memory 1)", 1);
+    /// let error = Module::new(&engine, large).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::CodeMemory { .. }));
+    ///
+    /// drop(module);
+    /// assert_eq!(engine.code_memory(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_code_memory(&mut self, bytes: usize) -> &mut Self {
+        self.tiering.code_limits.engine = Some(bytes);
+        self
+    }
+
+    /// The most code memory that each module may take, in bytes; by default as much as the engine
+    /// ([`max_code_memory`](Self::max_code_memory)), so that one module may leave nothing for others.
+    pub fn max_module_code_memory(&mut self, bytes: usize) -> &mut Self {
+        self.tiering.code_limits.module = Some(bytes);
+        self
+    }
+
     /// How much address space is set aside for each memory, in bytes; a memory never grows beyond it.
     ///
     /// By default it is as much as any 32-bit address can reach (8 GiB), which costs address space, not

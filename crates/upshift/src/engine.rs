@@ -90,6 +90,12 @@ impl Engine {
         &self.0.config
     }
 
+    /// Bytes of code memory that its modules hold; see [`Config::max_code_memory`].
+    #[must_use]
+    pub fn code_memory(&self) -> usize {
+        self.tiering().code_memory()
+    }
+
     pub(crate) fn types(&self) -> &Arc<TypeRegistry> {
         &self.0.types
     }

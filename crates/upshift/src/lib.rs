@@ -84,7 +84,10 @@ pub use types::{
     TableType, ValType,
 };
 pub use upshift_module::{ModuleError, ModuleErrorKind, ResourcesRequired, TABLE_ELEMENT_BYTES};
-pub use upshift_runtime::{ForeignStack, LimitError, Resource, ResourceLimits, StackError};
+pub use upshift_runtime::{
+    CodeLimitError, CodeMemoryError, CodePurpose, CodeScope, ForeignStack, LimitError, Resource,
+    ResourceLimits, StackError,
+};
 pub use upshift_tiering::{
     AheadTotals, BaselineCompiler, BaselineProfile, BuiltInProfile, CallSiteStats, FunctionStats,
     FunctionTier, FunctionsByTier, InliningProfile, OptimizerProfile, ProfileError, QueueReason,

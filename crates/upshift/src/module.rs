@@ -147,6 +147,14 @@ impl Module {
         Ok(module)
     }
 
+    /// Bytes of code memory that it holds: pages, which
+    /// [`code_bytes`](crate::TierStats::code_bytes) do not fill. See
+    /// [`Config::max_module_code_memory`](crate::Config::max_module_code_memory).
+    #[must_use]
+    pub fn code_memory(&self) -> usize {
+        self.runtime().code.mapped_bytes()
+    }
+
     /// Compiles, on all processors, every function that has not been called yet.
     ///
     /// # Errors

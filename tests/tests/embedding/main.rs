@@ -6,6 +6,7 @@ mod ahead;
 mod bulk;
 mod call_counts;
 mod calls;
+mod code_memory;
 mod compile_cost;
 mod configuration;
 mod endless;

@@ -9,7 +9,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{SourceLoc, TrapCode as ClifTrap};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
-use upshift_runtime::{InstalledCode, TrapCode};
+use upshift_runtime::{CodePurpose, InstalledCode, TrapCode};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, FunctionShape,
     LoopLocals, Mode, ModuleCompiler, ModuleUnit, Stop, translate, validate,
@@ -245,7 +245,10 @@ impl CraneliftCompiler {
         }
         let entry = self.entry(finished, request);
         let bytes = entry.around(code.code_buffer());
-        let placed = self.unit.code.place(&bytes, FUNCTION_ALIGNMENT as usize);
+        let placed = self
+            .unit
+            .code
+            .place(&bytes, FUNCTION_ALIGNMENT as usize, self.purpose());
         let address = placed.map_err(out_of_memory)?;
         // Cranelift's own offsets are 32 bits wide.
         let (body, len) = (entry.size() as u32, bytes.len() as u32);
@@ -290,6 +293,14 @@ impl CraneliftCompiler {
         }
         traps.sort_unstable_by_key(|&(offset, _)| offset);
         Ok(traps.into())
+    }
+
+    /// What its code is for.
+    fn purpose(&self) -> CodePurpose {
+        match self.options.locals {
+            Locals::InCells => CodePurpose::Running,
+            Locals::AsValues => CodePurpose::Better,
+        }
     }
 
     fn function_index(&self, request: CompileRequest) -> u32 {

@@ -8,7 +8,7 @@ use object::read::{
     File, Object, ObjectSection, ObjectSymbol, Relocation, RelocationTarget, SectionIndex,
 };
 use object::{RelocationFlags, SectionFlags, SectionKind, SymbolKind};
-use upshift_runtime::{CodeAllocation, ModuleCode};
+use upshift_runtime::{CodeAllocation, CodeMemoryError, CodePurpose, ModuleCode};
 
 /// Why an object can't be linked.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub(crate) enum LinkError {
     #[error("the object has no function `{0}`")]
     NoSuchFunction(String),
     #[error("no code memory: {0}")]
-    Memory(std::io::Error),
+    Memory(CodeMemoryError),
 }
 
 /// An object in code memory.
@@ -73,7 +73,9 @@ pub(crate) fn link<'data>(
             }
         }
     }
-    let allocation = code.allocate(size, align).map_err(LinkError::Memory)?;
+    let allocation = code
+        .allocate(size, align, CodePurpose::Better)
+        .map_err(LinkError::Memory)?;
     // SAFETY: the allocation is ours, and as large as this.
     unsafe {
         allocation

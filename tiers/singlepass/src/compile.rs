@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter};
-use upshift_runtime::InstalledCode;
+use upshift_runtime::{CodePurpose, InstalledCode};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, CostLimits, DirectCall, EntryPoint,
     FunctionShape, Mode, ModuleCompiler, ModuleUnit, Stop, Tier, translate, validate,
@@ -136,7 +136,7 @@ impl FastCompiler {
         let function = self.function_index(request);
         let out_of_memory = |source| CompileError::CodeMemory { function, source };
         let code = scratch.code();
-        let placed = self.unit.code.place(code, ALIGNMENT);
+        let placed = self.unit.code.place(code, ALIGNMENT, CodePurpose::Running);
         let installed = InstalledCode {
             address: placed.map_err(out_of_memory)?,
             len: code.len(),

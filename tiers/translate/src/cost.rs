@@ -52,6 +52,8 @@ impl fmt::Display for CostMeasure {
 /// The bounds of a tier on what the walk counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CostLimits {
+    /// On [`CostMeasure::Operators`], of which the walk counts those that can be reached.
+    pub operators: usize,
     /// On [`CostMeasure::BlockOperators`].
     pub block_operators: usize,
     /// On [`CostMeasure::PassedValues`].
@@ -71,6 +73,7 @@ pub struct CostLimits {
 impl CostLimits {
     /// No bounds.
     pub const NONE: Self = Self {
+        operators: usize::MAX,
         block_operators: usize::MAX,
         passed_values: usize::MAX,
         call_values: usize::MAX,
@@ -114,6 +117,8 @@ impl Excess {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     limits: CostLimits,
+    /// Operators in front of the block that is counted.
+    before_block: usize,
     in_block: usize,
     passed: usize,
     call_values: usize,
@@ -126,6 +131,7 @@ impl Cost {
     pub fn within(limits: CostLimits) -> Self {
         Self {
             limits,
+            before_block: 0,
             in_block: 0,
             passed: 0,
             call_values: 0,
@@ -137,6 +143,7 @@ impl Cost {
 
     /// A block begins.
     pub fn begin_block(&mut self) {
+        self.before_block += self.in_block;
         self.in_block = 0;
     }
 
@@ -144,7 +151,9 @@ impl Cost {
     pub fn count(&mut self) -> Result<(), Excess> {
         self.in_block += 1;
         let limit = self.limits.block_operators;
-        Excess::check(CostMeasure::BlockOperators, self.in_block, limit)
+        Excess::check(CostMeasure::BlockOperators, self.in_block, limit)?;
+        let operators = self.before_block + self.in_block;
+        Excess::check(CostMeasure::Operators, operators, self.limits.operators)
     }
 
     /// A branch hands over so many values.
@@ -212,6 +221,22 @@ mod tests {
             Err(CostMeasure::BlockOperators)
         );
         assert_eq!(cost.keep_at_loop(usize::MAX), Ok(()));
+    }
+
+    #[test]
+    fn operators_count_in_blocks_and_in_all() {
+        let mut cost = Cost::within(CostLimits {
+            operators: 5,
+            block_operators: 3,
+            ..CostLimits::NONE
+        });
+        assert_eq!([(); 3].map(|()| cost.count()), [Ok(()); 3]);
+        cost.begin_block();
+        assert_eq!([cost.count(), cost.count()], [Ok(()); 2]);
+        let excess = cost
+            .count()
+            .map_err(|excess| (excess.measure, excess.amount));
+        assert_eq!(excess, Err((CostMeasure::Operators, 6)));
     }
 
     #[test]

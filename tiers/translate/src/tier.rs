@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 pub use upshift_module::Stop;
 use upshift_module::{Module, ModuleError};
-use upshift_runtime::{InstalledCode, ModuleCode, VMOffsets};
+use upshift_runtime::{CodeMemoryError, InstalledCode, ModuleCode, VMOffsets};
 
 use crate::{CallProfile, Excess, TranslateError, TranslateProblem};
 
@@ -194,8 +194,8 @@ pub enum CompileError {
     CodeMemory {
         /// The function's index, imports first.
         function: u32,
-        /// What the system says.
-        source: std::io::Error,
+        /// The bound that was reached, or what the system says.
+        source: CodeMemoryError,
     },
 }
 

@@ -27,12 +27,33 @@ const SAMPLES_A_STEP: usize = 4;
 /// Compiles that the chart of compile threads has, at most: the longest.
 const COMPILES: usize = 3000;
 
+/// Events that are kept: some tens of megabytes of them. A program that runs for weeks has more.
+const KEPT: usize = 100_000;
+
 /// Records what tiering tells while a program runs. Clones record for the same page.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     /// Times of events count from here.
     start: Instant,
-    events: Arc<Mutex<Vec<TierEvent>>>,
+    recorded: Arc<Mutex<Recorded>>,
+}
+
+/// What was told, as far as it is kept.
+#[derive(Default)]
+struct Recorded {
+    events: Vec<TierEvent>,
+    /// How many came when there was no more room.
+    dropped: u64,
+}
+
+impl Recorded {
+    fn add(&mut self, event: &TierEvent, kept: usize) {
+        if self.events.len() < kept {
+            self.events.push(event.clone());
+        } else {
+            self.dropped += 1;
+        }
+    }
 }
 
 /// What is known when the program has ended, besides what was recorded.
@@ -55,7 +76,7 @@ impl Recorder {
     pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
-            events: Arc::default(),
+            recorded: Arc::default(),
         }
     }
 
@@ -67,8 +88,9 @@ impl Recorder {
         {
             return;
         }
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.push(event.clone());
+        let recorded = self.recorded.lock();
+        let mut recorded = recorded.unwrap_or_else(PoisonError::into_inner);
+        recorded.add(event, KEPT);
     }
 
     /// Writes the page.
@@ -76,9 +98,10 @@ impl Recorder {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn write(&self, to: &PathBuf, ending: &Ending<'_>) -> Result<()> {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.sort_by_key(|event| event.at);
-        let page = page::render(&Report::new(self.start, &events, ending));
+        let recorded = self.recorded.lock();
+        let mut recorded = recorded.unwrap_or_else(PoisonError::into_inner);
+        recorded.events.sort_by_key(|event| event.at);
+        let page = page::render(&Report::new(self.start, &recorded, ending));
         std::fs::write(to, page).map_err(|error| CliError::Write {
             file: to.clone(),
             error,
@@ -99,6 +122,8 @@ struct Report<'a> {
     /// Compiles that are not shown.
     more_compiles: usize,
     failures: Vec<&'a TierEvent>,
+    /// Events that there was no room for.
+    dropped_events: u64,
     functions: Vec<Function<'a>>,
     more_functions: usize,
     /// The most sampled first.
@@ -166,7 +191,8 @@ impl Shares {
 }
 
 impl<'a> Report<'a> {
-    fn new(start: Instant, events: &'a [TierEvent], ending: &'a Ending<'a>) -> Self {
+    fn new(start: Instant, recorded: &'a Recorded, ending: &'a Ending<'a>) -> Self {
+        let events = &recorded.events;
         let moves: Vec<_> = events.iter().filter_map(Move::of).collect();
         let mut compiles: Vec<_> = events.iter().filter_map(Compile::of).collect();
         compiles.sort_by_key(|compile| Reverse(compile.time));
@@ -189,14 +215,23 @@ impl<'a> Report<'a> {
             threads: on_threads(compiles),
             more_compiles,
             failures: (events.iter())
-                .filter(|event| matches!(event.kind, TierEventKind::Failed { .. }))
+                .filter(|event| is_failure(&event.kind))
                 .collect(),
+            dropped_events: recorded.dropped,
             functions,
             more_functions,
             calls,
             more_calls,
         }
     }
+}
+
+/// Whether it tells that something stays where it was.
+fn is_failure(kind: &TierEventKind) -> bool {
+    matches!(
+        kind,
+        TierEventKind::Failed { .. } | TierEventKind::TierOff { .. }
+    )
 }
 
 impl TiersOverTime {
@@ -355,6 +390,16 @@ mod tests {
             *tier = FIRST_TIER;
         }
         recorder.hear(&event);
-        assert_eq!(recorder.events.lock().unwrap().len(), 1);
+        assert_eq!(recorder.recorded.lock().unwrap().events.len(), 1);
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted() {
+        let mut recorded = Recorded::default();
+        for start in 0..5 {
+            recorded.add(&compiled(start, start + 1), 3);
+        }
+        assert_eq!((recorded.events.len(), recorded.dropped), (3, 2));
+        assert_eq!(recorded.events[0], compiled(0, 1));
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
                 (tiers_over_time(report))
                 (compile_threads(report))
                 (failures(&report.failures))
+                (dropped(report.dropped_events))
                 (functions(report))
                 (calls(report))
                 footer { "Upshift " (env!("CARGO_PKG_VERSION")) }
@@ -263,6 +264,14 @@ fn failures(failures: &[&TierEvent]) -> Markup {
             h2 { "Compiles that failed" }
             p { "These stay where they were." }
             ul { @for event in failures { li { (event.to_string().trim()) } } }
+        }
+    }
+}
+
+fn dropped(events: u64) -> Markup {
+    html! {
+        @if events > 0 {
+            p { "There was no room for " (grouped(events)) " later events: compiles and moves above are those before." }
         }
     }
 }

@@ -217,3 +217,32 @@ fn limits_that_are_no_limits_are_answered_with_how_to_write_them() {
     let ended = greedy(&["--max-stack", "4000TiB", "--invoke", "deep", "1"]);
     check_failure(&ended, &["bytes of stack, as --max-stack asks for"]);
 }
+
+#[test]
+fn code_is_limited_and_told_of() {
+    let files = Files::new();
+    let addition = "(local.set 0 (i32.add (local.get 0) (i32.const 1)))".repeat(20_000);
+    let text = format!(
+        "(module (func (export \"f\") (param i32) (result i32) {addition} (local.get 0))
+           (func (export \"g\") (result i32) (i32.const 7)))"
+    );
+    let file = files.write("large.wat", text);
+    let call = |options: &[&str]| {
+        let limit = ["--tier", "baseline", "--stats", "--max-code-memory"];
+        run(upshift().arg("run").arg(&file).args(limit).args(options))
+    };
+    let ended = call(&["64KiB", "--invoke", "f", "1"]);
+    assert_eq!((ended.status, ended.stdout.as_str()), (134, ""));
+    let message =
+        "error: the program's code needs more memory than --max-code-memory 64KiB allows: it had ";
+    assert!(ended.stderr.contains(message), "{}", ended.stderr);
+    let ended = call(&["64KiB", "--invoke", "g"]);
+    assert_eq!((ended.status, ended.stdout.as_str()), (0, "7\n"));
+    assert!(
+        ended.stderr.contains("\ncode memory  16 384 bytes held\n"),
+        "{}",
+        ended.stderr
+    );
+    let ended = call(&["4MiB", "--invoke", "f", "1"]);
+    assert_eq!((ended.status, ended.stdout.as_str()), (0, "20001\n"));
+}

@@ -91,7 +91,11 @@ fn freed_pages_are_empty_and_merge_with_their_neighbours() {
 fn a_used_up_range_is_an_error_that_says_so() {
     let range = range(false);
     let error = range.allocate(range.size).err().expect("too much");
-    assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    let CodeMemoryError::Limit(error) = error else {
+        panic!("{error}");
+    };
+    assert_eq!((error.scope, error.limit), (CodeScope::Process, range.size));
+    assert!(error.to_string().contains("drop modules"), "{error}");
     // What was freed in parts is there as a whole.
     let half = |_| range.allocate(range.size / 4).expect("there");
     drop((0..3).map(half).collect::<Vec<_>>());

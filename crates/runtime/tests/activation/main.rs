@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use upshift_module::{Entity, Features, FuncType, Module, ValType};
 use upshift_runtime::{
-    Builtin, CallFrame, ExternPtr, HostCallback, InstalledCode, Instance, InterruptState,
-    ModuleCode, ModuleRuntime, NoCode, Stop, StoreConfig, StoreCore, TierHooks, TrapCause,
-    TrapCode, TypeRegistry, Unwind, VMOffsets, VectorUse, call, offsets,
+    Builtin, CallFrame, CodePurpose, ExternPtr, HostCallback, InstalledCode, Instance,
+    InterruptState, ModuleCode, ModuleRuntime, NoCode, Stop, StoreConfig, StoreCore, TierHooks,
+    TrapCause, TrapCode, TypeRegistry, Unwind, VMOffsets, VectorUse, call, offsets,
 };
 
 const SOURCE: &str = r#"
@@ -136,7 +136,7 @@ impl TierHooks for Assembler {
         let bytes = bytes.ok_or_else(|| NoCode::failed("this one does not compile"))?;
         let allocation = self
             .code
-            .allocate(bytes.len(), 16)
+            .allocate(bytes.len(), 16, CodePurpose::Running)
             .map_err(NoCode::failed)?;
         // SAFETY: the allocation is ours and large enough.
         unsafe {

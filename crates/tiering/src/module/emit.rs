@@ -10,6 +10,7 @@ use super::ModuleTiering;
 use crate::FunctionTier;
 use crate::job::panic_message;
 use crate::pool::WORKER_STACK;
+use crate::rung::Rung;
 
 impl ModuleTiering {
     /// What a tier makes of a function (imports not counted), as text. Installs nothing.
@@ -24,14 +25,18 @@ impl ModuleTiering {
         request: CompileRequest,
         form: CodeForm,
     ) -> Result<String, CompileError> {
-        let better = match tier {
-            FunctionTier::Optimizing => self.better.optimizing.as_ref(),
-            FunctionTier::Middle => self.better.middle.as_ref(),
+        let rung = match tier {
+            FunctionTier::Optimizing => Some(Rung::Optimizing),
+            FunctionTier::Middle => Some(Rung::Middle),
             FunctionTier::Baseline | FunctionTier::NotCompiled => None,
         };
-        let (compiler, tier) = match better {
-            Some(better) => (&better.compiler, better.name),
-            None => (&self.baseline, self.baseline_name),
+        let better = rung.and_then(|rung| Some((self.better[rung].as_ref()?, rung)));
+        let (compiler, tier, pool) = match better {
+            Some((better, rung)) => {
+                let pool = Arc::clone(&self.engine.pool[rung]);
+                (&better.compiler, better.name, Some(pool))
+            }
+            None => (&self.baseline, self.baseline_name, None),
         };
         let function = self.index(request.function);
         let broken = move |message| CompileError::Codegen {
@@ -39,13 +44,22 @@ impl ModuleTiering {
             function,
             message,
         };
+        if pool.as_ref().is_some_and(|pool| pool.is_off()) {
+            let message = "it is off, after too many fatal errors in this engine";
+            return Err(broken(message.to_owned()));
+        }
         // On a thread of its own, which a code generator may take for itself.
         let (result, wait) = mpsc::channel();
         let compiler = Arc::clone(compiler);
         let emit = move || {
             let on_fatal = {
                 let result = result.clone();
-                move |message| drop(result.send(Err(broken(message))))
+                move |message| {
+                    if let Some(pool) = pool {
+                        pool.lose_thread();
+                    }
+                    drop(result.send(Err(broken(message))));
+                }
             };
             let emitted = with_fatal_handler(on_fatal, || {
                 catch_unwind(AssertUnwindSafe(|| compiler.emit(request, form)))

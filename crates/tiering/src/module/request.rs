@@ -11,7 +11,7 @@ use super::ModuleTiering;
 use crate::QueueReason;
 use crate::event::TierEventKind;
 use crate::job::{Job, Latch, Ticket};
-use crate::pool::Refused;
+use crate::pool::{MOST_FATAL_ERRORS, Refused};
 use crate::rung::Rung;
 
 impl ModuleTiering {
@@ -45,11 +45,38 @@ impl ModuleTiering {
         ticket: Ticket,
         caller_waits: bool,
     ) -> bool {
-        if self.better[rung].is_none() || !self.queue(rung, request, reason) {
+        if self.better[rung].is_none() {
+            return false;
+        }
+        if self.engine.pool[rung].is_off() {
+            self.give_up(rung, request);
+            return false;
+        }
+        if !self.queue(rung, request, reason) {
             return false;
         }
         self.submit(rung, Box::new([request]), heat, ticket, caller_waits);
         true
+    }
+
+    /// Something will not be compiled, because the tier is off.
+    fn give_up(&self, rung: Rung, request: CompileRequest) {
+        self.with_progress(rung, request, |progress| {
+            if progress.queue() && progress.claim() {
+                progress.fail();
+            }
+        });
+        self.tell_if_off(rung, request.function);
+    }
+
+    /// Tells that a tier is off, once in an engine.
+    pub(crate) fn tell_if_off(&self, rung: Rung, function: u32) {
+        if self.engine.pool[rung].is_off_untold() {
+            self.tell(function, || TierEventKind::TierOff {
+                tier: self.tier_name(rung),
+                fatal_errors: MOST_FATAL_ERRORS,
+            });
+        }
     }
 
     /// Asks the optimizing tier for functions, compiled together as far as that is of use, unless somebody else

@@ -10,8 +10,8 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use upshift_module::{Features, Module};
-use upshift_runtime::InstalledCode;
 use upshift_runtime::sync::Mutex;
+use upshift_runtime::{CodePurpose, InstalledCode};
 use upshift_tiering::{
     EventSink, ModuleTiering, TierEvent, TierEventKind, Tiering, TieringOptions, TieringProfile,
     Tiers,
@@ -34,6 +34,9 @@ pub struct FakeTier {
     order: Arc<Mutex<Vec<CompileRequest>>>,
     /// What it says of each direct call.
     pub branches_before: u32,
+    /// Bytes of its code.
+    pub code_bytes: usize,
+    purpose: CodePurpose,
 }
 
 impl FakeTier {
@@ -55,6 +58,11 @@ impl FakeTier {
             compiled: Arc::default(),
             order: Arc::default(),
             branches_before: 0,
+            code_bytes: 1,
+            purpose: match name {
+                "baseline" => CodePurpose::Running,
+                _ => CodePurpose::Better,
+            },
         }
     }
 
@@ -140,7 +148,11 @@ impl ModuleCompiler for FakeCompiler {
             function: request.function,
             source,
         };
-        let allocation = self.unit.code.allocate(1, 16).map_err(code_memory)?;
+        let allocation = self
+            .unit
+            .code
+            .allocate(self.tier.code_bytes, 16, self.tier.purpose);
+        let allocation = allocation.map_err(code_memory)?;
         // SAFETY: the allocation is ours.
         unsafe { allocation.writable.write(0xc3) };
         let loop_entry = match request.entry {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use upshift_module::Printable;
-use upshift_runtime::{LimitError, StackError};
+use upshift_runtime::{CodeMemoryError, LimitError, StackError};
 
 use super::BoxedError;
 use crate::{ExternType, FuncType, Trap};
@@ -121,6 +121,15 @@ pub enum ErrorKind {
     /// A function can't be compiled.
     #[error("{0}")]
     Compile(BoxedError),
+    /// A function can't be compiled, because there is no code memory for it: see
+    /// [`Config::max_code_memory`](crate::Config::max_code_memory).
+    #[error("no memory for the code of function {function}: {source}")]
+    CodeMemory {
+        /// The function's index, imports first.
+        function: u32,
+        /// The bound that was reached, or what the system says.
+        source: CodeMemoryError,
+    },
     /// A host function's error, as it was returned.
     #[error(transparent)]
     Host(HostError),

@@ -121,12 +121,14 @@ impl Error {
     /// Of compiling a function. That it is invalid is an error of the module.
     #[cold]
     pub(crate) fn compile(error: BoxedError) -> Self {
-        match error.downcast_ref() {
-            Some(CompileError::Invalid(invalid)) => {
-                Self::from_kind(ErrorKind::Module(invalid.clone()))
+        Self::from_kind(match error.downcast().map(|error| *error) {
+            Ok(CompileError::Invalid(invalid)) => ErrorKind::Module(invalid),
+            Ok(CompileError::CodeMemory { function, source }) => {
+                ErrorKind::CodeMemory { function, source }
             }
-            _ => Self::from_kind(ErrorKind::Compile(error)),
-        }
+            Ok(error) => ErrorKind::Compile(error.into()),
+            Err(error) => ErrorKind::Compile(error),
+        })
     }
 
     #[cold]
