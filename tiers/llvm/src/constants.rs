@@ -9,8 +9,11 @@ use inkwell::llvm_sys::core::{
 use inkwell::types::{AsTypeRef, BasicTypeEnum, FloatType, VectorType};
 use inkwell::values::{AnyValue, AsValueRef, BasicValueEnum, IntValue};
 
+/// Whether a value is a constant for LLVM's builder, which folds what has no other operands. [`words`] can't read all of them:
+/// some stay expressions until passes know the order of bytes.
 pub(crate) fn is_constant(value: BasicValueEnum<'_>) -> bool {
-    words(value).is_some()
+    // SAFETY: the value is alive.
+    unsafe { LLVMIsConstant(value.as_value_ref()) != 0 }
 }
 
 /// For each lane of a constant, its bits if they are those of a NaN; nothing for what has no such lane. Lanes are floats, or
@@ -69,10 +72,10 @@ pub(crate) fn folded(value: BasicValueEnum<'_>) -> Option<BasicValueEnum<'_>> {
     Some(constant_as(integers, value.get_type()))
 }
 
-/// Whether a value is a constant with such a lane. Bits of a signalling NaN come as those of a quiet one.
+/// Whether a value is a constant that has, or may have, such a lane. Bits of a signalling NaN come as those of a quiet one.
 pub(crate) fn any_lane(value: BasicValueEnum<'_>, is_such: impl Fn(f64) -> bool) -> bool {
     let Some(words) = words(value) else {
-        return false;
+        return is_constant(value);
     };
     if is_single(value) {
         let mut lanes = words.into_iter().map(f32::from_bits);
@@ -90,8 +93,7 @@ pub(crate) fn doubles(words: &[u32]) -> impl Iterator<Item = u64> {
 
 /// The bits of a constant, if it is one, from the lowest 32 on. What is poison comes as zeros.
 pub(crate) fn words(value: BasicValueEnum<'_>) -> Option<Vec<u32>> {
-    // SAFETY: the value is alive.
-    if unsafe { LLVMIsConstant(value.as_value_ref()) } == 0 {
+    if !is_constant(value) {
         return None;
     }
     // The same bytes as lanes of another size stay an expression until LLVM's passes know the order of bytes.
