@@ -13,7 +13,7 @@ use wasmparser::{
 use crate::diagnose::{self, classify};
 use crate::error::Place;
 use crate::operators::{Ended, validate_operators};
-use crate::{Module, ModuleError, Stop};
+use crate::{Module, ModuleError, Stop, threads};
 
 /// Bytes of bodies that are worth a thread of their own: it takes some 50 us to start one, in which about
 /// so much is validated.
@@ -125,20 +125,8 @@ impl BodyRules {
                 }
             }
         };
-        let bad = thread::scope(|scope| {
-            let others: Vec<_> = (1..threads)
-                .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-                .collect();
-            let mut bad = Vec::from_iter(work());
-            for other in others {
-                match other.join() {
-                    Ok(found) => bad.extend(found),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            bad
-        });
-        let first = bad.into_iter().min_by_key(|bad| bad.defined);
+        let bad = threads::on_several(threads - 1, None, work);
+        let first = bad.into_iter().flatten().min_by_key(|bad| bad.defined);
         first.map_or(Ok(()), Err)
     }
 

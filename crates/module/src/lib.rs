@@ -18,6 +18,7 @@ mod resources;
 mod section;
 mod stop;
 mod text;
+pub mod threads;
 mod types;
 
 pub use bodies::BodyError;

@@ -13,9 +13,9 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use upshift_module::threads;
 use upshift_runtime::fork;
 use upshift_runtime::sync::{Condvar, Mutex, MutexGuard};
 
@@ -204,10 +204,8 @@ impl Ahead {
     /// Starts a thread that `live` counts already. Without it, first calls compile as ever.
     fn start_thread(self: &Arc<Self>) {
         let ahead = Arc::clone(self);
-        let started = thread::Builder::new()
-            .name("upshift-ahead".to_owned())
-            .stack_size(COMPILE_THREAD_STACK)
-            .spawn(move || ahead.work());
+        let work = move || ahead.work();
+        let started = threads::spawn(c"upshift-ahead", COMPILE_THREAD_STACK, work);
         if started.is_err() {
             self.lock().live -= 1;
         }
@@ -263,6 +261,8 @@ impl Ahead {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     /// After how many compiles of so many microseconds, of which so many were running, a thread is held up.

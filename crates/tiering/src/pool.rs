@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use upshift_module::threads;
 use upshift_runtime::fork;
 use upshift_runtime::sync::{Condvar, Mutex, MutexGuard};
 use upshift_translate::CompileRequest;
@@ -398,12 +399,9 @@ impl Pool {
             exit::wait_for(self);
         }
         let pool = Arc::clone(self);
-        let started = thread::Builder::new()
-            .name("upshift-compile".to_owned())
-            .stack_size(WORKER_STACK)
-            .spawn(move || pool.work(role));
-        match started {
-            Ok(_) => Ok(()),
+        let work = move || pool.work(role);
+        match threads::spawn(c"upshift-compile", WORKER_STACK, work) {
+            Ok(()) => Ok(()),
             Err(error) => {
                 let mut state = self.lock();
                 match role {

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
 
+use upshift_module::threads;
 use upshift_runtime::sync::Mutex;
 
 /// Files of such sizes are read in parts. No module is larger.
@@ -55,17 +56,9 @@ fn read_in_parts(file: &File, size: usize) -> io::Result<Vec<u8>> {
         }
     };
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        let others: Vec<_> = (1..processors.min(MOST_THREADS))
-            .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-            .collect();
-        let own = work();
-        let read = |other: thread::ScopedJoinHandle<'_, io::Result<()>>| match other.join() {
-            Ok(read) => read,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        others.into_iter().map(read).fold(own, io::Result::and)
-    })?;
+    let others = processors.min(MOST_THREADS) - 1;
+    let read = threads::on_several(others, None, work);
+    read.into_iter().collect::<io::Result<()>>()?;
     Ok(bytes)
 }
 

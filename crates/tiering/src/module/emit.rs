@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
-use std::thread;
 
+use upshift_module::threads;
 use upshift_translate::{CodeForm, CompileError, CompileRequest, with_fatal_handler};
 
 use super::ModuleTiering;
@@ -67,7 +67,7 @@ impl ModuleTiering {
             let emitted = emitted.unwrap_or_else(|panic| Err(broken(panic_message(&*panic))));
             drop(result.send(emitted));
         };
-        let started = thread::Builder::new().stack_size(WORKER_STACK).spawn(emit);
+        let started = threads::spawn(c"upshift-emit", WORKER_STACK, emit);
         started.map_err(|error| broken(error.to_string()))?;
         wait.recv()
             .unwrap_or_else(|_| Err(broken("its thread ended".to_owned())))

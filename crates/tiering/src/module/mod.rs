@@ -12,11 +12,12 @@ mod request;
 mod totals;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use std::{ptr, thread};
 
+use upshift_module::threads;
 use upshift_runtime::sync::Mutex;
 use upshift_runtime::{CalledFunction, NoCode, TierHooks, remaining_stack};
 use upshift_translate::{
@@ -140,16 +141,8 @@ impl ModuleTiering {
                 }
             }
         };
-        thread::scope(|scope| {
-            for _ in 0..processors().min(self.functions.len()) {
-                let builder = thread::Builder::new().stack_size(COMPILE_THREAD_STACK);
-                if builder.spawn_scoped(scope, work).is_err() {
-                    break;
-                }
-            }
-        });
-        // Whatever threads could not be had for.
-        work();
+        let others = processors().min(self.functions.len()).saturating_sub(1);
+        threads::on_several(others, Some(COMPILE_THREAD_STACK), work);
         failed.into_inner().map_or(Ok(()), Err)
     }
 
@@ -238,15 +231,8 @@ impl ModuleTiering {
         let result = if remaining_stack() >= COMPILE_STACK {
             compile()
         } else {
-            thread::scope(|scope| {
-                let builder = thread::Builder::new().stack_size(COMPILE_THREAD_STACK);
-                match builder.spawn_scoped(scope, compile) {
-                    Ok(thread) => thread
-                        .join()
-                        .unwrap_or_else(|panic| Err(self.refused(request, panic_message(&*panic)))),
-                    Err(error) => Err(self.refused(request, error.to_string())),
-                }
-            })
+            threads::on_another(COMPILE_THREAD_STACK, compile)
+                .unwrap_or_else(|error| Err(self.refused(request, error.to_string())))
         };
         let time = start.elapsed();
         if let Err(CompileError::Stopped { .. }) = result {
