@@ -168,7 +168,8 @@ mod tests {
                  (block $wide (type $two)
                    (block $narrow (result i32)
                      (loop $again (type $two)
-                       {operands} (br_table {before} {many} {behind} (i32.const 0))))
+                       {operands} (br_table {before} {many} {behind} (i32.const 0)))
+                     unreachable)
                    unreachable)))"
         ));
         module.validate_body(0).map_err(|error| error.kind())
