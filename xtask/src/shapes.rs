@@ -1,6 +1,8 @@
 //! `cargo xtask shapes`: what hostile modules cost in each tier. The modules are made in `tests/src/shapes.rs`; here each is
 //! compiled and called once in a process of its own, whose time and memory are measured.
 
+mod search;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use crate::failure::Failure;
 use crate::real_programs::child::{self, Finished};
 use crate::real_programs::programs::Input;
 use crate::{files, process};
+use search::Search;
 
 pub const DETAILS: &str = "\
 Writes valid modules that stress one thing each (nesting, tables, wide labels, locals, one long block), and prints a table of
@@ -19,6 +22,10 @@ Options:
   --mode A,B        only these: single-pass, cranelift, middle, llvm, auto. `middle` compiles and prints the code, without
                     running it
   --timeout-s N     how long one process may take (60)
+  --search MINUTES  random hostile modules and large ones of wasm-smith instead, until the time is up: tables of those that
+                    cost most in seconds, in seconds for their size, in memory for their size. Ends with status 1 if one
+                    is not done in time, or ends a process
+  --seed N          with --search: the first module (0); `write-shapes FOLDER --random N 1` writes it
   --no-build        takes the programs as they are";
 
 /// A way to have a module compiled.
@@ -66,21 +73,22 @@ struct Options {
     limit: Duration,
     build: bool,
     names: Vec<String>,
+    /// How long random modules are tried, if they are.
+    search: Option<Duration>,
+    /// The first random module.
+    seed: u64,
 }
 
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let options = parse(arguments)?;
     if options.build {
-        for (package, bin) in [
-            ("upshift-cli", "upshift"),
-            ("upshift-tests", "write-shapes"),
-        ] {
-            let mut build = process::cargo();
-            build.args(["build", "--release", "--package", package, "--bin", bin]);
-            process::run(&mut build)?;
-        }
+        build()?;
     }
     let programs = process::target().join("release");
+    if let Some(time) = options.search {
+        let (first, limit) = (options.seed, options.limit);
+        return Search { first, time, limit }.run(&programs);
+    }
     let folder = process::target().join("shapes");
     files::make_folder(&folder)?;
     let mut write = Command::new(programs.join("write-shapes"));
@@ -93,12 +101,26 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
+fn build() -> Result<(), Failure> {
+    let mut build = process::cargo();
+    build.args(["build", "--release"]);
+    for (package, bin) in [
+        ("upshift-cli", "upshift"),
+        ("upshift-tests", "write-shapes"),
+    ] {
+        build.args(["--package", package, "--bin", bin]);
+    }
+    process::run(&mut build)
+}
+
 fn parse(arguments: &[String]) -> Result<Options, Failure> {
     let mut options = Options {
         modes: MODES.to_vec(),
         limit: Duration::from_secs(60),
         build: true,
         names: Vec::new(),
+        search: None,
+        seed: 0,
     };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -108,13 +130,11 @@ fn parse(arguments: &[String]) -> Result<Options, Failure> {
         };
         match argument.as_str() {
             "--mode" => options.modes = modes(value()?)?,
-            "--timeout-s" => {
-                let text = value()?;
-                let seconds = text
-                    .parse()
-                    .map_err(|_| Failure::Usage(format!("`{text}` is no number of seconds")))?;
-                options.limit = Duration::from_secs(seconds);
+            "--timeout-s" => options.limit = Duration::from_secs(number(value()?)?),
+            "--search" => {
+                options.search = Some(Duration::from_secs(number(value()?)?.saturating_mul(60)));
             }
+            "--seed" => options.seed = number(value()?)?,
             "--no-build" => options.build = false,
             name if name.starts_with('-') => {
                 return Err(Failure::Usage(format!("there is no option `{name}`")));
@@ -123,6 +143,11 @@ fn parse(arguments: &[String]) -> Result<Options, Failure> {
         }
     }
     Ok(options)
+}
+
+fn number(text: &str) -> Result<u64, Failure> {
+    let parsed = text.parse();
+    parsed.map_err(|_| Failure::Usage(format!("`{text}` is no number")))
 }
 
 fn modes(names: &str) -> Result<Vec<Mode>, Failure> {
@@ -217,6 +242,10 @@ mod tests {
             (options.build, options.names),
             (false, vec!["switch".to_owned()])
         );
+        let words = ["--search", "2", "--seed", "9"].map(str::to_owned);
+        let options = parse(&words).unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(options.search, Some(Duration::from_secs(120)));
+        assert_eq!(options.seed, 9);
         for wrong in [vec!["--mode", "fast"], vec!["--timeout-s"], vec!["--slow"]] {
             let wrong: Vec<_> = wrong.into_iter().map(str::to_owned).collect();
             assert!(matches!(parse(&wrong), Err(Failure::Usage(_))));

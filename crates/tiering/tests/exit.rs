@@ -7,7 +7,7 @@ use std::env;
 use std::process::{self, Command};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{FakeTier, Hold, engine, in_child, module, threshold, until};
 use upshift_runtime::TierHooks;
@@ -21,12 +21,24 @@ const FINISHED: &str = "the compile has finished";
 #[test]
 fn the_end_of_the_process_waits_for_a_compile() {
     if env::var_os(ENDING).is_some() {
-        end_while_compiling();
+        end_while_compiling(Duration::from_millis(300));
     }
     assert_eq!(
         finished_at_the_end_of("the_end_of_the_process_waits_for_a_compile"),
         1
     );
+}
+
+#[test]
+fn the_end_of_the_process_waits_for_seconds_at_most() {
+    if env::var_os(ENDING).is_some() {
+        end_while_compiling(Duration::from_secs(3600));
+    }
+    // With the harness's own time and a busy machine's, far below the minutes that a compile without bounds once took.
+    let start = Instant::now();
+    let finished = finished_at_the_end_of("the_end_of_the_process_waits_for_seconds_at_most");
+    assert_eq!(finished, 0);
+    assert!(start.elapsed() < Duration::from_secs(120));
 }
 
 #[test]
@@ -73,9 +85,10 @@ fn end_while_the_middle_tier_compiles() -> ! {
     process::exit(7)
 }
 
-fn end_while_compiling() -> ! {
-    let optimizing = FakeTier::new("optimizing", |_| {
-        thread::sleep(Duration::from_millis(300));
+/// Ends while a compile takes so long.
+fn end_while_compiling(takes: Duration) -> ! {
+    let optimizing = FakeTier::new("optimizing", move |_| {
+        thread::sleep(takes);
         eprintln!("{FINISHED}");
         Ok(())
     });

@@ -1,14 +1,17 @@
 //! `write-shapes FOLDER [NAME...]`: writes hostile modules, each as large as it is measured, to files of their names.
+//! `write-shapes FOLDER --random FIRST COUNT`: writes the random modules of so many seeds, each to `SEED.wasm`.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
-use upshift_tests::shapes::{SHAPES, Shape};
+use upshift_tests::shapes::{SHAPES, Shape, random};
+
+const USAGE: &str = "usage: write-shapes FOLDER [NAME... | --random FIRST COUNT]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    match write(&arguments) {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -17,10 +20,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(arguments: &[String]) -> Result<(), String> {
-    let Some((folder, names)) = arguments.split_first() else {
-        return Err("usage: write-shapes FOLDER [NAME...]".to_owned());
-    };
+fn run(arguments: &[String]) -> Result<(), String> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match *words {
+        [] => Err(USAGE.to_owned()),
+        [folder, "--random", first, count] => {
+            let number = |text: &str| {
+                let parsed = text.parse();
+                parsed.map_err(|_| format!("`{text}` is no number; {USAGE}"))
+            };
+            write_random(folder, number(first)?, number(count)?)
+        }
+        [folder, ref names @ ..] => write_named(folder, names),
+    }
+}
+
+fn write_random(folder: &str, first: u64, count: u64) -> Result<(), String> {
+    for seed in first..first.saturating_add(count) {
+        if let Some(module) = random(seed) {
+            write(folder, &seed.to_string(), &module)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_named(folder: &str, names: &[&str]) -> Result<(), String> {
     let mut shapes: Vec<&Shape> = Vec::new();
     for name in names {
         let shape = Shape::named(name);
@@ -30,9 +54,12 @@ fn write(arguments: &[String]) -> Result<(), String> {
         shapes.extend(SHAPES);
     }
     for shape in shapes {
-        let path = Path::new(folder).join(format!("{}.wasm", shape.name));
-        let module = shape.module(shape.size);
-        fs::write(&path, module).map_err(|error| format!("writing {}: {error}", path.display()))?;
+        write(folder, shape.name, &shape.module(shape.size))?;
     }
     Ok(())
+}
+
+fn write(folder: &str, name: &str, module: &[u8]) -> Result<(), String> {
+    let path = Path::new(folder).join(format!("{name}.wasm"));
+    fs::write(&path, module).map_err(|error| format!("writing {}: {error}", path.display()))
 }

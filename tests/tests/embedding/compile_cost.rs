@@ -167,6 +167,11 @@ fn the_middle_tier_says_what_there_is_too_much_of() {
     refused(
         |_| (),
         "loops-above-operands",
+        "operators are more than the limit of 8000",
+    );
+    refused(
+        |profile| profile.middle.max_function_operators = 1_000_000,
+        "loops-above-operands",
         "values kept at loops are more than the limit of 10000",
     );
     refused(
@@ -174,6 +179,67 @@ fn the_middle_tier_says_what_there_is_too_much_of() {
         "table-to-one-wide-label",
         "values passed by branches are more than the limit of 999",
     );
+}
+
+/// A change of the profile, and a shape of which it is too much, that has 10 of something.
+#[cfg(feature = "llvm")]
+type Limit = (fn(&mut TieringProfile), &'static str, u32, &'static str);
+
+#[cfg(feature = "llvm")]
+const LIMITS: [Limit; 4] = [
+    (
+        |profile| profile.optimizer.max_branches = 9,
+        "branches-on-loads",
+        10,
+        "10 conditional branches",
+    ),
+    (
+        |profile| profile.optimizer.max_loops = 9,
+        "loops-in-a-row",
+        10,
+        "10 loops",
+    ),
+    (
+        |profile| profile.optimizer.max_loop_levels = 9,
+        "nested-loops",
+        4,
+        "10 loops, each counted with those around it,",
+    ),
+    (
+        |profile| profile.optimizer.max_block_accesses = 9,
+        "scattered-loads",
+        10,
+        "10 loads and stores in one block",
+    ),
+];
+
+#[cfg(feature = "llvm")]
+#[test]
+fn units_that_cost_much_go_through_fewer_passes_and_compute_the_same() {
+    let mut profile = TieringProfile::default();
+    profile.optimizer.costly_branches = 0;
+    profile.optimizer.costly_loops = 0;
+    profile.optimizer.costly_block_accesses = 0;
+    let code = |profile: &TieringProfile, module: &[u8]| {
+        let mut config = Config::new();
+        config.profile(profile.clone());
+        let module = Module::new(&Engine::new(&config).unwrap(), module).unwrap();
+        let (tier, entry) = (FunctionTier::Optimizing, EntryPoint::Function);
+        module.emit(0, tier, entry, CodeForm::Intermediate).unwrap()
+    };
+    // What a loop begins with hides what was before; the first begins with a parameter.
+    let loops = shape("loops-in-a-row", 10);
+    assert_eq!(code(&profile, &loops).matches("freeze").count(), 9);
+    assert!(!code(&TieringProfile::default(), &loops).contains("freeze"));
+
+    let mut config = Config::new();
+    config.profile(profile).tier(TierMode::Optimizing);
+    for shape in SHAPES {
+        let module = shape.module(if shape.name == "tree-of-ifs" { 6 } else { 24 });
+        let single_pass = call(&baseline(BaselineCompiler::SinglePass), &module).unwrap();
+        let result = call(&config, &module).unwrap();
+        assert_eq!(result, single_pass, "{}", shape.name);
+    }
 }
 
 #[cfg(feature = "llvm")]
@@ -217,6 +283,10 @@ fn llvm_says_what_there_is_too_much_of() {
         3,
         "pairs of values of one call are more than the limit of 10000000",
     );
+    for (change, name, size, measure) in LIMITS {
+        let message = format!("{measure} are more than the limit of 9");
+        refused(change, EntryPoint::Function, name, size, &message);
+    }
     // All operands are parameters of each join in an entry at a loop.
     refused(
         |_| (),

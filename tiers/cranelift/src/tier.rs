@@ -41,6 +41,7 @@ const BASELINE_LIMITS: CostLimits = CostLimits {
 
 /// What the middle tier takes on when nothing else is said.
 const MIDDLE_LIMITS: CostLimits = CostLimits {
+    operators: 8_000,
     passed_values: 50_000,
     call_values: 50_000,
     loop_values: 10_000,

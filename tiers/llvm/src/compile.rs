@@ -22,12 +22,14 @@ use smallvec::SmallVec;
 use upshift_runtime::fork::LongSection;
 use upshift_runtime::{InlinedFrames, InstalledCode, MOST_UNCHECKED_FRAME, has_headroom};
 use upshift_translate::{
-    BodySummary, CodeForm, CompileError, CompileRequest, Compiled, CostMeasure, EntryPoint, Excess,
-    FunctionShape, LoopLocals, MemoryStyle, Mode, ModuleCompiler, ModuleUnit, Stop, translate,
+    BodySummary, CodeForm, CompileError, CompileRequest, Compiled, CostMeasure, Costs, EntryPoint,
+    Excess, FunctionShape, LoopLocals, MemoryStyle, Mode, ModuleCompiler, ModuleUnit, Stop,
+    translate,
 };
 
 use crate::addresses;
 use crate::canonicalize;
+use crate::chains;
 use crate::counters;
 use crate::diagnostics::{self, ListenedContext};
 use crate::emitter::{LlvmEmitter, Metadata, Shared, Target, Types, flag_attribute};
@@ -40,6 +42,7 @@ use crate::mixed_comparisons;
 use crate::nan_selects;
 use crate::narrow_products;
 use crate::objects;
+use crate::pipeline::{INLINING, LIFTING, Pipeline};
 use crate::quieting;
 use crate::reroll;
 use crate::strides;
@@ -48,18 +51,6 @@ use crate::target::{self, Processor};
 use crate::tier::{NAME, Settings};
 use crate::unit::{Callees, Inlining, Knowledge, Member, Plan, Summaries};
 use crate::wide_multiply;
-
-/// Makes values of locals; folds nothing and drops no access to memory.
-const LIFTING: &str = "function(sroa)";
-
-/// What our own passes want to see: values instead of locals, and expressions in LLVM's usual form.
-const PREPARATION: &str = "function(sroa,early-cse,instcombine<no-verify-fixpoint>)";
-
-/// The rest of [`PREPARATION`] after [`LIFTING`].
-const SIMPLIFICATION: &str = "function(early-cse,instcombine<no-verify-fixpoint>)";
-
-/// Brings callees into their callers. They are in that form again after [`PREPARATION`].
-const INLINING: &str = "cgscc(inline)";
 
 /// Compiles functions of one module through LLVM.
 pub struct LlvmCompiler {
@@ -74,6 +65,8 @@ struct Built<'ctx> {
     module: LlvmModule<'ctx>,
     /// The names of the members' functions.
     names: Vec<String>,
+    /// What they cost together.
+    costs: Costs,
     listened: &'ctx ListenedContext,
 }
 
@@ -106,8 +99,7 @@ impl LlvmCompiler {
                 let context = listened.context();
                 let built = self.build(&listened, &machine, &plan, request)?;
                 inside.pause();
-                let pass =
-                    self.optimize(context, &built.module, &machine, &plan, &endless, &inside);
+                let pass = self.optimize(context, &built, &machine, &plan, &endless, &inside);
                 let found = pass.map_err(|message| self.refuse(request, message))?;
                 inside.pause();
                 if found.is_empty() || !endless.is_empty() {
@@ -215,6 +207,7 @@ impl LlvmCompiler {
                 self.declare(&shared, member, name, is_root, self.processor(plan))
             })
             .collect();
+        let mut costs = Costs::default();
         for (place, member) in plan.members.iter().enumerate() {
             let scope = subprogram(&debug, &debug_unit, &names[place]);
             functions[place].set_subprogram(scope);
@@ -230,7 +223,7 @@ impl LlvmCompiler {
                 callees,
                 checks_stack: member.makes_calls,
             };
-            self.fill(&shared, target, member)?;
+            costs = costs.and(self.fill(&shared, target, member)?);
         }
         debug.finalize();
         drop(builder);
@@ -240,6 +233,7 @@ impl LlvmCompiler {
         Ok(Built {
             module,
             names,
+            costs,
             listened,
         })
     }
@@ -249,14 +243,14 @@ impl LlvmCompiler {
         shared: &Shared<'u, 'ctx>,
         target: Target<'u, 'ctx>,
         member: &Member,
-    ) -> Result<(), CompileError> {
+    ) -> Result<Costs, CompileError> {
         let refuse = |error| CompileError::of_walk(NAME, &error);
         let module = &self.unit.module;
         let limits = self.settings.options.limits;
         // Locals are memory in what is emitted, and become values where control joins.
-        LoopLocals::new(module, member.defined, limits).map_err(refuse)?;
+        let locals = LoopLocals::new(module, member.defined, limits).map_err(refuse)?;
         let shape = FunctionShape::new(module, member.defined).map_err(refuse)?;
-        let mut emitter = LlvmEmitter::new(shared, target, &shape);
+        let mut emitter = LlvmEmitter::new(shared, target, &shape, locals.used());
         let mode = Mode {
             entry: member.entry,
             max_chain_bytes: self.settings.options.max_osr_chain_bytes,
@@ -264,9 +258,12 @@ impl LlvmCompiler {
             limits,
             stop: Stop::NEVER,
         };
-        translate(module, member.defined, &mut emitter, mode).map_err(refuse)?;
+        let costs = translate(module, member.defined, &mut emitter, mode).map_err(refuse)?;
         emitter.finish();
-        Ok(())
+        Ok(Costs {
+            nested_locals: locals.nested(),
+            ..costs
+        })
     }
 
     /// `f3` for function 3, `f3.loop0` for an entry of it, `f3.copy2` for what comes along.
@@ -362,18 +359,14 @@ impl LlvmCompiler {
     fn optimize(
         &self,
         context: &Context,
-        module: &LlvmModule<'_>,
+        built: &Built<'_>,
         machine: &TargetMachine,
         plan: &Plan,
         endless: &HashSet<String>,
         inside: &LongSection,
     ) -> Result<HashSet<String>, String> {
-        let options = &self.settings.options;
-        let pipeline = if plan.operators > options.large_unit_operators {
-            &options.pipeline_for_large_units
-        } else {
-            &options.pipeline
-        };
+        let module = &built.module;
+        let pipeline = Pipeline::of(plan, built.costs, &self.settings.options);
         let passes = PassBuilderOptions::create();
         passes.set_loop_vectorization(true);
         passes.set_loop_slp_vectorization(true);
@@ -392,7 +385,7 @@ impl LlvmCompiler {
             endless::keep(module, context, endless);
         }
         quieting::guard(module);
-        run(SIMPLIFICATION, PassBuilderOptions::create())?;
+        run(pipeline.simplification, PassBuilderOptions::create())?;
         if plan.multiplications >= wide_multiply::MULTIPLICATIONS {
             wide_multiply::replace(module, context);
         }
@@ -403,7 +396,7 @@ impl LlvmCompiler {
                 endless::keep(module, context, endless);
                 endless::keep_in_callees(module, context, endless);
             }
-            run(PREPARATION, PassBuilderOptions::create())?;
+            run(pipeline.preparation, PassBuilderOptions::create())?;
         }
         if keeps {
             endless::keep_stores(module, context);
@@ -412,7 +405,7 @@ impl LlvmCompiler {
         // What takes it for granted that addresses do not wrap around soon behind one that was accessed.
         let has_headroom = self.unit.module.memories.iter().all(has_headroom);
         if has_headroom && reroll::roll_up(module, context) {
-            run(PREPARATION, PassBuilderOptions::create())?;
+            run(pipeline.preparation, PassBuilderOptions::create())?;
         }
         counters::start_at_zero(module, context);
         if has_headroom {
@@ -422,7 +415,10 @@ impl LlvmCompiler {
         objects::separate(module, context);
         masked_counters::keep_scalar(module);
         mixed_comparisons::keep_scalar(module);
-        run(pipeline, passes)?;
+        if pipeline.is_costly {
+            chains::part(module);
+        }
+        run(pipeline.rest, passes)?;
         mixed_comparisons::release(module);
         objects::join(module);
         minimums::choose(module, context);

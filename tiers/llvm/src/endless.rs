@@ -251,12 +251,10 @@ impl<'ctx> Keeper<'ctx> {
                 continue;
             }
             let mut sources = None;
-            for way in ways {
-                for left in self.nests.left(block, way) {
-                    if endless[left.index()] {
-                        let sources = sources.get_or_insert_with(|| self.sources_of_branch(block));
-                        endless[left.index()] = !self.any_in(left, sources.as_deref());
-                    }
+            for left in self.nests.left(block, &ways) {
+                if endless[left.index()] {
+                    let sources = sources.get_or_insert_with(|| self.sources_of_branch(block));
+                    endless[left.index()] = !self.any_in(left, sources.as_deref());
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod canonicalize;
+mod chains;
 mod compile;
 mod constants;
 mod constructors;
@@ -28,6 +29,7 @@ mod nan_selects;
 mod narrow_products;
 mod nests;
 mod objects;
+mod pipeline;
 mod quieting;
 mod reroll;
 mod strides;

@@ -101,24 +101,34 @@ impl<'ctx> Nests<'ctx> {
             .is_some_and(|inner| (first..end).contains(&self.ranges[inner.0].0))
     }
 
-    /// The loops that a jump from one block to another leaves, inside out.
+    /// The loops that a jump from a block to any of others leaves, inside out. Takes the time for the loops that it leaves, and
+    /// for each of the others once.
     pub fn left(
         &self,
         from: BasicBlock<'ctx>,
-        to: BasicBlock<'ctx>,
+        ways: &[BasicBlock<'ctx>],
     ) -> impl Iterator<Item = LoopId> {
-        self.of(from)
-            .take_while(move |&inner| !self.contains(inner, to))
+        // A loop has all of them inside if it has the first and the last.
+        let number_of = |block| Some(self.ranges[self.innermost.get(block)?.0].0);
+        let numbers: Option<Vec<usize>> = ways.iter().map(number_of).collect();
+        let ends = numbers.and_then(|it| Some((*it.iter().min()?, *it.iter().max()?)));
+        let has_all = move |around: LoopId| {
+            let (first, end) = self.ranges[around.0];
+            ends.is_some_and(|(least, most)| first <= least && most < end)
+        };
+        self.of(from).take_while(move |&inner| !has_all(inner))
     }
 
     /// The loops that no jump leaves.
     pub fn without_exit(&self) -> usize {
         let mut ends = vec![false; self.count()];
         for &block in &self.blocks {
-            for successor in successors(block) {
-                for left in self.left(block, successor) {
-                    ends[left.0] = true;
-                }
+            let ways = successors(block);
+            if ways.is_empty() {
+                continue;
+            }
+            for left in self.left(block, &ways) {
+                ends[left.0] = true;
             }
         }
         ends.iter().filter(|&&ends| !ends).count()
@@ -162,4 +172,43 @@ fn ranges(around: &[Option<LoopId>]) -> Vec<(usize, usize)> {
         next_inside[inner] = first + 1;
     }
     ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use inkwell::context::Context;
+    use inkwell::memory_buffer::MemoryBuffer;
+
+    use super::*;
+
+    #[test]
+    fn ways_together_leave_what_the_farthest_leaves() {
+        let text = "define void @f(i32 %n, i1 %c) {
+            entry: br label %outer
+            outer: br label %middle
+            middle: br label %inner
+            inner: switch i32 %n, label %inner [ i32 1, label %middle i32 2, label %again i32 3, label %end ]
+            again: br i1 %c, label %outer, label %end
+            end: ret void
+            }";
+        let context = Context::create();
+        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
+        let module = context.create_module_from_ir(buffer).expect("it is IR");
+        let function = module.get_function("f").expect("it is there");
+        let nests = Nests::new(function);
+        let block = |name: &str| {
+            let mut blocks = function.get_basic_block_iter();
+            let found = blocks.find(|block| block.get_name().to_bytes() == name.as_bytes());
+            found.unwrap_or_else(|| panic!("there is no block {name}"))
+        };
+        let left = |ways: &[&str]| {
+            let ways: Vec<_> = ways.iter().map(|name| block(name)).collect();
+            nests.left(block("inner"), &ways).count()
+        };
+        assert_eq!(left(&["inner"]), 0);
+        assert_eq!(left(&["middle", "inner"]), 1);
+        assert_eq!(left(&["inner", "again", "middle"]), 2);
+        assert_eq!(left(&["inner", "again", "end", "middle"]), 3);
+        assert_eq!(nests.without_exit(), 0);
+    }
 }

@@ -5,13 +5,14 @@
 //! `llvm.canonicalize` ([`guard`]): LLVM keeps it, folds around it and makes vectors of it. After the passes those go
 //! whose operand is an operation still, which quiets by itself ([`release`]). The rest stay, one multiplication each.
 
-use std::collections::{HashMap, HashSet};
+mod bits;
+
+use std::collections::HashMap;
 
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::builder::Builder;
 use inkwell::intrinsics::Intrinsic;
 use inkwell::llvm_sys::core::LLVMReplaceAllUsesWith;
-use inkwell::llvm_sys::prelude::LLVMValueRef;
 use inkwell::module::Module as LlvmModule;
 use inkwell::types::{AnyTypeEnum, BasicType, BasicTypeEnum};
 use inkwell::values::{
@@ -19,9 +20,10 @@ use inkwell::values::{
     InstructionValue,
 };
 
-use crate::constants::{any_lane, bits_of, doubles, folded, is_constant, is_single, words};
+use crate::constants::{any_lane, bits_of, folded, is_constant};
 use crate::emitter::Built;
 use crate::loops::users;
+use bits::{Observed, Quiet};
 
 /// Canonicalizes results, and hides operands that would change a NaN's sign. To be called on code whose locals were lifted and
 /// of which nothing was folded since.
@@ -36,13 +38,13 @@ pub(crate) fn guard(module: &LlvmModule<'_>) {
         if candidates.clone().next().is_none() {
             continue;
         }
-        let observed = observed(&instructions);
+        let observed = Observed::among(&instructions);
         let mut canonicalized = HashMap::new();
         let builder = module.get_context().create_builder();
         for &candidate in candidates {
             let result = candidate.as_value_ref();
             if let (true, Some(value), Some(next)) = (
-                observed.contains(&result),
+                observed.contains(candidate),
                 float_of(candidate),
                 candidate.get_next_instruction(),
             ) {
@@ -56,7 +58,7 @@ pub(crate) fn guard(module: &LlvmModule<'_>) {
                 let canonical = operand(user, index)
                     .and_then(|operand| canonicalized.get(&operand.as_value_ref()));
                 if let Some(&canonical) = canonical
-                    && observes(user, index, &observed)
+                    && observed.by(user, index)
                 {
                     user.set_operand(index, canonical);
                 }
@@ -275,170 +277,6 @@ fn folds(instruction: InstructionValue<'_>) -> bool {
     }
 }
 
-/// How many operators deep the back end is taken to look for constants.
-const DEPTH: u32 = 6;
-
-/// Whether a value is a constant for the back end, or has lanes of one: what is chosen from a constant and something else is
-/// as good as a constant where vectors have masks, as is what is masked.
-fn shows_constant(value: BasicValueEnum<'_>, depth: u32) -> bool {
-    if is_constant(value) {
-        return true;
-    }
-    let Some(instruction) = value.as_instruction_value().filter(|_| depth > 0) else {
-        return false;
-    };
-    let shows = |index| operand(instruction, index).is_some_and(|it| shows_constant(it, depth - 1));
-    match instruction.get_opcode() {
-        Op::And => true,
-        Op::Select => shows(1) || shows(2),
-        Op::InsertElement | Op::ShuffleVector => shows(0) || shows(1),
-        Op::BitCast | Op::ExtractElement | Op::FNeg | Op::Freeze => shows(0),
-        _ => false,
-    }
-}
-
-/// Whether a conversion takes back one to a longer type.
-fn is_lengthened(instruction: InstructionValue<'_>) -> bool {
-    operand(instruction, 0)
-        .and_then(|operand| operand.as_instruction_value())
-        .is_some_and(|operand| kind_of(operand) == Kind::Lengthens)
-}
-
-// What is quiet.
-
-/// Of which types of lanes the bits of values are no signalling NaN, for all instructions that pass bits on or make floats.
-struct Quiet {
-    known: HashMap<LLVMValueRef, Lanes>,
-}
-
-/// Types of lanes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Lanes {
-    f32: bool,
-    f64: bool,
-}
-
-impl Lanes {
-    const NEITHER: Self = Self::both(false);
-    const BOTH: Self = Self::both(true);
-
-    const fn both(is: bool) -> Self {
-        Self { f32: is, f64: is }
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            f32: self.f32 && other.f32,
-            f64: self.f64 && other.f64,
-        }
-    }
-}
-
-impl Quiet {
-    fn of(instructions: &[InstructionValue<'_>]) -> Self {
-        let mut quiet = Self {
-            known: HashMap::new(),
-        };
-        // Everything is taken for quiet until an operand says otherwise.
-        let is_followed = |it| !matches!(kind_of(it), Kind::Other | Kind::Compares);
-        let mut ahead: Vec<_> = instructions
-            .iter()
-            .copied()
-            .filter(|&it| is_followed(it))
-            .collect();
-        let assumed = ahead.iter().map(|it| (it.as_value_ref(), Lanes::BOTH));
-        quiet.known.extend(assumed);
-        // Lanes become less twice at most, and nothing of a phi is looked at again that is as little as can be.
-        while let Some(instruction) = ahead.pop() {
-            let before = quiet.known.get(&instruction.as_value_ref()).copied();
-            if before == Some(Lanes::NEITHER) {
-                continue;
-            }
-            let lanes = quiet.result(instruction);
-            if before != Some(lanes) {
-                quiet.known.insert(instruction.as_value_ref(), lanes);
-                ahead.extend(users(instruction).filter(|&user| is_followed(user)));
-            }
-        }
-        quiet
-    }
-
-    fn result(&self, instruction: InstructionValue<'_>) -> Lanes {
-        let of = |index| operand(instruction, index).map_or(Lanes::NEITHER, |it| self.lanes(it));
-        let made = || float_of(instruction).map_or(Lanes::NEITHER, Self::type_of);
-        // The back end folds constants that it sees, too.
-        let shows = |index| operand(instruction, index).is_some_and(|it| shows_constant(it, DEPTH));
-        match kind_of(instruction) {
-            Kind::Arithmetic if folds(instruction) && (shows(0) || shows(1)) => {
-                of(0).and(of(1)).and(made())
-            }
-            Kind::Shortens if is_lengthened(instruction) => Lanes::NEITHER,
-            Kind::Arithmetic | Kind::Shortens | Kind::Lengthens | Kind::Quiets(_) => made(),
-            Kind::PassesOn(operands) => (0..instruction.get_num_operands())
-                .filter(|&index| operands.contain(index))
-                .map(of)
-                .fold(Lanes::BOTH, Lanes::and),
-            Kind::Compares | Kind::Other => Lanes::NEITHER,
-        }
-    }
-
-    fn lanes(&self, value: BasicValueEnum<'_>) -> Lanes {
-        let known = self.known.get(&value.as_value_ref());
-        known.copied().unwrap_or_else(|| constant_lanes(value))
-    }
-
-    fn type_of(value: BasicValueEnum<'_>) -> Lanes {
-        let f32 = is_single(value);
-        Lanes { f32, f64: !f32 }
-    }
-
-    fn is_quiet(&self, value: BasicValueEnum<'_>) -> bool {
-        let (ty, quiet) = (Self::type_of(value), self.lanes(value));
-        ty.and(quiet) == ty
-    }
-}
-
-// Who looks at bits.
-
-/// The instructions whose results' bits, as opposed to the numbers that they are, make a difference to something.
-fn observed(instructions: &[InstructionValue<'_>]) -> HashSet<LLVMValueRef> {
-    let mut observed = HashSet::new();
-    // First those at which something looks in any case; then those whose bits these pass on.
-    let mut ahead = instructions.to_vec();
-    while let Some(instruction) = ahead.pop() {
-        for index in 0..instruction.get_num_operands() {
-            let made =
-                operand(instruction, index).and_then(|operand| operand.as_instruction_value());
-            if let Some(made) = made
-                && observes(instruction, index, &observed)
-                && observed.insert(made.as_value_ref())
-            {
-                ahead.push(made);
-            }
-        }
-    }
-    observed
-}
-
-/// Whether an instruction looks at the bits of an operand, given those whose own are known to be looked at.
-fn observes(
-    instruction: InstructionValue<'_>,
-    index: u32,
-    observed: &HashSet<LLVMValueRef>,
-) -> bool {
-    match kind_of(instruction) {
-        // The sign of a product is changed where an operand's is.
-        Kind::PassesOn(_) if instruction.get_opcode() == Op::FNeg => true,
-        // They quiet, or are looked at themselves.
-        Kind::Arithmetic | Kind::Shortens | Kind::Lengthens | Kind::Quiets(_) => false,
-        Kind::PassesOn(operands) => {
-            operands.contain(index) && observed.contains(&instruction.as_value_ref())
-        }
-        Kind::Compares => false,
-        Kind::Other => true,
-    }
-}
-
 fn canonical<'ctx>(
     module: &LlvmModule<'ctx>,
     builder: &Builder<'ctx>,
@@ -458,19 +296,6 @@ fn canonical<'ctx>(
 fn may_be_neutral(value: BasicValueEnum<'_>) -> bool {
     let is_neutral = |number: f64| number == 0.0 || number.abs() == 1.0 || !number.is_finite();
     !is_constant(value) || any_lane(value, is_neutral)
-}
-
-/// Of which types of lanes the bits of a constant are no signalling NaN.
-fn constant_lanes(value: BasicValueEnum<'_>) -> Lanes {
-    let Some(words) = words(value) else {
-        return Lanes::NEITHER;
-    };
-    let single = |bits: u32| !f32::from_bits(bits).is_nan() || bits & 1 << 22 != 0;
-    let double = |bits: u64| !f64::from_bits(bits).is_nan() || bits & 1 << 51 != 0;
-    Lanes {
-        f32: words.iter().copied().all(single),
-        f64: words.len().is_multiple_of(2) && doubles(&words).all(double),
-    }
 }
 
 /// What an instruction makes, if it is floats.

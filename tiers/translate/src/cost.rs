@@ -26,6 +26,18 @@ pub enum CostMeasure {
     /// For each branch table the square of the number of its labels: what passes take that go along a chain of cases
     /// for each case.
     TablePairs,
+    /// Conditional branches: each `br_if` and `if`, each label of a branch table, and each division that may trap. What passes
+    /// take that go through all branches on one value for each use of it, and through all blocks for each change of one.
+    Branches,
+    /// Loops. Passes change one after the other, and go each time through what is known of the function's blocks.
+    Loops,
+    /// For each loop the number of loops that it is in, itself included: each change of one concerns those around it.
+    LoopLevels,
+    /// For each loop the locals that are alive at its header, times the loops that it is in: passes hand what loops change on from
+    /// one to the one around it.
+    NestedLocals,
+    /// Loads and stores in a row that neither branch nor are branched to. Vectorizers compare each with each.
+    BlockAccesses,
     /// Operands on the stack at the headers of loops, and in tiers that keep locals as values the locals that are alive
     /// there: the sum over all loops. What polls store.
     LoopValues,
@@ -43,6 +55,11 @@ impl fmt::Display for CostMeasure {
             Self::CallValues => "parameters and results of calls",
             Self::CallPairs => "pairs of values of one call",
             Self::TablePairs => "pairs of labels of one branch table",
+            Self::Branches => "conditional branches",
+            Self::Loops => "loops",
+            Self::NestedLocals => "locals alive in nested loops",
+            Self::LoopLevels => "loops, each counted with those around it,",
+            Self::BlockAccesses => "loads and stores in one block",
             Self::LoopValues => "values kept at loops",
             Self::JoinedLocals => "locals alive at joins",
         })
@@ -52,7 +69,7 @@ impl fmt::Display for CostMeasure {
 /// The bounds of a tier on what the walk counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CostLimits {
-    /// On [`CostMeasure::Operators`], of which the walk counts those that can be reached.
+    /// On [`CostMeasure::Operators`], of which those of one copy of the body count.
     pub operators: usize,
     /// On [`CostMeasure::BlockOperators`].
     pub block_operators: usize,
@@ -64,6 +81,16 @@ pub struct CostLimits {
     pub call_pairs: usize,
     /// On [`CostMeasure::TablePairs`].
     pub table_pairs: usize,
+    /// On [`CostMeasure::Branches`].
+    pub branches: usize,
+    /// On [`CostMeasure::Loops`].
+    pub loops: usize,
+    /// On [`CostMeasure::LoopLevels`].
+    pub loop_levels: usize,
+    /// On [`CostMeasure::NestedLocals`], for [`LoopLocals`](crate::LoopLocals) and [`Costs::check`].
+    pub nested_locals: usize,
+    /// On [`CostMeasure::BlockAccesses`].
+    pub block_accesses: usize,
     /// On [`CostMeasure::LoopValues`], of which the walk counts operands.
     pub loop_values: usize,
     /// On [`CostMeasure::JoinedLocals`], for [`LoopLocals`](crate::LoopLocals).
@@ -79,6 +106,11 @@ impl CostLimits {
         call_values: usize::MAX,
         call_pairs: usize::MAX,
         table_pairs: usize::MAX,
+        branches: usize::MAX,
+        loops: usize::MAX,
+        loop_levels: usize::MAX,
+        nested_locals: usize::MAX,
+        block_accesses: usize::MAX,
         loop_values: usize::MAX,
         joined_locals: usize::MAX,
     };
@@ -113,88 +145,195 @@ impl Excess {
     }
 }
 
-/// What a walk has counted so far.
+/// What code costs, as the walk counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Costs {
+    /// [`CostMeasure::BlockOperators`] of the longest block.
+    pub block_operators: usize,
+    /// [`CostMeasure::PassedValues`].
+    pub passed_values: usize,
+    /// [`CostMeasure::CallValues`].
+    pub call_values: usize,
+    /// [`CostMeasure::CallPairs`].
+    pub call_pairs: usize,
+    /// [`CostMeasure::TablePairs`].
+    pub table_pairs: usize,
+    /// [`CostMeasure::Branches`].
+    pub branches: usize,
+    /// [`CostMeasure::Loops`].
+    pub loops: usize,
+    /// [`CostMeasure::LoopLevels`].
+    pub loop_levels: usize,
+    /// [`CostMeasure::NestedLocals`]: nothing before it is filled in from [`LoopLocals`](crate::LoopLocals).
+    pub nested_locals: usize,
+    /// [`CostMeasure::BlockAccesses`] of the block that has most.
+    pub block_accesses: usize,
+    /// [`CostMeasure::LoopValues`], operands only.
+    pub loop_values: usize,
+}
+
+impl Costs {
+    /// What two functions cost together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let add = usize::saturating_add;
+        Self {
+            block_operators: self.block_operators.max(other.block_operators),
+            passed_values: add(self.passed_values, other.passed_values),
+            call_values: add(self.call_values, other.call_values),
+            call_pairs: add(self.call_pairs, other.call_pairs),
+            table_pairs: add(self.table_pairs, other.table_pairs),
+            branches: add(self.branches, other.branches),
+            loops: add(self.loops, other.loops),
+            loop_levels: add(self.loop_levels, other.loop_levels),
+            nested_locals: add(self.nested_locals, other.nested_locals),
+            block_accesses: self.block_accesses.max(other.block_accesses),
+            loop_values: add(self.loop_values, other.loop_values),
+        }
+    }
+
+    /// An error if one of the amounts is above its limit.
+    ///
+    /// # Errors
+    /// The first.
+    pub fn check(&self, limits: &CostLimits) -> Result<(), Excess> {
+        use CostMeasure as Measure;
+        let (check, of) = (Excess::check, limits);
+        check(
+            Measure::BlockOperators,
+            self.block_operators,
+            of.block_operators,
+        )?;
+        check(Measure::PassedValues, self.passed_values, of.passed_values)?;
+        check(Measure::CallValues, self.call_values, of.call_values)?;
+        check(Measure::CallPairs, self.call_pairs, of.call_pairs)?;
+        check(Measure::TablePairs, self.table_pairs, of.table_pairs)?;
+        check(Measure::Branches, self.branches, of.branches)?;
+        check(Measure::Loops, self.loops, of.loops)?;
+        check(Measure::LoopLevels, self.loop_levels, of.loop_levels)?;
+        check(Measure::NestedLocals, self.nested_locals, of.nested_locals)?;
+        check(
+            Measure::BlockAccesses,
+            self.block_accesses,
+            of.block_accesses,
+        )?;
+        check(Measure::LoopValues, self.loop_values, of.loop_values)
+    }
+}
+
+/// What a walk has counted so far, and what it may.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     limits: CostLimits,
-    /// Operators in front of the block that is counted.
-    before_block: usize,
+    so_far: Costs,
+    in_copy: usize,
     in_block: usize,
-    passed: usize,
-    call_values: usize,
-    call_pairs: usize,
-    table_pairs: usize,
-    at_loops: usize,
+    accesses_in_block: usize,
 }
 
 impl Cost {
     pub fn within(limits: CostLimits) -> Self {
         Self {
             limits,
-            before_block: 0,
+            so_far: Costs::default(),
+            in_copy: 0,
             in_block: 0,
-            passed: 0,
-            call_values: 0,
-            call_pairs: 0,
-            table_pairs: 0,
-            at_loops: 0,
+            accesses_in_block: 0,
         }
+    }
+
+    /// All of it.
+    pub fn so_far(&self) -> Costs {
+        self.so_far
+    }
+
+    /// A copy of the body begins.
+    pub fn begin_copy(&mut self) {
+        self.in_copy = 0;
+        self.begin_block();
     }
 
     /// A block begins.
     pub fn begin_block(&mut self) {
-        self.before_block += self.in_block;
         self.in_block = 0;
+        self.accesses_in_block = 0;
     }
 
     /// An operator is emitted.
     pub fn count(&mut self) -> Result<(), Excess> {
+        self.in_copy += 1;
+        Excess::check(CostMeasure::Operators, self.in_copy, self.limits.operators)?;
         self.in_block += 1;
+        let longest = &mut self.so_far.block_operators;
+        *longest = self.in_block.max(*longest);
         let limit = self.limits.block_operators;
-        Excess::check(CostMeasure::BlockOperators, self.in_block, limit)?;
-        let operators = self.before_block + self.in_block;
-        Excess::check(CostMeasure::Operators, operators, self.limits.operators)
+        Excess::check(CostMeasure::BlockOperators, self.in_block, limit)
+    }
+
+    /// Memory is loaded from or stored to.
+    pub fn access(&mut self) -> Result<(), Excess> {
+        self.accesses_in_block += 1;
+        let most = &mut self.so_far.block_accesses;
+        *most = self.accesses_in_block.max(*most);
+        let limit = self.limits.block_accesses;
+        Excess::check(CostMeasure::BlockAccesses, self.accesses_in_block, limit)
+    }
+
+    /// So many ways come of conditional branches.
+    pub fn branch(&mut self, ways: usize) -> Result<(), Excess> {
+        add(&mut self.so_far.branches, ways);
+        let limit = self.limits.branches;
+        Excess::check(CostMeasure::Branches, self.so_far.branches, limit)
+    }
+
+    /// A loop begins, inside so many others.
+    pub fn begin_loop(&mut self, around: usize) -> Result<(), Excess> {
+        add(&mut self.so_far.loops, 1);
+        Excess::check(CostMeasure::Loops, self.so_far.loops, self.limits.loops)?;
+        add(&mut self.so_far.loop_levels, around.saturating_add(1));
+        let limit = self.limits.loop_levels;
+        Excess::check(CostMeasure::LoopLevels, self.so_far.loop_levels, limit)
     }
 
     /// A branch hands over so many values.
     pub fn pass(&mut self, values: usize) -> Result<(), Excess> {
-        self.passed = self.passed.saturating_add(values);
+        add(&mut self.so_far.passed_values, values);
         let limit = self.limits.passed_values;
-        Excess::check(CostMeasure::PassedValues, self.passed, limit)
+        Excess::check(CostMeasure::PassedValues, self.so_far.passed_values, limit)
     }
 
     /// So many values are returned.
     pub fn return_values(&mut self, values: usize) -> Result<(), Excess> {
-        self.call_values = self.call_values.saturating_add(values);
+        add(&mut self.so_far.call_values, values);
         let limit = self.limits.call_values;
-        Excess::check(CostMeasure::CallValues, self.call_values, limit)
+        Excess::check(CostMeasure::CallValues, self.so_far.call_values, limit)
     }
 
     /// A call has so many parameters and results.
     pub fn call(&mut self, values: usize) -> Result<(), Excess> {
         self.return_values(values)?;
-        self.call_pairs = add_pairs(self.call_pairs, values);
+        add(&mut self.so_far.call_pairs, values.saturating_mul(values));
         let limit = self.limits.call_pairs;
-        Excess::check(CostMeasure::CallPairs, self.call_pairs, limit)
+        Excess::check(CostMeasure::CallPairs, self.so_far.call_pairs, limit)
     }
 
     /// A branch table has so many labels.
     pub fn branch_table(&mut self, labels: usize) -> Result<(), Excess> {
-        self.table_pairs = add_pairs(self.table_pairs, labels);
+        add(&mut self.so_far.table_pairs, labels.saturating_mul(labels));
         let limit = self.limits.table_pairs;
-        Excess::check(CostMeasure::TablePairs, self.table_pairs, limit)
+        Excess::check(CostMeasure::TablePairs, self.so_far.table_pairs, limit)
     }
 
     /// A loop's poll keeps so many values.
     pub fn keep_at_loop(&mut self, values: usize) -> Result<(), Excess> {
-        self.at_loops = self.at_loops.saturating_add(values);
+        add(&mut self.so_far.loop_values, values);
         let limit = self.limits.loop_values;
-        Excess::check(CostMeasure::LoopValues, self.at_loops, limit)
+        Excess::check(CostMeasure::LoopValues, self.so_far.loop_values, limit)
     }
 }
 
-fn add_pairs(sum: usize, values: usize) -> usize {
-    sum.saturating_add(values.saturating_mul(values))
+fn add(sum: &mut usize, more: usize) {
+    *sum = sum.saturating_add(more);
 }
 
 #[cfg(test)]
@@ -254,6 +393,51 @@ mod tests {
             excess.measure
         });
         assert_eq!(measures, [CostMeasure::CallPairs, CostMeasure::TablePairs]);
-        assert_eq!(add_pairs(7, usize::MAX), usize::MAX);
+        assert_eq!(cost.call(usize::MAX).unwrap_err().amount, usize::MAX);
+    }
+
+    #[test]
+    fn loops_count_with_those_around_them() {
+        let mut cost = Cost::within(CostLimits {
+            branches: 4,
+            loop_levels: 6,
+            ..CostLimits::NONE
+        });
+        assert_eq!([0, 1, 2].map(|around| cost.begin_loop(around)), [Ok(()); 3]);
+        let excess = cost.begin_loop(0).unwrap_err();
+        assert_eq!(
+            (excess.measure, excess.amount),
+            (CostMeasure::LoopLevels, 7)
+        );
+        assert_eq!([cost.branch(3), cost.branch(1)], [Ok(()); 2]);
+        let excess = cost.branch(1).unwrap_err();
+        assert_eq!((excess.measure, excess.amount), (CostMeasure::Branches, 5));
+    }
+
+    #[test]
+    fn of_two_functions_the_longer_block_counts_and_the_sum_of_what_adds_up() {
+        let costs = |count: usize| {
+            let mut cost = Cost::within(CostLimits::NONE);
+            for _ in 0..count {
+                let counted = [
+                    cost.count(),
+                    cost.access(),
+                    cost.branch(1),
+                    cost.begin_loop(1),
+                ];
+                assert_eq!(counted, [Ok(()); 4]);
+            }
+            cost.so_far()
+        };
+        let both = costs(2).and(costs(3));
+        assert_eq!((both.block_operators, both.block_accesses), (3, 3));
+        assert_eq!((both.branches, both.loop_levels), (5, 10));
+        let limits = CostLimits {
+            loop_levels: 9,
+            ..CostLimits::NONE
+        };
+        let excess = both.check(&limits).unwrap_err();
+        assert_eq!(excess.measure, CostMeasure::LoopLevels);
+        assert_eq!(both.check(&CostLimits::NONE), Ok(()));
     }
 }

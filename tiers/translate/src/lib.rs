@@ -17,7 +17,7 @@ mod tier;
 mod walk;
 
 pub use calls::CallList;
-pub use cost::{CostLimits, CostMeasure, Excess};
+pub use cost::{CostLimits, CostMeasure, Costs, Excess};
 pub use emitter::*;
 pub use fatal::{report_fatal, with_fatal_handler};
 pub use frame::FrameLayout;

@@ -10,6 +10,10 @@ pub struct OptimizerOptions {
     pub pipeline: String,
     /// The pipeline for units of more than `large_unit_operators` operators.
     pub pipeline_for_large_units: String,
+    /// The pipeline for units that cost more than `costly`: of passes whose time grows with the code.
+    pub pipeline_for_costly_units: String,
+    /// What units may cost that get another pipeline.
+    pub costly: CostLimits,
     /// From how many operators on, inlined functions included, a unit is large.
     pub large_unit_operators: usize,
     /// Functions of more operators than this are not compiled.
@@ -42,6 +46,16 @@ impl Default for OptimizerOptions {
         Self {
             pipeline: "default<O3>".to_owned(),
             pipeline_for_large_units: "default<O1>".to_owned(),
+            pipeline_for_costly_units: "function(simplifycfg,early-cse<memssa>,adce,simplifycfg)"
+                .to_owned(),
+            costly: CostLimits {
+                branches: 4_000,
+                loops: 1_500,
+                loop_levels: 8_000,
+                nested_locals: 1_000_000,
+                block_accesses: 4_000,
+                ..CostLimits::NONE
+            },
             large_unit_operators: 20_000,
             max_function_operators: 200_000,
             limits: CostLimits {
@@ -50,6 +64,10 @@ impl Default for OptimizerOptions {
                 call_values: 200_000,
                 call_pairs: 10_000_000,
                 table_pairs: 1_000_000,
+                branches: 50_000,
+                loops: 3_000,
+                loop_levels: 200_000,
+                block_accesses: 16_000,
                 joined_locals: 500_000,
                 ..CostLimits::NONE
             },

@@ -166,6 +166,18 @@ pub struct OptimizerProfile {
     pub pipeline: String,
     /// The pipeline for large units.
     pub pipeline_for_large_units: String,
+    /// The pipeline for units with more branches, loops or accesses in a block than the others take on.
+    pub pipeline_for_costly_units: String,
+    /// With more conditional branches a unit gets that pipeline.
+    pub costly_branches: usize,
+    /// The same of loops.
+    pub costly_loops: usize,
+    /// The same of loops, each counted with those around it.
+    pub costly_loop_levels: usize,
+    /// The same of locals alive at loops, each counted with the loops around.
+    pub costly_nested_locals: usize,
+    /// The same of loads and stores in one block.
+    pub costly_block_accesses: usize,
     /// From how many operators on, what was inlined included, a unit is large.
     pub large_unit_operators: usize,
     /// Functions of more operators stay in the baseline.
@@ -178,6 +190,14 @@ pub struct OptimizerProfile {
     pub max_call_pairs: usize,
     /// The same of pairs of labels, summed up over all branch tables.
     pub max_table_pairs: usize,
+    /// The same of conditional branches.
+    pub max_branches: usize,
+    /// The same of loops.
+    pub max_loops: usize,
+    /// The same of loops, each counted with those around it.
+    pub max_loop_levels: usize,
+    /// The same of loads and stores in one block.
+    pub max_block_accesses: usize,
     /// The same of locals that are alive where control joins.
     pub max_joined_locals: usize,
     /// The most bytes of WebAssembly in the copies of the body that make an entry at a loop inside others;
@@ -323,6 +343,15 @@ impl TieringProfile {
         OptimizerOptions {
             pipeline: optimizer.pipeline.clone(),
             pipeline_for_large_units: optimizer.pipeline_for_large_units.clone(),
+            pipeline_for_costly_units: optimizer.pipeline_for_costly_units.clone(),
+            costly: CostLimits {
+                branches: optimizer.costly_branches,
+                loops: optimizer.costly_loops,
+                loop_levels: optimizer.costly_loop_levels,
+                nested_locals: optimizer.costly_nested_locals,
+                block_accesses: optimizer.costly_block_accesses,
+                ..CostLimits::NONE
+            },
             large_unit_operators: optimizer.large_unit_operators,
             max_function_operators: optimizer.max_function_operators,
             limits: CostLimits {
@@ -331,6 +360,10 @@ impl TieringProfile {
                 call_values: optimizer.max_passed_values,
                 call_pairs: optimizer.max_call_pairs,
                 table_pairs: optimizer.max_table_pairs,
+                branches: optimizer.max_branches,
+                loops: optimizer.max_loops,
+                loop_levels: optimizer.max_loop_levels,
+                block_accesses: optimizer.max_block_accesses,
                 joined_locals: optimizer.max_joined_locals,
                 ..CostLimits::NONE
             },
@@ -352,6 +385,7 @@ impl MiddleProfile {
     #[must_use]
     pub fn limits(&self) -> CostLimits {
         CostLimits {
+            operators: self.max_function_operators,
             passed_values: self.max_passed_values,
             call_values: self.max_passed_values,
             loop_values: self.max_loop_values,
@@ -424,12 +458,22 @@ impl Default for OptimizerProfile {
         Self {
             pipeline: options.pipeline,
             pipeline_for_large_units: options.pipeline_for_large_units,
+            pipeline_for_costly_units: options.pipeline_for_costly_units,
+            costly_branches: options.costly.branches,
+            costly_loops: options.costly.loops,
+            costly_loop_levels: options.costly.loop_levels,
+            costly_nested_locals: options.costly.nested_locals,
+            costly_block_accesses: options.costly.block_accesses,
             large_unit_operators: options.large_unit_operators,
             max_function_operators: options.max_function_operators,
             max_block_operators: options.limits.block_operators,
             max_passed_values: options.limits.passed_values,
             max_call_pairs: options.limits.call_pairs,
             max_table_pairs: options.limits.table_pairs,
+            max_branches: options.limits.branches,
+            max_loops: options.limits.loops,
+            max_loop_levels: options.limits.loop_levels,
+            max_block_accesses: options.limits.block_accesses,
             max_joined_locals: options.limits.joined_locals,
             max_osr_chain_bytes: options.max_osr_chain_bytes,
             cpu: options.cpu,

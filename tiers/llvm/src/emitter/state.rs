@@ -1,6 +1,7 @@
 //! The emitter's state while one function is translated: its first block with all that everything else
 //! needs, its locals, and where in the module it is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use inkwell::basic_block::BasicBlock;
@@ -74,7 +75,8 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     pub(super) results: Option<PointerValue<'ctx>>,
     /// In an OSR entry: the cells of the frame that is taken over.
     taken_over: Option<PointerValue<'ctx>>,
-    locals: Vec<(ValType, PointerValue<'ctx>)>,
+    /// The locals that the function reads or writes.
+    locals: HashMap<u32, (ValType, PointerValue<'ctx>)>,
     /// Fields of the context that never change, read in the first block.
     fixed: Vec<(i32, PointerValue<'ctx>)>,
     /// Cells for the results of calls.
@@ -103,11 +105,13 @@ struct ResultCells<'ctx> {
 pub(super) const RESULT_CELL: i32 = 16;
 
 impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
-    /// An emitter into `target`, with the first blocks done: the walk can begin.
+    /// An emitter into `target`, with the first blocks done: the walk can begin. `used` are the locals that it will ask for, in
+    /// order.
     pub fn new(
         shared: &Shared<'u, 'ctx>,
         target: Target<'u, 'ctx>,
         shape: &FunctionShape<'u>,
+        used: &[u32],
     ) -> Self {
         let function = target.function;
         let first = shared.context.append_basic_block(function, "entry");
@@ -145,7 +149,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             vmctx,
             results,
             taken_over,
-            locals: Vec::with_capacity(shape.locals.len()),
+            locals: HashMap::with_capacity(used.len()),
             fixed: Vec::new(),
             call_cells: None,
             phis: Vec::new(),
@@ -154,16 +158,17 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             located: None,
             precise: shared.unit.settings.precise_traps,
         };
-        emitter.begin(shape, target.checks_stack);
+        emitter.begin(shape, used, target.checks_stack);
         emitter
     }
 
-    fn begin(&mut self, shape: &FunctionShape<'_>, checks_stack: bool) {
+    fn begin(&mut self, shape: &FunctionShape<'_>, used: &[u32], checks_stack: bool) {
         self.builder.unset_current_debug_location();
         self.builder.position_at_end(self.first);
-        for &ty in &shape.locals {
+        for &local in used {
+            let ty = shape.locals[local as usize];
             let place = self.builder.build_alloca(self.types.of(ty), "").built();
-            self.locals.push((ty, place));
+            self.locals.insert(local, (ty, place));
         }
         self.builder.position_at_end(self.second);
         self.set_position(shape.start);
@@ -172,18 +177,19 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         }
         if let Some(cells) = self.taken_over {
             let layout = FrameLayout::new(&shape.locals);
-            for (index, &(ty, place)) in self.locals.iter().enumerate() {
-                let offset = layout.local_offset(index as u32).cast_signed();
+            for local in used {
+                let (ty, place) = self.locals[local];
+                let offset = layout.local_offset(*local).cast_signed();
                 let value = self.read_field(self.types.of(ty), cells, offset, Region::Cells);
                 self.builder.build_store(place, value).built();
             }
             return;
         }
         let params = shape.ty.params().len();
-        for (index, &(ty, place)) in self.locals.iter().enumerate() {
-            let value = if index < params {
-                let index = index as u32 + 1;
-                self.function.get_nth_param(index).expect("as declared")
+        for &local in used {
+            let (ty, place) = self.locals[&local];
+            let value = if (local as usize) < params {
+                self.function.get_nth_param(local + 1).expect("as declared")
             } else {
                 self.types.of(ty).const_zero()
             };
@@ -363,14 +369,14 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     // Locals.
 
     pub(super) fn read_local(&self, local: u32) -> BasicValueEnum<'ctx> {
-        let (ty, place) = self.locals[local as usize];
+        let (ty, place) = self.locals[&local];
         self.builder
             .build_load(self.types.of(ty), place, "")
             .built()
     }
 
     pub(super) fn write_local(&self, local: u32, value: BasicValueEnum<'ctx>) {
-        let (_, place) = self.locals[local as usize];
+        let (_, place) = self.locals[&local];
         self.builder
             .build_store(place, self.canonical(value))
             .built();

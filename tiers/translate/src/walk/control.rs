@@ -21,6 +21,8 @@ pub(super) struct Frame<'m, B> {
     target: Option<B>,
     /// The place in the control stack of the innermost loop that it is or is in. Set when it gets there.
     innermost_loop: Option<usize>,
+    /// How many loops it and what is around it are. Set when it gets there.
+    loops: usize,
 }
 
 enum Kind<B> {
@@ -79,6 +81,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             height: 0,
             target: None,
             innermost_loop: None,
+            loops: 0,
         });
     }
 
@@ -151,12 +154,21 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     fn push_frame(&mut self, mut frame: Frame<'a, E::Block>) {
         self.floor = frame.height;
-        frame.innermost_loop = match frame.kind {
-            Kind::Loop { .. } => Some(self.frames.len()),
-            _ => self.frames.last().and_then(|outer| outer.innermost_loop),
+        let around = self.loops_around();
+        (frame.innermost_loop, frame.loops) = match frame.kind {
+            Kind::Loop { .. } => (Some(self.frames.len()), around + 1),
+            _ => (
+                self.frames.last().and_then(|outer| outer.innermost_loop),
+                around,
+            ),
         };
         self.frames.push(frame);
         self.times.push(self.work.times());
+    }
+
+    /// How many loops are around the current operator.
+    pub(super) fn loops_around(&self) -> usize {
+        self.frames.last().map_or(0, |frame| frame.loops)
     }
 
     fn pop_frame(&mut self) -> Step<Frame<'a, E::Block>> {
@@ -272,6 +284,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             height,
             target: None,
             innermost_loop: None,
+            loops: 0,
         });
         Ok(())
     }
@@ -281,6 +294,8 @@ impl<'a, E: Emitter> Walk<'a, E> {
         let height = self.top(params.len())?;
         let number = self.loops_seen;
         self.loops_seen += 1;
+        let begun = self.cost.begin_loop(self.loops_around());
+        begun.map_err(|excess| self.excess(excess))?;
         let role = self
             .osr
             .as_ref()
@@ -319,6 +334,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             height,
             target,
             innermost_loop: None,
+            loops: 0,
         });
         self.work = Work::none();
         Ok(())
@@ -335,6 +351,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     fn begin_if(&mut self, ty: BlockType) -> Step {
         let (params, results) = self.block_type(ty)?;
         let condition = self.pop()?;
+        self.count_branch(1)?;
         let height = self.top(params.len())?;
         if !params.is_empty() {
             self.emitter.share_operands(&self.values[height..]);
@@ -362,6 +379,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
             height,
             target: None,
             innermost_loop: None,
+            loops: 0,
         });
         self.switch_to(then);
         Ok(())
@@ -491,6 +509,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     fn branch_if(&mut self, depth: u32) -> Step {
         let condition = self.pop()?;
+        self.count_branch(1)?;
         let position = self.frame_of_label(depth)?;
         let block = self.label_block(position);
         let frame = &self.frames[position];
@@ -535,6 +554,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         let default = places.cases.pop().unwrap_or_default();
         let counted = self.cost.branch_table(places.labels.len());
         counted.map_err(|excess| self.excess(excess))?;
+        self.count_branch(places.labels.len())?;
         let mut outermost = self.frames.len();
         let mut blocks = Vec::with_capacity(places.labels.len());
         for &position in &places.labels {

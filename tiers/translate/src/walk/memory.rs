@@ -244,7 +244,8 @@ impl<E: Emitter> Walk<'_, E> {
 
     // Loads and stores.
 
-    fn access(&self, memarg: MemArg) -> Step<MemoryAccess> {
+    fn access(&mut self, memarg: MemArg) -> Step<MemoryAccess> {
+        self.count_access()?;
         if let MemArgTarget::Memory(memory) = memarg.target
             && let Ok(offset) = u32::try_from(memarg.offset)
         {

@@ -25,7 +25,7 @@ pub use summary::{BodySummary, IndirectCall};
 use work::{TimesOfBlocks, Work};
 
 use crate::cost::Cost;
-use crate::{CostLimits, Emitter, EntryPoint, Excess};
+use crate::{CostLimits, Costs, Emitter, EntryPoint, Excess};
 
 /// How a function is to be translated.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,8 @@ impl From<EntryPoint> for Mode<'_> {
 /// label's own values; all values below them dominate the block. When it is entered at a loop they are
 /// *all* values of the operand stack, because those below may have been made by code that is dead now.
 ///
+/// Returns what the code costs.
+///
 /// # Errors
 /// When the body is not what validation accepts, when it has operators that no tier knows, when it exceeds one of the
 /// mode's limits, when the mode's `stop` ends it, or when the loop to enter at is not there or unreachable. What was emitted until then is to be thrown
@@ -78,7 +80,7 @@ pub fn translate<E: Emitter>(
     defined: u32,
     emitter: &mut E,
     mode: Mode<'_>,
-) -> Result<(), TranslateError> {
+) -> Result<Costs, TranslateError> {
     validate(module, defined, mode.stop)?;
     let body = Body::new(module, defined)?;
     let locals = body.locals()?;
@@ -91,9 +93,10 @@ pub fn translate<E: Emitter>(
     walk.stop = mode.stop;
     walk.polls = mode.entry == EntryPoint::Function || mode.polls_in_entries;
     match mode.entry {
-        EntryPoint::Function => walk.whole_function(&body),
-        EntryPoint::Loop(number) => walk.osr_entry(&body, number),
+        EntryPoint::Function => walk.whole_function(&body)?,
+        EntryPoint::Loop(number) => walk.osr_entry(&body, number)?,
     }
+    Ok(walk.cost.so_far())
 }
 
 /// Operators between two looks at whether to go on: some ten microseconds of most emitters, a few milliseconds where each
@@ -252,6 +255,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         self.work = Work::none();
         self.times.clear();
         self.push_function_frame(body.ty.results());
+        self.cost.begin_copy();
         let mut reader = body.operators()?;
         while !reader.eof() {
             self.offset = reader.original_position();
@@ -350,6 +354,18 @@ impl<'a, E: Emitter> Walk<'a, E> {
     fn pass(&mut self, values: usize) -> Step {
         let passed = self.cost.pass(values);
         passed.map_err(|excess| self.excess(excess))
+    }
+
+    /// So many ways come of a conditional branch.
+    fn count_branch(&mut self, ways: usize) -> Step {
+        let counted = self.cost.branch(ways);
+        counted.map_err(|excess| self.excess(excess))
+    }
+
+    /// Memory is loaded from or stored to.
+    fn count_access(&mut self) -> Step {
+        let counted = self.cost.access();
+        counted.map_err(|excess| self.excess(excess))
     }
 
     /// A call has so many parameters and results.

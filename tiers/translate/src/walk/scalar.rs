@@ -228,6 +228,7 @@ impl<E: Emitter> Walk<'_, E> {
     fn int_division(&mut self, ty: IntType, op: IntDivision) -> Step {
         let b = self.pop()?;
         let a = self.pop()?;
+        self.count_branch(1)?;
         let value = self.emitter.int_division(ty, op, a, b);
         self.push(value, ty.into());
         Ok(())
