@@ -1,5 +1,5 @@
-//! `--timeout`, `--max-memory`, `--max-code-memory` and `--max-stack`: how they are written. What enforces them is the store, the engine
-//! and, for time, [`Deadline`](crate::deadline::Deadline).
+//! `--timeout`, `--max-memory`, `--max-code-memory` and `--max-stack`: how they are written. What enforces them is the
+//! store, the engine and, for time, [`Deadline`](crate::deadline::Deadline).
 
 use std::fmt;
 use std::str::FromStr;

@@ -109,10 +109,24 @@ fn cranelift_moves_a_wide_labels_values_once() {
 
 #[test]
 fn what_is_too_much_for_cranelift_is_for_the_single_pass() {
-    let module = shape("loops-above-operands", 200);
-    let [fast, other] = [BaselineCompiler::SinglePass, BaselineCompiler::Cranelift]
-        .map(|compiler| bytes_in_baseline(compiler, &module));
-    assert_eq!(fast, other);
+    // Values that polls store, and operators.
+    let too_much = [
+        ("loops-above-operands", 200, true),
+        ("blocks-in-a-row", 2_000, true),
+    ];
+    let enough = [("blocks-in-a-row", 500, false)];
+    for (name, size, is_too_much) in too_much.into_iter().chain(enough) {
+        let module = shape(name, size);
+        let [fast, other] = [BaselineCompiler::SinglePass, BaselineCompiler::Cranelift]
+            .map(|compiler| bytes_in_baseline(compiler, &module));
+        assert_eq!(fast == other, is_too_much, "{name}");
+    }
+    // Who only wants to see what Cranelift would make of it is shown that.
+    let engine = Engine::new(&baseline(BaselineCompiler::Cranelift)).unwrap();
+    let module = Module::new(&engine, shape("blocks-in-a-row", 2_000)).unwrap();
+    let (tier, entry) = (FunctionTier::Baseline, EntryPoint::Function);
+    let text = module.emit(0, tier, entry, CodeForm::Intermediate);
+    assert!(text.unwrap().contains("iadd"));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_runtime::{CodePurpose, InstalledCode, TrapCode};
 use upshift_translate::{
-    CodeForm, CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, FunctionShape,
-    LoopLocals, Mode, ModuleCompiler, ModuleUnit, Stop, translate, validate,
+    CodeForm, CompileError, CompileRequest, Compiled, CostLimits, DirectCall, EntryPoint,
+    FunctionShape, LoopLocals, Mode, ModuleCompiler, ModuleUnit, Stop, translate, validate,
 };
 
 use crate::arch::{Entry, EntryCheck, PART_SIZE};
@@ -78,10 +78,18 @@ impl CraneliftCompiler {
         }
     }
 
+    /// What functions may cost that people want to see: no guest waits for these.
+    fn limits_of_text(&self) -> CostLimits {
+        CostLimits {
+            operators: usize::MAX,
+            ..self.options.limits
+        }
+    }
+
     /// The function in Cranelift's intermediate language, as its code generator gets it.
     fn emit_clif(&self, request: CompileRequest) -> Result<String, CompileError> {
         self.with_workspace(request, |workspace| {
-            self.translate(workspace, request, Stop::NEVER)?;
+            self.translate(workspace, request, self.limits_of_text(), Stop::NEVER)?;
             Ok(workspace.context.func.display().to_string())
         })
     }
@@ -89,7 +97,8 @@ impl CraneliftCompiler {
     /// The function as machine code, disassembled.
     fn emit_assembly(&self, request: CompileRequest) -> Result<String, CompileError> {
         self.with_workspace(request, |workspace| {
-            let finished = self.translate(workspace, request, Stop::NEVER)?;
+            let limits = self.limits_of_text();
+            let finished = self.translate(workspace, request, limits, Stop::NEVER)?;
             workspace.context.set_disasm(true);
             let code = self.generate(workspace, request)?;
             let body = code.vcode.as_deref().unwrap_or_default();
@@ -132,10 +141,10 @@ impl CraneliftCompiler {
         &self,
         workspace: &mut Workspace,
         request: CompileRequest,
+        limits: CostLimits,
         stop: Stop<'_>,
     ) -> Result<Finished, CompileError> {
         let refuse = |error| CompileError::of_walk(self.tier, &error);
-        let limits = self.options.limits;
         let module = &self.unit.module;
         validate(module, request.function, stop).map_err(refuse)?;
         let shape = FunctionShape::new(module, request.function).map_err(refuse)?;
@@ -333,7 +342,8 @@ impl ModuleCompiler for CraneliftCompiler {
         tell: &mut dyn FnMut(&[DirectCall]),
     ) -> Result<Compiled, CompileError> {
         let code = self.with_workspace(request, |workspace| {
-            let finished = self.translate(workspace, request, stop)?;
+            let limits = self.options.limits;
+            let finished = self.translate(workspace, request, limits, stop)?;
             tell(workspace.scratch.calls.as_slice());
             let code = self.generate(workspace, request)?;
             self.install(code, finished, request)

@@ -29,10 +29,10 @@ pub struct CraneliftTier {
     limits: CostLimits,
 }
 
-/// What the baseline takes on: what is compiled, stored or moved in some tens of milliseconds. The guest waits for it, and
-/// Cranelift's passes can't be stopped.
+/// What the baseline takes on: what is compiled in some ten milliseconds, stored or moved in some tens. The guest waits for
+/// it, and Cranelift's passes can't be stopped.
 const BASELINE_LIMITS: CostLimits = CostLimits {
-    operators: 20_000,
+    operators: 8_000,
     passed_values: 200_000,
     call_values: 200_000,
     loop_values: 200_000,

@@ -73,8 +73,8 @@ impl From<EntryPoint> for Mode<'_> {
 ///
 /// # Errors
 /// When the body is not what validation accepts, when it has operators that no tier knows, when it exceeds one of the
-/// mode's limits, when the mode's `stop` ends it, or when the loop to enter at is not there or unreachable. What was emitted until then is to be thrown
-/// away.
+/// mode's limits, when the mode's `stop` ends it, or when the loop to enter at is not there or unreachable. What was
+/// emitted until then is to be thrown away.
 pub fn translate<E: Emitter>(
     module: &Module,
     defined: u32,
