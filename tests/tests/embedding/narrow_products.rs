@@ -313,6 +313,38 @@ fn products_are_looked_at_bit_by_bit_and_summed_up() {
 }
 
 #[test]
+fn what_is_shifted_out_of_a_product_and_stays_wide_has_all_its_bits() {
+    let run = |body: &str| {
+        format!(
+            "(func (export \"run\") (result i64) (local $i i32) (local $s i64)
+                (loop {body} (br_if 0 (i32.ne (i32.const 128)
+                    (local.tee $i (i32.add (local.get $i) (i32.const 2))))))
+                (local.get $s))"
+        )
+    };
+    // Each product is -4235: ones down to bit 13.
+    for amount in [15, 16, 17, 31, 32, 33, 48] {
+        let shifted = format!("(i64.shr_u (i64.mul {A} {B}) (i64.const {amount}))");
+        let one = (-4235_i64).cast_unsigned() >> amount;
+        let sum = format!("(local.set $s (i64.add (local.get $s) {shifted}))");
+        returns(&run(&sum), one.wrapping_mul(64).cast_signed());
+        let index = "(i32.shl (local.get $i) (i32.const 2))";
+        let stored = format!("(i64.store offset=8192 {index} {shifted})");
+        let loaded = format!(
+            "(func (export \"run\") (result i64) (call $loop) (i64.load (i32.const 8248)))
+            (func $loop (local $i i32)
+                (loop {stored} (br_if 0 (i32.ne (i32.const 128)
+                    (local.tee $i (i32.add (local.get $i) (i32.const 2)))))))"
+        );
+        returns(&loaded, one.cast_signed());
+        let rotated = format!("(i64.rotr (i64.mul {A} {B}) (i64.const {amount}))");
+        let one = (-4235_i64).rotate_right(amount);
+        let sum = format!("(local.set $s (i64.add (local.get $s) {rotated}))");
+        returns(&run(&sum), one.wrapping_mul(64));
+    }
+}
+
+#[test]
 fn vectors_of_the_program_are_no_exception() {
     let lanes = |half: &str, offset: usize| {
         format!(

@@ -12,9 +12,12 @@
 //! bits from 32 on are the sign's, where the shift brings zeros, and a shift by 32 or more is by more than there are bits, so
 //! that the whole loop is undefined and goes away.
 //!
-//! The code generator brings many other forms into that one: rotations, arithmetic shifts, shifts in several steps, truncations
+//! A second combine, `combineShiftToMULH` of all targets, needs no truncation. It takes the upper half of a product of 16 bits
+//! for `lshr (mul (sext a), (sext b)), 16`, and extends that by zeros: bits from 16 on are lost, which in lanes of 64 are the sign's.
+//!
+//! The code generator brings many other forms into these: rotations, arithmetic shifts, shifts in several steps, truncations
 //! to single bits and to 32 bits of what is multiplied again. So all products in wider lanes are candidates whose bits reach
-//! narrower lanes, whatever stands between. Two ways break the pattern:
+//! narrower lanes or a shift to the right, whatever stands between. Two ways break the pattern:
 //!
 //! - a product that fits in 32 bits is made in 32, and then extended: `sext (mul <n x i32> a, b)`. The combine is right there,
 //!   and the code is better than before.
@@ -29,8 +32,8 @@ use inkwell::builder::Builder;
 use inkwell::module::Module as LlvmModule;
 use inkwell::types::{BasicTypeEnum, VectorType};
 use inkwell::values::{
-    AnyValue, AnyValueEnum, BasicValueEnum, FunctionValue, InstructionOpcode, InstructionValue,
-    IntValue, VectorValue,
+    AnyValue, AnyValueEnum, BasicValueEnum, CallSiteValue, FunctionValue, InstructionOpcode,
+    InstructionValue, IntValue, VectorValue,
 };
 
 use crate::emitter::Built;
@@ -56,7 +59,7 @@ pub(crate) fn guard(module: &LlvmModule<'_>) {
         if candidates.is_empty() {
             continue;
         }
-        let reaching = reaching_narrower_lanes(function);
+        let reaching = reaching_fewer_bits(function);
         let mut zero = None;
         for product in candidates {
             if reaching.contains(&product.instruction) {
@@ -216,16 +219,16 @@ fn splat<'ctx>(
         .built()
 }
 
-/// What is a product's way to a vector whose lanes are narrower than the combine's are wide. Memory ends a way: what is
-/// loaded again is another value to the code generator.
-fn reaching_narrower_lanes<'ctx>(function: FunctionValue<'ctx>) -> HashSet<InstructionValue<'ctx>> {
+/// What is a product's way to a vector whose lanes are narrower than the combine's are wide, or to a shift to the right. Memory
+/// ends a way: what is loaded again is another value to the code generator.
+fn reaching_fewer_bits<'ctx>(function: FunctionValue<'ctx>) -> HashSet<InstructionValue<'ctx>> {
     let mut made_of: HashMap<_, Vec<_>> = HashMap::new();
     let mut ahead = Vec::new();
     for instruction in instructions(function) {
         for user in users(instruction) {
             made_of.entry(user).or_default().push(instruction);
         }
-        if has_narrower_lanes(instruction) {
+        if has_narrower_lanes(instruction) || shifts_lanes_right(instruction) {
             ahead.push(instruction);
         }
     }
@@ -238,6 +241,21 @@ fn reaching_narrower_lanes<'ctx>(function: FunctionValue<'ctx>) -> HashSet<Instr
         }
     }
     reaching
+}
+
+/// Whether lanes are shifted to the right, or rotated, which brings the same bits down.
+fn shifts_lanes_right(instruction: InstructionValue<'_>) -> bool {
+    let AnyValueEnum::VectorValue(_) = instruction.as_any_value_enum() else {
+        return false;
+    };
+    match instruction.get_opcode() {
+        InstructionOpcode::LShr | InstructionOpcode::AShr => true,
+        InstructionOpcode::Call => CallSiteValue::try_from(instruction)
+            .ok()
+            .and_then(|call| call.get_called_fn_value())
+            .is_some_and(|callee| callee.get_name().to_bytes().starts_with(b"llvm.fsh")),
+        _ => false,
+    }
 }
 
 fn has_narrower_lanes(instruction: InstructionValue<'_>) -> bool {

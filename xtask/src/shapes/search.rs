@@ -69,8 +69,11 @@ impl Finding {
     }
 }
 
+/// How much of something a finding has.
+type Amount = fn(&Finding) -> f64;
+
 /// What is looked for the most of.
-const MEASURES: [(&str, fn(&Finding) -> f64); 3] = [
+const MEASURES: [(&str, Amount); 3] = [
     ("seconds", |it| it.seconds),
     ("seconds a megabyte", Finding::seconds_per_megabyte),
     ("bytes a byte", Finding::memory_per_byte),
