@@ -181,11 +181,6 @@ fn the_middle_tier_says_what_there_is_too_much_of() {
     refused(
         |_| (),
         "loops-above-operands",
-        "operators are more than the limit of 8000",
-    );
-    refused(
-        |profile| profile.middle.max_function_operators = 1_000_000,
-        "loops-above-operands",
         "values kept at loops are more than the limit of 10000",
     );
     refused(
