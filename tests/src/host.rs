@@ -2,7 +2,7 @@
 //! blocked signals, coroutines, nested calls that change their thread or stack, forks in the middle of calls,
 //! interruptions at random moments, signals from outside, libraries that come and go, modules and engines that go away.
 //!
-//! A *worker* process does it, in rounds of so many acts a thread; what it is at stands in a [journal](journal) that the
+//! A *worker* process does it, in rounds of so many acts a thread; what it is at stands in a journal that the
 //! [supervisor] reads when the worker crashes or hangs. Results are compared with what Rust computes.
 
 mod acts;
