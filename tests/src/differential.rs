@@ -26,6 +26,7 @@ mod vectors;
 
 pub use compare::{Comparison, Difference, Event, Place, Turns};
 pub use counts::Counts;
+pub(crate) use generate::features;
 pub use generate::{Generated, Generator};
 pub use host::{HostFailure, HostState};
 pub use machine::{Machine, MemoryState, Outcome, State, TrapKind};

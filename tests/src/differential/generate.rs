@@ -209,7 +209,13 @@ fn config(avoids_traps: bool, may_import: bool, random: &mut Random) -> wasm_smi
         max_element_segments: 6,
         max_elements: 20,
         max_type_size: 10_000,
+        ..features()
+    }
+}
 
+/// What modules of wasm-smith may use: all that Upshift has, and nothing else.
+pub(crate) fn features() -> wasm_smith::Config {
+    wasm_smith::Config {
         bulk_memory_enabled: true,
         extended_const_enabled: true,
         multi_value_enabled: true,

@@ -95,7 +95,7 @@ pub(super) struct Actor {
     place: Place,
     random: Random,
     made: Vec<Made>,
-    library: Option<Library>,
+    loaded: Option<Library>,
 }
 
 impl Actor {
@@ -104,7 +104,7 @@ impl Actor {
             place,
             random,
             made: Vec::new(),
-            library: None,
+            loaded: None,
         }
     }
 
@@ -125,7 +125,7 @@ impl Actor {
             Act::Coroutines => coroutines::by_turns(self.place, &mut self.random),
             Act::Modules => self.modules(),
             Act::Engine => self.engine(),
-            Act::Library => self.library(),
+            Act::Library => self.change_library(),
             Act::Fork => self.fork(),
         }
         // Tells where it was, if it was anywhere.
@@ -246,10 +246,10 @@ impl Actor {
         modules::engine_of_its_own(way.set, self.random.next_u64() as u32);
     }
 
-    fn library(&mut self) {
+    fn change_library(&mut self) {
         // The one that was there goes after the other has come.
-        self.library = Library::load(self.random.below(100));
-        let was_found = self.library.is_some();
+        self.loaded = Library::load(self.random.below(100));
+        let was_found = self.loaded.is_some();
         self.place.world.counts.libraries.add(was_found.into());
         let mut guest = self.guest();
         assert_eq!(guest.call("fib", 9).expect("it does not trap"), 34);
@@ -264,7 +264,7 @@ impl Actor {
             self.made.iter_mut().for_each(Made::check);
             forks::with_the_parents(place, &mut guest.store, guest.instance);
             self.made.clear();
-            self.library = Library::load(self.random.below(100));
+            self.loaded = Library::load(self.random.below(100));
             forks::ends_there(place, way)
         };
         // Both sides drop what the other has.

@@ -3,7 +3,7 @@
 use arbitrary::Unstructured;
 use wasm_smith::{Config, Module};
 
-use crate::differential::Random;
+use crate::differential::{Random, features};
 
 /// The module of a seed, whose first function is one of its own. `None` where the generator gave up.
 #[must_use]
@@ -33,29 +33,7 @@ pub fn smith(seed: u64) -> Option<Vec<u8>> {
         max_elements: 100,
         max_type_size: 100_000,
         export_everything: true,
-
-        bulk_memory_enabled: true,
-        extended_const_enabled: true,
-        multi_value_enabled: true,
-        reference_types_enabled: true,
-        saturating_float_to_int_enabled: true,
-        sign_extension_ops_enabled: true,
-        simd_enabled: true,
-
-        acquire_release_atomics_enabled: false,
-        compact_imports_enabled: false,
-        custom_descriptors_enabled: false,
-        custom_page_sizes_enabled: false,
-        exceptions_enabled: false,
-        gc_enabled: false,
-        memory64_enabled: false,
-        multibyte_array_access_enabled: false,
-        relaxed_simd_enabled: false,
-        shared_everything_threads_enabled: false,
-        tail_call_enabled: false,
-        threads_enabled: false,
-        wide_arithmetic_enabled: false,
-        ..Config::default()
+        ..features()
     };
     let input = random.bytes(bytes);
     let module = Module::new(config, &mut Unstructured::new(&input)).ok()?;

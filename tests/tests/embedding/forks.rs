@@ -7,12 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use upshift::{
     Caller, Config, Engine, Instance, InterruptHandle, Linker, Module, Store, TierEventKind,
     TierMode, TrapCode,
 };
+
+use crate::until;
 
 /// Two functions of which a test can call one before and one after the fork, and a loop for the interruptions.
 const GUEST: &str = r#"(module
@@ -161,18 +163,6 @@ impl Guest {
             .as_trap()
             .is_some_and(|trap| trap.code() == TrapCode::Interrupted)
     }
-}
-
-/// Waits until something holds, but not for ever.
-fn until(mut holds: impl FnMut() -> bool) -> bool {
-    let start = Instant::now();
-    while !holds() {
-        if start.elapsed() > Duration::from_secs(30) {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    true
 }
 
 /// A configuration in which a function moves to LLVM's code at its second thousand of calls.

@@ -43,6 +43,8 @@ mod unrolled;
 mod whole_memory;
 
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use upshift::{Config, Engine, Instance, Module, Store, TierMode};
 
@@ -53,6 +55,18 @@ fn instance(text: &str) -> (Store<()>, Instance) {
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
     (store, instance)
+}
+
+/// Waits until something holds, but not for ever.
+fn until(mut holds: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while !holds() {
+        if start.elapsed() > Duration::from_secs(30) {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
 }
 
 /// The default first, then LLVM in both of its modes, where there is LLVM.

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use upshift::{Config, Engine, Instance, Module, Store, TrapCode};
 
-use crate::{ALONE, configs, in_own_process};
+use crate::{ALONE, configs, in_own_process, until};
 
 const GUEST: &str = r#"(module
   (memory 1)
@@ -223,18 +223,6 @@ extern "C" fn linger(_: i32) {
     while !GOES_ON.load(Ordering::SeqCst) {
         std::hint::spin_loop();
     }
-}
-
-/// Waits until something holds, but not for ever.
-fn until(holds: impl Fn() -> bool) -> bool {
-    let start = Instant::now();
-    while !holds() {
-        if start.elapsed() > Duration::from_secs(30) {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    true
 }
 
 #[test]
