@@ -81,6 +81,13 @@ pub const MODES: &[Mode] = &[
         optimizes: true,
         set: moving_up,
     },
+    // The same from Cranelift's first code, under the profile of that name.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "cranelift",
+        optimizes: true,
+        set: |config| moving_up_under(config, named("cranelift")),
+    },
     // Calls move to the middle tier at once; every loop is entered in the middle, from the baseline in the middle tier
     // and from there in LLVM.
     #[cfg(feature = "llvm")]
@@ -108,7 +115,18 @@ fn optimizing(config: &mut Config) -> &mut Config {
 
 #[cfg(feature = "llvm")]
 fn moving_up(config: &mut Config) -> &mut Config {
-    let mut profile = TieringProfile::default();
+    moving_up_under(config, TieringProfile::default())
+}
+
+#[cfg(feature = "llvm")]
+fn named(profile: &str) -> TieringProfile {
+    TieringProfile::named(profile).expect("it comes with Upshift")
+}
+
+/// Everything moves up at once, by the rest of a profile.
+#[cfg(feature = "llvm")]
+fn moving_up_under(config: &mut Config, mut profile: TieringProfile) -> &mut Config {
+    profile.tier_up.threshold_in_calls = None;
     profile.tier_up.threshold_in_operators = Some(1);
     profile.speculation.least_call_samples = 1;
     config

@@ -5,10 +5,11 @@
 use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use upshift::InterruptHandle;
 
 use crate::Status;
@@ -69,7 +70,7 @@ impl Deadline {
 
     /// What stops the program, which begins now.
     pub(crate) fn stops_with(&self, handle: InterruptHandle) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         if state.phase == Phase::Expired {
             handle.interrupt();
         }
@@ -78,7 +79,7 @@ impl Deadline {
 
     /// The program has ended. Returns whether its time was up before.
     pub(crate) fn end(&self) -> bool {
-        let phase = std::mem::replace(&mut self.0.lock().phase, Phase::Ended);
+        let phase = std::mem::replace(&mut self.0.state.lock().phase, Phase::Ended);
         self.0.changed.notify_all();
         phase == Phase::Expired
     }
@@ -91,26 +92,15 @@ impl Drop for Deadline {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change of it is a single assignment.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for as long as the phase stays, at most for this time.
-    fn wait<'a>(
-        &self,
-        state: MutexGuard<'a, State>,
-        time: Duration,
-        phase: Phase,
-    ) -> MutexGuard<'a, State> {
-        self.changed
-            .wait_timeout_while(state, time, |state| state.phase == phase)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
+    fn wait(&self, state: &mut MutexGuard<'_, State>, time: Duration, phase: Phase) {
+        let unchanged = |state: &mut State| state.phase == phase;
+        self.changed.wait_while_for(state, unchanged, time);
     }
 
     fn watch(&self, limit: &TimeLimit) {
-        let mut state = self.wait(self.lock(), limit.duration, Phase::Running);
+        let mut state = self.state.lock();
+        self.wait(&mut state, limit.duration, Phase::Running);
         if state.phase == Phase::Ended {
             return;
         }
@@ -118,7 +108,7 @@ impl Shared {
         if let Some(handle) = &state.handle {
             handle.interrupt();
         }
-        let state = self.wait(state, GRACE, Phase::Expired);
+        self.wait(&mut state, GRACE, Phase::Expired);
         if state.phase == Phase::Ended {
             return;
         }

@@ -21,11 +21,12 @@ fn stdout(line: &[&str]) -> String {
     ended.stdout
 }
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "balanced",
     "latency",
     "throughput",
     "shared",
+    "cranelift",
     "baseline-only",
     "llvm-only",
 ];

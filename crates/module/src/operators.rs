@@ -1,16 +1,20 @@
-//! Validation of one body, operator by operator, so that it can be ended in between. No operator takes long: a branch
-//! table is validated once for each type of its labels.
+//! Validation of one body, operator by operator, so that it can be ended in between. Of a branch table, which may be as
+//! long as a body, one label of each type is validated, and the others are read with looks at whether to go on.
 
 use std::collections::HashSet;
 
 use wasmparser::{
-    BinaryReader, BlockType, FrameKind, FuncValidator, FunctionBody, ValidatorResources,
+    BinaryReader, BlockType, Frame, FrameKind, FuncValidator, FunctionBody, ValType,
+    ValidatorResources,
 };
 
 use crate::Stop;
 
 /// Operators between two looks at whether to go on: some ten microseconds, a millisecond where each has a thousand values.
 const OPERATORS_AT_A_TIME: usize = 256;
+
+/// Labels of a branch table between two such looks: a tenth of a millisecond.
+const LABELS_AT_A_TIME: u32 = 4096;
 
 /// The opcode of `br_table`.
 const BR_TABLE: u8 = 0x0e;
@@ -45,7 +49,7 @@ pub(crate) fn validate_operators(
         for _ in 0..OPERATORS_AT_A_TIME {
             match bytes.get(reader.current_position()) {
                 None => break,
-                Some(&BR_TABLE) => validate_table(validator, &mut reader)?,
+                Some(&BR_TABLE) => validate_table(validator, &mut reader, stop)?,
                 Some(_) => {
                     let mut visitor = validator.visitor(reader.original_position());
                     reader.visit_operator(&mut visitor)??;
@@ -61,14 +65,15 @@ pub(crate) fn validate_operators(
 fn validate_table(
     validator: &mut FuncValidator<ValidatorResources>,
     reader: &mut BinaryReader<'_>,
-) -> Result<(), wasmparser::Error> {
+    stop: Stop<'_>,
+) -> Result<(), Ended> {
     let position = reader.original_position();
-    let Some(shorter) = ShorterTable::of(validator, reader.clone()) else {
-        return reader.visit_operator(&mut validator.visitor(position))?;
+    let Some(shorter) = ShorterTable::of(validator, reader.clone(), stop)? else {
+        return Ok(reader.visit_operator(&mut validator.visitor(position))??);
     };
     *reader = shorter.behind;
     let mut table = BinaryReader::new_features(&shorter.bytes, position, reader.features());
-    table.visit_operator(&mut validator.visitor(position))?
+    Ok(table.visit_operator(&mut validator.visitor(position))??)
 }
 
 /// A branch table that is valid if and only if a longer one is. A label that takes the values which an earlier one takes adds
@@ -85,35 +90,64 @@ impl<'a> ShorterTable<'a> {
     fn of(
         validator: &FuncValidator<ValidatorResources>,
         mut reader: BinaryReader<'a>,
-    ) -> Option<Self> {
-        reader.read_u8().ok()?;
-        let count = reader.read_var_u32().ok()?;
+        stop: Stop<'_>,
+    ) -> Result<Option<Self>, Ended> {
+        let is_table = reader.read_u8().is_ok();
+        let Some(count) = reader.read_var_u32().ok().filter(|_| is_table) else {
+            return Ok(None);
+        };
         let (mut labels, mut kept) = (Vec::new(), 0_u32);
         let mut seen = HashSet::new();
-        for _ in 0..count {
-            let depth = reader.read_var_u32().ok()?;
-            let frame = validator.get_control_frame(usize::try_from(depth).ok()?)?;
-            // Labels of other block types have one value at most.
-            if let BlockType::FuncType(ty) = frame.block_type
-                && !seen.insert((ty, frame.kind == FrameKind::Loop))
-            {
-                continue;
+        for label in 0..count {
+            if label % LABELS_AT_A_TIME == LABELS_AT_A_TIME - 1 && stop.is_requested() {
+                return Err(Ended::Stopped);
             }
-            write_var_u32(&mut labels, depth);
-            kept += 1;
+            let Ok(depth) = reader.read_var_u32() else {
+                return Ok(None);
+            };
+            let frame = usize::try_from(depth).ok();
+            let Some(frame) = frame.and_then(|depth| validator.get_control_frame(depth)) else {
+                return Ok(None);
+            };
+            if seen.insert(LabelType::of(frame)) {
+                write_var_u32(&mut labels, depth);
+                kept += 1;
+            }
         }
         if kept == count {
-            return None;
+            return Ok(None);
         }
-        let default = reader.read_var_u32().ok()?;
+        let Ok(default) = reader.read_var_u32() else {
+            return Ok(None);
+        };
         let mut bytes = vec![BR_TABLE];
         write_var_u32(&mut bytes, kept);
         bytes.append(&mut labels);
         write_var_u32(&mut bytes, default);
-        Some(Self {
-            bytes,
-            behind: reader,
-        })
+        let behind = reader;
+        Ok(Some(Self { bytes, behind }))
+    }
+}
+
+/// What a label takes, as far as it is told apart: types of functions by their numbers.
+#[derive(PartialEq, Eq, Hash)]
+enum LabelType {
+    Nothing,
+    One(ValType),
+    ParametersOf(u32),
+    ResultsOf(u32),
+}
+
+impl LabelType {
+    fn of(frame: &Frame) -> Self {
+        let is_loop = frame.kind == FrameKind::Loop;
+        match frame.block_type {
+            BlockType::Empty => Self::Nothing,
+            BlockType::Type(_) if is_loop => Self::Nothing,
+            BlockType::Type(ty) => Self::One(ty),
+            BlockType::FuncType(ty) if is_loop => Self::ParametersOf(ty),
+            BlockType::FuncType(ty) => Self::ResultsOf(ty),
+        }
     }
 }
 
@@ -134,6 +168,9 @@ fn write_var_u32(bytes: &mut Vec<u8>, mut value: u32) {
 mod tests {
     use std::sync::atomic::AtomicU32;
 
+    use wasmparser::{FuncValidatorAllocations, Parser, ValidPayload, Validator};
+
+    use super::{Ended, LABELS_AT_A_TIME, ShorterTable};
     use crate::{BodyError, Features, Module, ModuleErrorKind, Stop, Validation};
 
     fn parse(text: &str) -> Module {
@@ -157,6 +194,34 @@ mod tests {
             let again = module.validate_body_until(0, stop);
             assert_eq!(again.is_ok(), is_valid);
         }
+    }
+
+    #[test]
+    fn a_long_table_is_read_with_looks_at_the_flag() {
+        let flag = AtomicU32::new(1);
+        let looks = |labels: u32| {
+            let labels = "0 ".repeat(labels as usize);
+            let text = format!("(module (func i32.const 0 br_table {labels}))");
+            let module = parse(&text);
+            let mut validator = Validator::new();
+            for payload in Parser::new(0).parse_all(&module.bytes) {
+                let valid = validator.payload(&payload.unwrap()).unwrap();
+                if let ValidPayload::Func(function, body) = valid {
+                    let mut validator =
+                        function.into_validator(FuncValidatorAllocations::default());
+                    let mut reader = body.get_binary_reader();
+                    validator.read_locals(&mut reader).unwrap();
+                    let position = reader.original_position();
+                    let constant = reader.visit_operator(&mut validator.visitor(position));
+                    constant.unwrap().unwrap();
+                    let table = ShorterTable::of(&validator, reader, Stop::when_set(&flag));
+                    return matches!(table, Err(Ended::Stopped));
+                }
+            }
+            unreachable!("the module has a body")
+        };
+        assert!(!looks(LABELS_AT_A_TIME - 1));
+        assert!(looks(LABELS_AT_A_TIME + 1));
     }
 
     /// A table of a hundred labels of one type, one before them and one behind.

@@ -29,6 +29,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam::utils::CachePadded;
+
 use crate::sync::{futex_wait, futex_wake};
 use crate::thread;
 
@@ -38,14 +40,14 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How long a fork waits for threads in sections, which take microseconds unless they can't end.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Counters of threads in sections, each on a cache line of its own: many threads take locks at the same time.
+/// Counters of threads in sections: many threads take locks at the same time.
 const STRIPES: usize = 16;
 
-#[repr(align(64))]
-struct Stripe(AtomicU32);
+/// A counter that shares no cache line with another one, nor a pair of lines that processors fetch together.
+type Stripe = CachePadded<AtomicU32>;
 
 /// Threads in sections. A thread counts in the stripe that it was given.
-static INSIDE: [Stripe; STRIPES] = [const { Stripe(AtomicU32::new(0)) }; STRIPES];
+static INSIDE: [Stripe; STRIPES] = [const { Stripe::new(AtomicU32::new(0)) }; STRIPES];
 /// Threads in long sections.
 static LINGERING: AtomicU32 = AtomicU32::new(0);
 /// 1 while a thread forks.
@@ -146,7 +148,7 @@ impl Section {
             if place.stripe == 0 {
                 place.stripe = give_stripe();
             }
-            enter_counted(&stripe_of(place).0, &CLOSED);
+            enter_counted(stripe_of(place), &CLOSED);
         }
         place.sections += 1;
         PLACE.set(place);
@@ -170,7 +172,7 @@ impl Drop for Section {
         place.sections -= 1;
         PLACE.set(place);
         if place.sections == 0 {
-            leave_counted(&stripe_of(place).0, &CLOSED);
+            leave_counted(stripe_of(place), &CLOSED);
         }
     }
 }
@@ -231,7 +233,7 @@ pub fn leave_for_good() {
         ..place
     });
     if place.sections > 0 {
-        leave_counted(&stripe_of(place).0, &CLOSED);
+        leave_counted(stripe_of(place), &CLOSED);
     }
     if place.long > 0 {
         leave_counted(&LINGERING, &CLOSED_FOR_LONG);
@@ -349,7 +351,7 @@ extern "C" fn fork_begins() {
     let place = PLACE.get();
     // A thread that forks in a section can't wait for itself.
     if place.sections > 0 {
-        leave_counted(&stripe_of(place).0, &CLOSED);
+        leave_counted(stripe_of(place), &CLOSED);
     }
     if place.long > 0 {
         leave_counted(&LINGERING, &CLOSED_FOR_LONG);
@@ -368,7 +370,7 @@ extern "C" fn fork_begins() {
     // in one whom others in sections wait for.
     let until = Instant::now().checked_add(LAST_PATIENCE);
     for stripe in &INSIDE {
-        wait_until_empty(&stripe.0, until);
+        wait_until_empty(stripe, until);
     }
     FORKS.fetch_add(1, Ordering::Relaxed);
     // Other handlers of this fork may come into sections.
@@ -394,7 +396,7 @@ extern "C" fn child_begins() {
     PLACE.set(place);
     // Whoever was about to find the gate closed was counted for that moment.
     for stripe in &INSIDE {
-        stripe.0.store(0, Ordering::Relaxed);
+        stripe.store(0, Ordering::Relaxed);
     }
     LINGERING.store(0, Ordering::Relaxed);
     count_again(place);
@@ -420,7 +422,7 @@ extern "C" fn child_begins() {
 /// Undoes what a thread that forks in a section did before.
 fn count_again(place: Place) {
     if place.sections > 0 {
-        stripe_of(place).0.fetch_add(1, Ordering::SeqCst);
+        stripe_of(place).fetch_add(1, Ordering::SeqCst);
     }
     if place.long > 0 {
         LINGERING.fetch_add(1, Ordering::SeqCst);

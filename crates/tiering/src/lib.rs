@@ -114,14 +114,15 @@ impl Tiering {
         };
         // With everything compiled ahead there is no frame that could move.
         options.force_osr &= mode != TierMode::Optimizing;
-        let policy = Policy::new(&options.profile, pool::processors());
+        let processors = options.processors.unwrap_or_else(pool::processors);
+        let policy = Policy::new(&options.profile, processors);
         let mut baseline_profile = options.profile.baseline.clone();
         if options.synchronous || mode == TierMode::Optimizing {
             // What is compiled is to be the same each time; or, all of it ahead already.
             baseline_profile.ahead_threads = Some(0);
         }
         // The program has one, and LLVM's workers another.
-        let spare = pool::processors().saturating_sub(1 + usize::from(mode == TierMode::Auto));
+        let spare = processors.saturating_sub(1 + usize::from(mode == TierMode::Auto));
         // Who waits for everything has all processors at work already.
         let relief_after = policy
             .relief_after()

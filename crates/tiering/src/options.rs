@@ -48,6 +48,8 @@ pub struct TieringOptions {
     /// the optimizing tier, so that every loop stays in reach: those of the baseline move to the middle tier, and
     /// those of the middle tier to the optimizing tier.
     pub force_osr: bool,
+    /// For tests: decides as on a machine with so many processors. `None` asks the system.
+    pub processors: Option<usize>,
     /// For tests: lets compiles go wrong.
     pub chaos: Option<Chaos>,
     /// How much code memory modules may take.
@@ -62,6 +64,7 @@ impl fmt::Debug for TieringOptions {
             .field("profile", &self.profile)
             .field("synchronous", &self.synchronous)
             .field("force_osr", &self.force_osr)
+            .field("processors", &self.processors)
             .field("chaos", &self.chaos)
             .field("code_limits", &self.code_limits)
             .finish_non_exhaustive()

@@ -51,6 +51,8 @@ fn options() -> TieringOptions {
     let mut options = threshold(THRESHOLD);
     options.profile.middle.threshold_in_operators = Some(1 << 40);
     options.profile.tier_up.loop_probe_in_polls = 0;
+    // On a machine with one processor, all compiles have to be worth their price.
+    options.processors = Some(2);
     options
 }
 

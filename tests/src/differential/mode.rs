@@ -101,6 +101,19 @@ pub const MODES: &[Mode] = &[
             move_up(config).force_osr(true);
         },
     },
+    // Cranelift's first code, and LLVM's from the second call on.
+    #[cfg(feature = "llvm")]
+    Mode {
+        name: "cranelift",
+        precise: false,
+        without_llvm: false,
+        configure: |config| {
+            let named = TieringProfile::named("cranelift");
+            let mut profile = named.expect("it comes with Upshift");
+            profile.optimizer.pipeline = quick_profile().optimizer.pipeline;
+            move_up_under(config, profile);
+        },
+    },
     // Nothing moves further than to the middle tier, calls as well as loops.
     Mode {
         name: "middle",
@@ -136,8 +149,13 @@ pub const MODES: &[Mode] = &[
 
 #[cfg(feature = "llvm")]
 fn move_up(config: &mut Config) -> &mut Config {
-    let mut profile = quick_profile();
+    move_up_under(config, quick_profile())
+}
+
+#[cfg(feature = "llvm")]
+fn move_up_under(config: &mut Config, mut profile: TieringProfile) -> &mut Config {
     profile.middle.threshold_in_operators = Some(1);
+    profile.tier_up.threshold_in_calls = None;
     profile.tier_up.threshold_in_operators = Some(1);
     profile.speculation.least_call_samples = 1;
     config

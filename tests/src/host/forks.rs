@@ -1,10 +1,12 @@
-//! Forks, what children do, and waiting for them.
+//! Forks, what children do, and waiting for them. Threads of a child are not the standard library's, whose lock may be held in it
+//! for good.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use upshift::{AsContextMut, Instance, Trap, TrapCode};
+use upshift_module::threads;
 
 use super::guest::{self, COMPUTATIONS};
 use super::itinerary::TRAPS;
@@ -147,12 +149,12 @@ fn calls(mut context: impl AsContextMut, instance: Instance) {
 
 fn interrupted(guest: &mut Guest) {
     let handle = guest.store.interrupt_handle();
-    let timer = thread::spawn(move || {
+    let timer = move || {
         thread::sleep(Duration::from_millis(2));
         handle.interrupt();
-    });
+    };
+    threads::spawn(c"timer", 1 << 20, timer).expect("a thread");
     let error = guest.call("spin", 0).expect_err("it is interrupted");
     let code = error.as_trap().map(Trap::code);
     assert_eq!(code, Some(TrapCode::Interrupted), "{error}");
-    timer.join().expect("it does not panic");
 }

@@ -11,6 +11,7 @@ use corosensei::stack::{DefaultStack, Stack};
 use upshift::{
     AsContextMut, Caller, Error, ForeignStack, Instance, InterruptHandle, Result, Store, TrapCode,
 };
+use upshift_module::threads;
 
 use super::forks::{self, ChildProcess};
 use super::itinerary::{Child, Itinerary, Leaf, Step};
@@ -180,19 +181,14 @@ fn elsewhere<'a>(
 fn on_thread(caller: &mut Caller<'_, Host>, stack: usize, is_masked: bool, x: u32) -> Result<u32> {
     let instance = instance(caller);
     let mut context = caller.as_context_mut();
-    thread::scope(|scope| {
-        let nested = move || {
-            if is_masked {
-                signals::block_all();
-            }
-            guest::call(&mut context, instance, "relay", x)
-        };
-        let thread = thread::Builder::new().stack_size(stack);
-        let thread = thread.spawn_scoped(scope, nested).expect("a thread");
-        thread
-            .join()
-            .unwrap_or_else(|payload| resume_unwind(payload))
-    })
+    let nested = move || {
+        if is_masked {
+            signals::block_all();
+        }
+        guest::call(&mut context, instance, "relay", x)
+    };
+    // A child of a fork may come here.
+    threads::on_another(stack, nested).expect("a thread")
 }
 
 fn on_stack(caller: &mut Caller<'_, Host>, size: usize, x: u32) -> Result<u32> {
@@ -238,10 +234,11 @@ fn fork(caller: &mut Caller<'_, Host>, child: Child, itinerary: &Itinerary) {
             if waits {
                 // Who would have interrupted it stayed with the parent.
                 let handle = caller.interrupt_handle();
-                thread::spawn(move || {
+                let timer = move || {
                     thread::sleep(Duration::from_millis(3));
                     handle.interrupt();
-                });
+                };
+                threads::spawn(c"timer", 1 << 20, timer).expect("a thread");
             }
         }
     }

@@ -305,3 +305,19 @@ fn llvm_says_what_there_is_too_much_of() {
         "values passed by branches are more than the limit of",
     );
 }
+
+#[cfg(feature = "llvm")]
+#[test]
+fn stores_of_many_results_are_not_compared_with_one_another() {
+    let ordered = |results: usize| {
+        let types = "i64 ".repeat(results);
+        let values = "(i64.const 7) ".repeat(results);
+        let text = format!("(module (func (export \"f\") (result {types}) {values}))");
+        let module = Module::new(&Engine::default(), text).unwrap();
+        let (tier, entry) = (FunctionTier::Optimizing, EntryPoint::Function);
+        let text = module.emit(0, tier, entry, CodeForm::Intermediate).unwrap();
+        text.matches("store volatile").count()
+    };
+    assert_eq!(ordered(64), 0);
+    assert_eq!(ordered(65), 65);
+}

@@ -17,6 +17,7 @@ use upshift_translate::{
 
 use crate::arch::{Entry, EntryCheck, PART_SIZE};
 use crate::emitter::{ClifEmitter, EmitOptions, Finished, Locals, Scratch};
+use crate::place::{PlaceError, Placement};
 
 /// Alignment of functions. Cranelift would prefer 32; most functions are small, and their first
 /// instructions are a prologue. What comes before the body keeps it.
@@ -61,6 +62,7 @@ pub struct CraneliftCompiler {
     isa: OwnedTargetIsa,
     options: EmitOptions,
     unit: Arc<ModuleUnit>,
+    placement: Placement,
 }
 
 impl CraneliftCompiler {
@@ -70,8 +72,14 @@ impl CraneliftCompiler {
         options: EmitOptions,
         unit: Arc<ModuleUnit>,
     ) -> Self {
+        let purpose = match options.locals {
+            Locals::InCells => CodePurpose::Running,
+            Locals::AsValues => CodePurpose::Better,
+        };
+        let (call_conv, code) = (options.call_conv, Arc::clone(&unit.code));
         Self {
             tier,
+            placement: Placement::new(Arc::clone(&isa), call_conv, code, purpose),
             isa,
             options,
             unit,
@@ -254,11 +262,11 @@ impl CraneliftCompiler {
         }
         let entry = self.entry(finished, request);
         let bytes = entry.around(code.code_buffer());
-        let placed = self
-            .unit
-            .code
-            .place(&bytes, FUNCTION_ALIGNMENT as usize, self.purpose());
-        let address = placed.map_err(out_of_memory)?;
+        let placed = self.placement.place(&bytes, FUNCTION_ALIGNMENT);
+        let address = placed.map_err(|error| match error {
+            PlaceError::Memory(source) => out_of_memory(source),
+            PlaceError::Refused(error) => self.codegen_error(request, error.to_string()),
+        })?;
         // Cranelift's own offsets are 32 bits wide.
         let (body, len) = (entry.size() as u32, bytes.len() as u32);
         let traps = self.traps(code, body, request)?;
@@ -302,14 +310,6 @@ impl CraneliftCompiler {
         }
         traps.sort_unstable_by_key(|&(offset, _)| offset);
         Ok(traps.into())
-    }
-
-    /// What its code is for.
-    fn purpose(&self) -> CodePurpose {
-        match self.options.locals {
-            Locals::InCells => CodePurpose::Running,
-            Locals::AsValues => CodePurpose::Better,
-        }
     }
 
     fn function_index(&self, request: CompileRequest) -> u32 {

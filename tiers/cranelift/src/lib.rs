@@ -4,12 +4,13 @@
 //!
 //! [`CraneliftTier`] implements the tiering's [`Tier`](upshift_translate::Tier). The walk over a body is
 //! `upshift_translate`'s; what is here turns its operators into Cranelift's instructions (`emitter`), runs
-//! Cranelift and installs the code (`compile`). Calls are counted outside of what Cranelift makes (`arch`),
+//! Cranelift (`compile`) and places the code by `cranelift-jit` (`place`). Calls are counted outside of what Cranelift makes (`arch`),
 //! loops inside (`emitter`). For the emitter the tiers differ in one thing, where locals are between blocks.
 
 mod arch;
 mod compile;
 mod emitter;
+mod place;
 #[cfg(test)]
 mod tests;
 mod tier;

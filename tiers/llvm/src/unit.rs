@@ -11,6 +11,10 @@ use upshift_module::Module;
 use upshift_runtime::sync::OnceLock;
 use upshift_translate::{BodySummary, CallProfile, EntryPoint, OptimizerOptions, TranslateError};
 
+/// Results beyond which calls of a function go through memory as they are written: stores of results are not compared with one
+/// another, and its recursion is not unrolled. LLVM takes the square of their number for both, and callers gain next to nothing.
+pub(crate) const MANY_RESULTS: usize = 64;
+
 /// Summaries of a module's bodies, each read when first asked for.
 pub(crate) struct Summaries {
     of: Box<[OnceLock<BodySummary>]>,
@@ -213,6 +217,11 @@ impl Plan {
             return Ok(());
         }
         let index = module.imported.functions + first.defined;
+        let ty = module.functions.get(index as usize);
+        let ty = ty.and_then(|&ty| module.types.get(ty as usize));
+        if ty.is_some_and(|ty| ty.results().len() > MANY_RESULTS) {
+            return Ok(());
+        }
         let calls = summary.calls.iter().filter(|&&callee| callee == index);
         let calls = calls.count();
         // Each level has as many bodies as the one before has calls.

@@ -1,9 +1,10 @@
 //! One measurement: a fresh engine, a module, and calls until nothing moves any more.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use upshift::{
     Config, Engine, FunctionTier, Instance, Module, Store, TierEvent, TierEventKind,
     TieringProfile, Val,
@@ -63,10 +64,10 @@ pub(super) fn measure(
     let heard = Arc::clone(&moved);
     config.on_tier_event(move |event| {
         if is_move(event) {
-            *heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            *heard.lock() = Some(Instant::now());
         }
     });
-    let last_move = || *moved.lock().unwrap_or_else(PoisonError::into_inner);
+    let last_move = || *moved.lock();
     let engine = Engine::new(&config).map_err(CliError::Engine)?;
 
     let start = Instant::now();

@@ -5,9 +5,10 @@
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use upshift::{
     CallSiteStats, EntryPoint, FunctionStats, FunctionTier, Module, Samples, TierEvent,
     TierEventKind, TierMode, TierStats,
@@ -88,8 +89,7 @@ impl Recorder {
         {
             return;
         }
-        let recorded = self.recorded.lock();
-        let mut recorded = recorded.unwrap_or_else(PoisonError::into_inner);
+        let mut recorded = self.recorded.lock();
         recorded.add(event, KEPT);
     }
 
@@ -98,8 +98,7 @@ impl Recorder {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn write(&self, to: &PathBuf, ending: &Ending<'_>) -> Result<()> {
-        let recorded = self.recorded.lock();
-        let mut recorded = recorded.unwrap_or_else(PoisonError::into_inner);
+        let mut recorded = self.recorded.lock();
         recorded.events.sort_by_key(|event| event.at);
         let page = page::render(&Report::new(self.start, &recorded, ending));
         std::fs::write(to, page).map_err(|error| CliError::Write {
@@ -390,7 +389,7 @@ mod tests {
             *tier = FIRST_TIER;
         }
         recorder.hear(&event);
-        assert_eq!(recorder.recorded.lock().unwrap().events.len(), 1);
+        assert_eq!(recorder.recorded.lock().events.len(), 1);
     }
 
     #[test]

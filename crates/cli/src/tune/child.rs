@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::{RecvTimeoutError, bounded};
 use indicatif::ProgressBar;
 use tempfile::TempDir;
 use upshift::TieringProfile;
@@ -120,7 +120,7 @@ struct Ended {
 /// is its own all the time.
 fn wait(child: &Child, start: Instant, limit: Duration) -> (Duration, bool) {
     let process = child.id();
-    let (over, is_over) = channel::<()>();
+    let (over, is_over) = bounded::<()>(0);
     thread::scope(|scope| {
         let watchdog = scope.spawn(move || {
             let late = is_over.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);

@@ -22,8 +22,7 @@ macro_rules! profiles {
 
 impl BuiltInProfile {
     /// All of them, the default first.
-    pub const ALL: &[Self] =
-        profiles!("balanced" "latency" "throughput" "shared" "baseline-only" "llvm-only");
+    pub const ALL: &[Self] = profiles!("balanced" "latency" "throughput" "shared" "cranelift" "baseline-only" "llvm-only");
 
     /// The one of this name.
     #[must_use]

@@ -12,6 +12,7 @@ use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 use super::LlvmEmitter;
 use super::build::{Built, Region, flag_attribute};
 use super::state::RESULT_CELL;
+use crate::unit::MANY_RESULTS;
 
 /// Bytes of a code slot.
 const SLOT_SIZE: i32 = 8;
@@ -178,7 +179,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             (Some(cells), values) => {
                 for (i, &value) in values.iter().enumerate() {
                     let value = self.canonical(value);
-                    self.write_field(value, cells, RESULT_CELL * i as i32, Region::Cells);
+                    let offset = RESULT_CELL * i as i32;
+                    let store = self.write_field(value, cells, offset, Region::Cells);
+                    if values.len() > MANY_RESULTS {
+                        store.set_volatile(true).expect("stores can be volatile");
+                    }
                 }
                 self.builder.build_return(None).built();
             }

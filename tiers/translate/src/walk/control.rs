@@ -6,7 +6,7 @@ use wasmparser::{BlockType, BrTable, Operator};
 
 use super::body::value_type;
 use super::work::Work;
-use super::{Step, TablePlaces, TranslateError, TranslateProblem, Walk};
+use super::{CASES_BETWEEN_LOOKS, Step, TablePlaces, TranslateError, TranslateProblem, Walk};
 use crate::{BranchTable, Emitter, WorkSite};
 
 /// A block of WebAssembly that was opened in reachable code and is not closed.
@@ -546,7 +546,10 @@ impl<'a, E: Emitter> Walk<'a, E> {
         places: &mut TablePlaces,
     ) -> Step {
         let depths = table.targets().chain(std::iter::once(Ok(table.default())));
-        for depth in depths {
+        for (case, depth) in depths.enumerate() {
+            if case % CASES_BETWEEN_LOOKS == CASES_BETWEEN_LOOKS - 1 {
+                self.look_whether_stopped()?;
+            }
             let depth = depth.map_err(|e| TranslateError::malformed(self.function, &e))?;
             let position = self.frame_of_label(depth)?;
             places.add(position);

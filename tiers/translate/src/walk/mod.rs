@@ -103,6 +103,9 @@ pub fn translate<E: Emitter>(
 /// has a thousand values.
 const OPERATORS_BETWEEN_LOOKS: u32 = 128;
 
+/// Cases of a branch table between two such looks: some ten microseconds.
+const CASES_BETWEEN_LOOKS: usize = 4096;
+
 /// What a step of the walk returns.
 type Step<T = ()> = Result<T, TranslateError>;
 
@@ -313,6 +316,11 @@ impl<'a, E: Emitter> Walk<'a, E> {
             return Ok(());
         }
         self.until_look = OPERATORS_BETWEEN_LOOKS;
+        self.look_whether_stopped()
+    }
+
+    /// Ends the walk if it is to end.
+    fn look_whether_stopped(&self) -> Step {
         if self.stop.is_requested() {
             return Err(self.error(TranslateProblem::Stopped));
         }

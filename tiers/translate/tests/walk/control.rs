@@ -1,6 +1,11 @@
 //! Shapes of control flow in functions entered at their start: blocks, joins, unreachable code, work.
 
-use crate::{assert_lines, function};
+use std::sync::atomic::AtomicU32;
+
+use upshift_translate::{EntryPoint, Mode, Stop, TranslateProblem, translate};
+
+use crate::recorder::Recorder;
+use crate::{assert_lines, function, parse};
 
 #[test]
 fn straight_code_is_one_block() {
@@ -382,4 +387,23 @@ fn calls_take_arguments_and_leave_results() {
            v7 v8 = call_indirect 0 0 v6 v4 v5
            return v7 v8",
     );
+}
+
+#[test]
+fn a_long_branch_table_is_left_when_the_walk_is_to_end() {
+    let ended = |cases: usize| {
+        let labels = "0 ".repeat(cases);
+        let module = parse(&format!("(module (func i32.const 0 br_table {labels} 0))"));
+        let flag = AtomicU32::new(0);
+        let mut recorder = Recorder::new(&module, 0).setting(&flag);
+        let mode = Mode {
+            stop: Stop::when_set(&flag),
+            ..EntryPoint::Function.into()
+        };
+        let translated = translate(&module, 0, &mut recorder, mode);
+        translated.err().map(|error| error.problem().clone())
+    };
+    assert_eq!(ended(100), None);
+    let stopped = ended(10_000);
+    assert!(matches!(stopped, Some(TranslateProblem::Stopped)));
 }

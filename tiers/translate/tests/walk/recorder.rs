@@ -4,6 +4,8 @@
 mod emitter;
 mod recording;
 
+use std::sync::atomic::AtomicU32;
+
 use upshift_module::ValType::{self, ExternRef, F32, F64, FuncRef, I32, I64};
 use upshift_module::{FuncType, Module};
 use upshift_translate::*;
@@ -20,6 +22,8 @@ pub struct Recorder<'m> {
     offset: u32,
     /// Whether types have to fit. They do in what was validated.
     strict: bool,
+    /// What is set at a constant.
+    sets: Option<&'m AtomicU32>,
 }
 
 impl<'m> Recorder<'m> {
@@ -31,6 +35,12 @@ impl<'m> Recorder<'m> {
     /// For a body that may be broken.
     pub fn lenient(module: &'m Module, shape: FunctionShape<'m>) -> Self {
         Self::of_shape(module, shape, false)
+    }
+
+    /// Sets a flag at each constant.
+    pub fn setting(mut self, flag: &'m AtomicU32) -> Self {
+        self.sets = Some(flag);
+        self
     }
 
     fn of_shape(module: &'m Module, shape: FunctionShape<'m>, strict: bool) -> Self {
@@ -53,6 +63,7 @@ impl<'m> Recorder<'m> {
             current: Block(0),
             offset: 0,
             strict,
+            sets: None,
         }
     }
 

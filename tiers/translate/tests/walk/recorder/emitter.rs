@@ -1,5 +1,7 @@
 //! What each call to the emitter writes down, and which types it expects.
 
+use std::sync::atomic::Ordering;
+
 use upshift_module::ValType::{self, F32, F64, FuncRef, I32, I64, V128};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode};
 use upshift_translate::*;
@@ -128,6 +130,9 @@ impl Emitter for Recorder<'_> {
     }
 
     fn i32_const(&mut self, value: i32) -> Value {
+        if let Some(flag) = self.sets {
+            flag.store(1, Ordering::Relaxed);
+        }
         self.one(&format!("i32 {value}"), &[], I32)
     }
 
