@@ -1,4 +1,4 @@
-//! What each call to the emitter writes down, and which types it expects.
+//! The record of each call to the emitter, and the types it expects.
 
 use upshift_module::ValType::{self, F32, F64, FuncRef, I32, I64, V128};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode};
