@@ -4,11 +4,11 @@
 //! never finished there. There are three kinds of such things:
 //!
 //! * **Short locks** (`sync`) are held inside of a [`Section`]. A fork closes the gate to sections and waits until all
-//! threads have left theirs, so the child finds every lock free, and its data whole. Sections nest; a thread in one
+//!   threads have left theirs, so the child finds every lock free, and its data whole. Sections nest; a thread in one
 //!   comes into another while the gate is closed, so there is no order among locks that a fork has to know. In a section
 //!   nobody waits for anything but a lock of this kind.
 //! * **Long work**, such as a compile, is not waited for. Its state says in which process it was begun
-//! ([`generation`]); work of an earlier one counts as not begun.
+//!   ([`generation`]); work of an earlier one counts as not begun.
 //! * **A library's locks** are not ours to look at. A thread inside of one that has global state is in a [`LongSection`],
 //!   for whose end a fork waits a moment, but not longer.
 //!
