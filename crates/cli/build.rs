@@ -1,5 +1,5 @@
 //! Tells the linker of the command to leave LLVM's constructors for later (see `lazy_llvm.ld`), and to take the
-//! library of C++ into the program: what LLVM needs of it is less than what loading it takes at every start.
+//! library of C++ into the program: LLVM's part of it is smaller than the cost of loading it at every start.
 
 use std::env;
 use std::os::unix::fs::symlink;

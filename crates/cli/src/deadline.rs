@@ -68,7 +68,7 @@ impl Deadline {
         Ok(Self(shared))
     }
 
-    /// What stops the program, which begins now.
+    /// Takes the handle that stops the program, which begins now.
     pub(crate) fn stops_with(&self, handle: InterruptHandle) {
         let mut state = self.0.state.lock();
         if state.phase == Phase::Expired {
@@ -117,7 +117,7 @@ impl Shared {
             program: None,
         };
         tell(&format!("error: {message}\n"));
-        // SAFETY: what other threads are at does not outlive the process. While this thread has the state, the
+        // SAFETY: the work of other threads does not outlive the process. While this thread has the state, the
         // program's can't go on to print how it ended.
         unsafe { libc::_exit(Status::Trapped.code().into()) }
     }

@@ -1,4 +1,4 @@
-//! `--emit`: what a tier makes of one function, printed instead of run.
+//! `--emit`: a tier's code for one function, printed instead of run.
 
 use std::io::Write;
 use std::str::FromStr;
@@ -36,7 +36,7 @@ impl FromStr for Form {
     }
 }
 
-/// What the options ask for, if they do.
+/// The request of the options, if there is one.
 pub(crate) struct Emit<'a> {
     form: CodeForm,
     tier: FunctionTier,
@@ -46,7 +46,7 @@ pub(crate) struct Emit<'a> {
 }
 
 impl<'a> Emit<'a> {
-    /// What `--emit` and its kin say.
+    /// The request of `--emit` and its kin.
     ///
     /// # Errors
     /// When there is no such form, or not with the tier that is asked for.

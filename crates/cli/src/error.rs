@@ -1,4 +1,4 @@
-//! What can go wrong in a command, and the exit status of each.
+//! Errors of a command, and the exit status of each.
 
 use std::io;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use upshift::{FuncType, ValType};
 
 use crate::Status;
 
-/// What commands return.
+/// The result of commands.
 pub type Result<T, E = CliError> = std::result::Result<T, E>;
 
 /// Why a command failed. `Display` is the message for the user.
@@ -20,7 +20,7 @@ pub enum CliError {
     Read {
         /// Which.
         file: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// A file can't be written.
@@ -28,7 +28,7 @@ pub enum CliError {
     Write {
         /// Which.
         file: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// Output can't be written.
@@ -42,15 +42,15 @@ pub enum CliError {
     Environment {
         /// Its variable.
         variable: &'static str,
-        /// What is wrong.
+        /// The error.
         error: upshift::ProfileError,
     },
     /// A key of the profile can't be set so.
     #[error("--set {setting}: {error}")]
     Setting {
-        /// What was given.
+        /// The setting given.
         setting: String,
-        /// What is wrong with it.
+        /// The error in it.
         error: upshift::ProfileError,
     },
     /// A key without a value.
@@ -65,7 +65,7 @@ pub enum CliError {
     NothingToTune {
         /// The program.
         file: PathBuf,
-        /// What became of it.
+        /// The failure.
         failure: String,
     },
     /// There is no such kernel.
@@ -75,7 +75,7 @@ pub enum CliError {
         similar.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
     )]
     UnknownKernel {
-        /// What was asked for.
+        /// The name asked for.
         name: String,
         /// A name that is like it.
         similar: Option<String>,
@@ -92,7 +92,7 @@ pub enum CliError {
         contender: String,
         /// Its result.
         result: String,
-        /// What it should have been.
+        /// The expected form.
         expected: String,
     },
     /// A picture can't be drawn.
@@ -103,9 +103,9 @@ pub enum CliError {
     Option {
         /// Which option.
         option: &'static str,
-        /// What was given.
+        /// The value given.
         value: String,
-        /// What is allowed.
+        /// The allowed values.
         allowed: String,
     },
     /// LLVM has no such passes.
@@ -114,9 +114,9 @@ pub enum CliError {
          Its notation is that of `opt -passes`: 'default<O2>', or names with commas between them."
     )]
     Pipeline {
-        /// What was given.
+        /// The pipeline given.
         pipeline: String,
-        /// What LLVM says.
+        /// LLVM's error.
         error: upshift::Error,
     },
     /// LLVM's own language is wanted where there is no LLVM.
@@ -134,7 +134,7 @@ pub enum CliError {
         indices(defined)
     )]
     UnknownFunction {
-        /// What was asked for.
+        /// The function asked for.
         function: String,
         /// A name that is like it.
         similar: Option<String>,
@@ -162,7 +162,7 @@ pub enum CliError {
     Module {
         /// Which.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         error: upshift::Error,
     },
     /// The same, where no engine is involved.
@@ -170,7 +170,7 @@ pub enum CliError {
     Parse {
         /// Which.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         error: upshift_module::ModuleError,
     },
     /// A directory can't be given to the program.
@@ -180,7 +180,7 @@ pub enum CliError {
         option: &'static str,
         /// Which.
         directory: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// The module wants something that the command does not provide.
@@ -203,7 +203,7 @@ pub enum CliError {
         file: PathBuf,
         /// Whether the option is among the arguments, where it belongs to the program.
         late_option: bool,
-        /// What it exports, as text to go on with.
+        /// Its exports, as text to go on with.
         exports: String,
     },
     /// There is no such export.
@@ -213,7 +213,7 @@ pub enum CliError {
         file: PathBuf,
         /// The name that was asked for.
         name: String,
-        /// What it exports, as text to go on with.
+        /// Its exports, as text to go on with.
         exports: String,
     },
     /// The export can't be called.
@@ -221,9 +221,9 @@ pub enum CliError {
     NotAFunction {
         /// Its name.
         name: String,
-        /// What it is.
+        /// Its kind.
         kind: String,
-        /// What else the module exports, as text to go on with.
+        /// The module's other exports, as text to go on with.
         exports: String,
     },
     /// Too few or too many arguments.
@@ -250,17 +250,17 @@ pub enum CliError {
         ty: FuncType,
         /// The type of the parameter.
         param: ValType,
-        /// What was given.
+        /// The text given.
         text: String,
-        /// What is wrong with it.
+        /// The error in it.
         why: String,
     },
     /// The system gives no thread.
     #[error("cannot start a thread {purpose}: {error}")]
     Thread {
-        /// What for, to go on from "a thread".
+        /// Its purpose, to go on from "a thread".
         purpose: String,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// The program's time was up.
@@ -280,7 +280,7 @@ pub enum CliError {
     MemoryLimit {
         /// The limit, as it was given.
         limit: String,
-        /// What could not be had.
+        /// The refused resource.
         refused: upshift::LimitError,
         /// How it ended, unless it could not even start.
         ended: Option<String>,

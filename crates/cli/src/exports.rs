@@ -1,4 +1,4 @@
-//! Exports told to a user who named one that isn't there: all of them, and which may have been meant.
+//! Exports told to a user who named one that isn't there: all of them, and the likely ones.
 
 use upshift::{ExternType, Module};
 use upshift_module::Printable;

@@ -1,4 +1,4 @@
-//! Floats on the command line, as bits: those of the text format, and what Rust writes. Other values are in `values`.
+//! Floats on the command line, as bits: those of the text format, and those of Rust. Other values are in `values`.
 
 use rustc_apfloat::ieee::{Double, Single};
 use rustc_apfloat::{Float as _, Round};
@@ -7,7 +7,7 @@ use wast::token::{F32, F64};
 
 use crate::values::parse_wat;
 
-/// The nearest `f32`; infinity for what is too large.
+/// The nearest `f32`; infinity for a number that is too large.
 pub(crate) fn f32_bits(text: &str) -> Option<u32> {
     match Number::read(text) {
         Some(Number::Decimal(number)) => number.parse().ok().map(f32::to_bits),
@@ -24,7 +24,7 @@ pub(crate) fn f32_bits(text: &str) -> Option<u32> {
     }
 }
 
-/// The nearest `f64`; infinity for what is too large.
+/// The nearest `f64`; infinity for a number that is too large.
 pub(crate) fn f64_bits(text: &str) -> Option<u64> {
     match Number::read(text) {
         Some(Number::Decimal(number)) => number.parse().ok().map(f64::to_bits),
@@ -41,14 +41,14 @@ pub(crate) fn f64_bits(text: &str) -> Option<u64> {
     }
 }
 
-/// A number of the text format without underscores, as those who round it read it.
+/// A number of the text format without underscores, as the functions that round it read it.
 enum Number {
     Decimal(String),
     Hexadecimal(String),
 }
 
 impl Number {
-    /// None for what has a name, such as `inf`, and for what the text format does not know.
+    /// None for a value with a name, such as `inf`, and for one that the text format does not know.
     fn read(text: &str) -> Option<Self> {
         let mut end = 0;
         let token = Lexer::new(text).parse(&mut end).ok()??;

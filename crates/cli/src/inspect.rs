@@ -1,4 +1,4 @@
-//! `upshift inspect`: tells what is in a module. Nothing is compiled or run.
+//! `upshift inspect`: tells the contents of a module. Nothing is compiled or run.
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -63,7 +63,7 @@ fn wasi(module: &Module) -> Option<WasiVersion> {
         .find_map(|import| version_of(&import.module))
 }
 
-/// What a module for WASI is, by what it exports.
+/// The role of a module for WASI, by its exports.
 fn role(module: &Module) -> &'static str {
     let exports = |name| module.exports.iter().any(|export| &*export.name == name);
     if exports("_start") {

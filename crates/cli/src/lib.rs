@@ -1,4 +1,4 @@
-//! The `upshift` command as a library: its options, what each subcommand does, and the runner of spec
+//! The `upshift` command as a library: its options, its subcommands, and the runner of spec
 //! scripts ([`wast`]), which tests use as well.
 //!
 //! ```
@@ -82,7 +82,7 @@ impl Status {
     }
 }
 
-/// Does what the command line says. Results go to `stdout`; errors are told on `stderr`.
+/// Carries the command line out. Results go to `stdout`; errors are told on `stderr`.
 ///
 /// Output that nobody reads any more (a closed pipe) ends the command early, without a message.
 pub fn execute(cli: &Cli, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Status {
@@ -105,7 +105,7 @@ pub fn execute(cli: &Cli, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Sta
         }
         Err(error) => {
             // There is nowhere left to tell that stderr is closed.
-            // Whatever is quoted in it.
+            // Quoted texts may hold anything.
             let text = error.to_string();
             let _ =
                 writeln!(stderr, "error: {}", PrintableLines(&text)).and_then(|()| stderr.flush());

@@ -1,4 +1,4 @@
-//! `--timeout`, `--max-memory`, `--max-code-memory` and `--max-stack`: how they are written. What enforces them is the
+//! `--timeout`, `--max-memory`, `--max-code-memory` and `--max-stack`: how they are written. They are enforced by the
 //! store, the engine and, for time, [`Deadline`](crate::deadline::Deadline).
 
 use std::fmt;
@@ -32,7 +32,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What a store may hold.
+    /// The bounds of a store.
     pub(crate) fn resources(&self) -> ResourceLimits {
         ResourceLimits {
             total_bytes: self.max_memory.as_ref().map(|limit| limit.bytes),
@@ -120,7 +120,7 @@ impl FromStr for SizeLimit {
     }
 }
 
-/// A decimal number without a sign, and what follows it.
+/// A decimal number without a sign, and the text behind it.
 fn split(text: &str) -> Option<(f64, &str)> {
     let end = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')

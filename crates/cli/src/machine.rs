@@ -1,4 +1,4 @@
-//! What figures were measured on and with, as they should say.
+//! Machine and versions behind figures, as these should name them.
 
 /// The machine and this program.
 pub(crate) struct Machine {

@@ -29,12 +29,12 @@ fn main() -> ExitCode {
     leave(execute(&cli, &mut io::stdout().lock(), &mut io::stderr()))
 }
 
-/// Ends the process at once. An ordinary end would wait for whatever is being compiled in the background, which
+/// Ends the process at once. An ordinary end would wait for compiles in the background, which
 /// nobody wants any more.
 fn leave(status: Status) -> ! {
     // There is nowhere left to tell that nobody reads any more.
     let _ = io::stdout().flush();
     let _ = io::stderr().flush();
-    // SAFETY: what other threads are at does not outlive the process, and the output is written.
+    // SAFETY: the work of other threads does not outlive the process, and the output is written.
     unsafe { libc::_exit(status.code().into()) }
 }

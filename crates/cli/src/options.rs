@@ -412,7 +412,7 @@ mod tests {
         }
     }
 
-    /// Words after `upshift run`, and what of them the guest gets.
+    /// Words after `upshift run`, and the guest's part of them.
     #[track_caller]
     fn check_guest(line: &[&str], guest: &[&str]) -> Run {
         let run = run(line);

@@ -1,5 +1,5 @@
-//! How long a program took on its way to its start, phase by phase, and what its functions cost when they were
-//! called first.
+//! How long a program took on its way to its start, phase by phase, and the cost of its functions at their first
+//! calls.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -26,7 +26,7 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 }
 
 impl Phases {
-    /// Prints them, and what the baseline's compiles cost each and for each byte of WebAssembly.
+    /// Prints them, and the costs of the baseline's compiles, each and for each byte of WebAssembly.
     pub(crate) fn print(&self, module: &Module, out: &mut dyn Write) -> io::Result<()> {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         writeln!(

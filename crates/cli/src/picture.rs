@@ -1,4 +1,4 @@
-//! What pictures have in common: SVG as text, colours, a legend.
+//! The common parts of pictures: SVG as text, colours, a legend.
 
 use std::error::Error;
 use std::ops::Range;
@@ -34,7 +34,7 @@ pub(crate) fn draw(size: (u32, u32), what: impl FnOnce(&Area<'_>) -> Drawn) -> R
     Ok(text)
 }
 
-/// Colours that people tell apart who see red and green alike.
+/// Colours that people with red-green blindness tell apart.
 pub(crate) fn color(index: usize) -> RGBColor {
     const COLORS: [RGBColor; 7] = [
         RGBColor(0, 114, 178),

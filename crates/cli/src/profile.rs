@@ -109,7 +109,7 @@ fn show(options: &Show, stdout: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// What a profile has that the default has not, as a file.
+/// The difference of a profile from the default, as a file.
 pub(crate) fn changes(profile: &TieringProfile) -> String {
     let mut text = String::new();
     let mut section = "";

@@ -15,12 +15,12 @@ use crate::options::Run;
 use crate::phases::{Phases, timed};
 use crate::{exports, values};
 
-/// What programs start with.
+/// The function that programs start with.
 const START: &str = "_start";
-/// What is called first in a module that is no program but a library.
+/// The function that is called first in a module that is no program but a library.
 const INITIALIZE: &str = "_initialize";
 
-/// A module and what is to be called in it.
+/// A module and the function to be called in it.
 pub(crate) struct Program<'a> {
     options: &'a Run,
     /// The module with its imports.
@@ -41,7 +41,7 @@ pub(crate) enum Ended {
 }
 
 impl<'a> Program<'a> {
-    /// What the command line asks for. Nothing of the module has run yet.
+    /// The program of the command line. Nothing of the module has run yet.
     ///
     /// # Errors
     /// When the module has no such function, the arguments are none of its, or something is imported that nobody
@@ -50,7 +50,7 @@ impl<'a> Program<'a> {
         let (name, ty) = function_to_call(options, module)?;
         let is_wasi = WasiVersion::of(module).is_some();
         let arguments = match ty.params().len() {
-            // They are what the program finds among its own arguments.
+            // The program finds them among its own arguments.
             0 if is_wasi => Vec::new(),
             _ => arguments(name, &ty, &options.args)?,
         };
@@ -73,7 +73,7 @@ impl<'a> Program<'a> {
     /// Runs it on this thread.
     ///
     /// # Errors
-    /// When it could not be given what it should be, trapped, or reached a limit.
+    /// When its inputs could not be given to it, or when it trapped or reached a limit.
     pub(crate) fn run(&self, deadline: Option<&Deadline>, phases: &Phases) -> Result<Ended> {
         let context = self.options.given.context(self.options)?;
         let mut store = Store::new(self.module().engine(), context);
@@ -124,7 +124,7 @@ impl<'a> Program<'a> {
             && initialize.is_some_and(|ty| ty.params().len() + ty.results().len() == 0)
     }
 
-    /// What to tell of how it ended.
+    /// The message about its end.
     fn judge(
         &self,
         ended: upshift::Result<Ended>,
@@ -186,7 +186,7 @@ fn code_limit(ended: &upshift::Result<Ended>) -> Option<CodeLimitError> {
     }
 }
 
-/// What the program could not have: at its start, or later, when it was told so.
+/// The refused resource of a program: at its start, or later, when it was told so.
 fn refused(error: Option<&upshift::Error>, store: &Store<WasiCtx>) -> Option<LimitError> {
     let at_start = match error.map(upshift::Error::kind) {
         Some(ErrorKind::Resource(error)) => error.limit().copied(),
@@ -265,7 +265,7 @@ pub(crate) fn arguments(name: &str, ty: &FuncType, texts: &[OsString]) -> Result
         .collect()
 }
 
-/// What is told of imports that are not defined.
+/// The message about imports that are not defined.
 fn imports(options: &Run, error: upshift::Error) -> CliError {
     let Some(link) = error.as_link() else {
         return CliError::Program(error);

@@ -1,4 +1,4 @@
-//! `upshift run`: sets an engine up as the command line wants it, runs one program, and tells what came out.
+//! `upshift run`: sets an engine up as the command line wants it, runs one program, and tells the outcome.
 
 use std::io::Write;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::values;
 
 pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Result<Status> {
     outlive_full_files();
-    // What the program is limited to includes the way there.
+    // The program's limit includes the way there.
     let deadline = options.limits.timeout.as_ref();
     let deadline = deadline.map(Deadline::start).transpose()?;
     let mut config = options.module.config();
@@ -82,7 +82,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
         for result in results {
             writeln!(stdout, "{}", values::format(result))?;
         }
-        // The results come before what is told about them.
+        // The results come before the statistics.
         stdout.flush()?;
     }
     let told = measured.map_or(Ok(()), |measured| {
@@ -115,7 +115,7 @@ pub(crate) fn run(options: &Run, stdout: &mut dyn Write, stderr: &mut dyn Write)
         }
     });
     let named = perf.map_or(Ok(()), |perf| perf.finish());
-    // What became of the program is more important.
+    // The fate of the program is more important.
     match ended? {
         // As for any process, only the lowest bits are left.
         Ended::Exited(status @ 1..) => Ok(Status::Exited(status as u8)),
@@ -132,14 +132,14 @@ fn failure(ended: &Result<Ended>) -> Option<String> {
     }
 }
 
-/// Has writes to a file that may not grow any more fail, as those to a full disk do, and not end the process: what
-/// that means is up to the program.
+/// Has writes to a file that may not grow any more fail, as those to a full disk do, and not end the process: the
+/// consequences are up to the program.
 fn outlive_full_files() {
     // SAFETY: no handler is installed, so none can do anything wrong.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// Has the engine tell its events to whoever wants to hear them.
+/// Has the engine tell its events to all listeners.
 fn listen(
     config: &mut Config,
     log: Option<TierLog>,

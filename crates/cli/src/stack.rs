@@ -5,7 +5,7 @@ use std::thread;
 
 use crate::error::{CliError, Result};
 
-/// What the command and its host functions need besides the program.
+/// Stack of the command and its host functions besides the program's.
 const OWN: usize = 1 << 20;
 
 /// Runs this where generated code can use so many bytes of stack.

@@ -1,4 +1,4 @@
-//! `--stats`: a summary of a run at its end, on the standard error. What is measured for it is measured only when
+//! `--stats`: a summary of a run at its end, on the standard error. Its figures are measured only when
 //! it is wanted.
 
 use std::cmp::Reverse;
@@ -41,7 +41,7 @@ impl Measured {
     }
 }
 
-/// What was measured of a run.
+/// The measurements of a run.
 pub(crate) struct Finished {
     pub(crate) start: Instant,
     time: Duration,
@@ -50,7 +50,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Prints it, and what the module's tiering counted.
+    /// Prints it, and the counts of the module's tiering.
     pub(crate) fn print(&self, module: &Module, out: &mut dyn Write) -> io::Result<()> {
         let stats = module.tier_stats();
         writeln!(out, "ran for {}", milliseconds(self.time))?;

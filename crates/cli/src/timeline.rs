@@ -1,4 +1,4 @@
-//! `--tier-log`: what tiering does, as it happens, one line each on the standard error.
+//! `--tier-log`: tiering's events as they happen, one line each on the standard error.
 
 use std::io::{self, Write};
 
@@ -22,7 +22,7 @@ pub(crate) const FIRST_TIER: &str = "baseline";
 pub(crate) const MIDDLE_TIER: &str = "middle";
 
 impl TierLog {
-    /// What was asked for, if anything: asked for twice, it is everything.
+    /// The amount asked for, if any: asked for twice, it is everything.
     pub(crate) fn wanted(given: &[Self]) -> Option<Self> {
         match given {
             [] => None,
@@ -31,7 +31,7 @@ impl TierLog {
         }
     }
 
-    /// Prints the event, if it is of those that are told.
+    /// Prints the event, if it is one of the told kinds.
     pub(crate) fn hear(self, event: &TierEvent) {
         if self.tells(event) {
             // A whole line at once, for several threads write. Nobody may be reading: no reason to stop.

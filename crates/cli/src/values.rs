@@ -8,7 +8,7 @@ use wast::parser::{self, Parse, ParseBuffer};
 
 use crate::floats::{f32_bits, f64_bits};
 
-/// What is wrong with an argument; `Display` says what would be right.
+/// The error of an argument; `Display` says the right form.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ParseValueError(&'static str);
 
@@ -18,7 +18,7 @@ impl fmt::Display for ParseValueError {
     }
 }
 
-/// The value that `text` stands for. Numbers are written as in the text format; what Rust writes for
+/// The value that `text` stands for. Numbers are written as in the text format; Rust's form of
 /// floats is understood too.
 pub(crate) fn parse(text: &str, ty: ValType) -> Result<Val, ParseValueError> {
     let text = text.trim();

@@ -1,4 +1,4 @@
-//! What a WASI program is given: its directories, environment and arguments, and the command's own streams.
+//! The world of a WASI program: its directories, environment and arguments, and the command's own streams.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -54,7 +54,7 @@ impl Given {
         arguments
     }
 
-    /// What a program gets that is started like this.
+    /// The world of a program that is started like this.
     ///
     /// # Errors
     /// When a directory can't be opened, or a variable has no name.
@@ -129,7 +129,7 @@ fn mapping<'a>(option: &'static str, text: &'a OsStr) -> Result<(&'a OsStr, &'a 
     }
 }
 
-/// What is before and behind the first `separator`.
+/// The parts before and behind the first `separator`.
 fn split<'a>(text: &'a OsStr, separator: &[u8]) -> Option<(&'a OsStr, &'a OsStr)> {
     let bytes = text.as_bytes();
     let at = bytes

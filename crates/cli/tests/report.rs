@@ -1,4 +1,4 @@
-//! `upshift run --report`: what is on the page, and how a browser shows it.
+//! `upshift run --report`: the contents of the page, and how a browser shows it.
 
 mod support;
 

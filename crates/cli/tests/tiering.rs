@@ -1,4 +1,4 @@
-//! The options of `upshift run` that tune tiering and show what it does.
+//! The options of `upshift run` that tune tiering and show its events.
 
 mod support;
 

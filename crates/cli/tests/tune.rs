@@ -1,4 +1,4 @@
-//! `upshift tune` with the real command: that it runs programs, ends, can be interrupted, and writes what it found.
+//! `upshift tune` with the real command: that it runs programs, ends, can be interrupted, and writes its findings.
 //! Whether it finds the best is tested on a model.
 
 mod support;

@@ -21,14 +21,14 @@ const BYTES_PER_THREAD: usize = 64 << 10;
 /// Bytes that a thread takes at a time.
 const BYTES_AT_A_TIME: usize = 16 << 10;
 
-/// What validation has to know of a module to validate its bodies, in any order, on any thread.
+/// The facts about a module that validation of its bodies needs, in any order, on any thread.
 pub(crate) struct BodyRules {
     resources: ValidatorResources,
     features: WasmFeatures,
 }
 
 impl BodyRules {
-    /// The rules that hold for all bodies, from what `wasmparser` says of one.
+    /// The rules that hold for all bodies, from `wasmparser`'s validator of one.
     pub fn new(of: FuncToValidate<ValidatorResources>) -> Self {
         Self {
             resources: of.resources,
@@ -71,7 +71,7 @@ impl BodyRules {
         ))
     }
 
-    /// What is wrong with a body, for people; `name` finds the function's name.
+    /// The error of a body, for people; `name` finds the function's name.
     #[cold]
     fn tell<'n>(
         &self,
@@ -88,7 +88,7 @@ impl BodyRules {
     /// Validates all bodies, on as many processors as are worth it.
     ///
     /// # Errors
-    /// The first bad one and what is wrong with it, whatever the threads came to first. `name` finds a
+    /// The error of the first bad one, whatever the threads came to first. `name` finds a
     /// function's name.
     pub fn validate_all<'n>(
         &self,
@@ -158,7 +158,7 @@ impl BodyRules {
 struct BadBody {
     /// The function, imports not counted.
     defined: usize,
-    /// What is wrong.
+    /// The error.
     error: wasmparser::Error,
 }
 

@@ -1,5 +1,5 @@
-//! From what `wasmparser` reads to our own types. Everything here has been validated with our features, so
-//! what has no counterpart can't come; if it does, that is an error and not a panic.
+//! From `wasmparser`'s types to our own. Everything here has been validated with our features, so
+//! types without a counterpart can't come; if one does, that is an error and not a panic.
 
 use wasmparser::Operator;
 
@@ -7,7 +7,7 @@ use crate::{
     ConstExpr, ConstOp, Entity, FuncType, GlobalType, ImportCounts, MemoryType, TableType, ValType,
 };
 
-/// Something that validation with our features should have rejected: what it is.
+/// Something that validation with our features should have rejected, by name.
 pub(crate) struct NoCounterpart(pub &'static str);
 
 type Result<T> = std::result::Result<T, NoCounterpart>;
@@ -79,7 +79,7 @@ pub(crate) fn global_type(ty: wasmparser::GlobalType) -> Result<GlobalType> {
     })
 }
 
-/// What is exported.
+/// The exported object.
 pub(crate) fn entity(kind: wasmparser::ExternalKind, index: u32) -> Result<Entity> {
     Ok(match kind {
         wasmparser::ExternalKind::Func => Entity::Func(index),

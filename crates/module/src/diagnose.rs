@@ -7,7 +7,7 @@ use crate::features::SWITCHES;
 use crate::read::Reader;
 use crate::{Features, ModuleError, ModuleErrorKind, Validation};
 
-/// Parts of the messages by which `wasmparser` rejects what exceeds one of its limits.
+/// Parts of the messages by which `wasmparser` rejects modules beyond one of its limits.
 const LIMIT_MESSAGES: [&str; 7] = [
     "exceeds limit",
     "exceeds the limit",
@@ -18,7 +18,7 @@ const LIMIT_MESSAGES: [&str; 7] = [
     "number of elements is out of bounds",
 ];
 
-/// What the specification counts as a mistake of the format (clause 5.5.16) and `wasmparser` finds only when
+/// A mistake of the format by the specification (clause 5.5.16), which `wasmparser` finds only when
 /// it validates.
 const MALFORMED_MESSAGE: &str = "data count section required";
 

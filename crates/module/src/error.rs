@@ -1,10 +1,10 @@
-//! Why bytes are not a module that this engine runs: what is wrong, and where.
+//! Why bytes are not a module that this engine runs: the mistake and its place.
 
 use std::fmt;
 
 use crate::{Printable, PrintableLines};
 
-/// What kind of mistake a [`ModuleError`] is.
+/// The kind of a [`ModuleError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModuleErrorKind {
     /// The bytes are not in the binary format (specification 2.0, clause 5).
@@ -114,7 +114,7 @@ impl ModuleError {
         self
     }
 
-    /// What kind of mistake it is.
+    /// The kind of mistake.
     #[must_use]
     pub fn kind(&self) -> ModuleErrorKind {
         self.0.kind
@@ -144,7 +144,7 @@ impl ModuleError {
         self.0.place.function_name.as_deref()
     }
 
-    /// What is wrong, without the place.
+    /// The mistake, without the place.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message

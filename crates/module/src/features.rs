@@ -40,7 +40,7 @@ pub struct Features {
 pub(crate) struct Switch {
     /// The field's name.
     pub name: &'static str,
-    /// What it turns on in the validator.
+    /// Its flag in the validator.
     pub flag: WasmFeatures,
     /// Reads and writes the field.
     pub field: fn(&mut Features) -> &mut bool,

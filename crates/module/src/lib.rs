@@ -1,6 +1,6 @@
 //! A parsed, validated WebAssembly module as plain data. Knows no tier and no runtime.
 //!
-//! [`Module::parse`] takes the binary or the text format, validates the whole of it and keeps what the
+//! [`Module::parse`] takes the binary or the text format, validates the whole of it and keeps all that the
 //! rest of the engine needs: types, imports, exports, segments and where each function's body is.
 
 mod bodies;

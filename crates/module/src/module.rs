@@ -1,5 +1,5 @@
 //! A validated module as plain data, indexed as the specification indexes it: imports first, definitions
-//! after. How the bytes become this is in `parse`; what a function's body means is the tiers' business.
+//! after. How the bytes become this is in `parse`; the meaning of a function's body is the tiers' business.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::{
 pub struct Module {
     /// The binary that it was read from; ranges below are into it.
     pub bytes: Arc<Vec<u8>>,
-    /// What was allowed when it was validated.
+    /// The features that were allowed when it was validated.
     pub features: Features,
     /// Function types.
     pub types: Vec<FuncType>,
@@ -63,7 +63,7 @@ pub enum Validation {
     /// All of it.
     #[default]
     Whole,
-    /// All but the bodies of functions. Whoever reads one has to ask [`Module::validate_body`] before.
+    /// All but the bodies of functions. A reader of one has to ask [`Module::validate_body`] before.
     BodiesWhenCompiled,
 }
 
@@ -96,7 +96,7 @@ pub struct Import {
 pub struct Export {
     /// The name.
     pub name: Box<str>,
-    /// What is exported.
+    /// The exported object.
     pub entity: Entity,
 }
 

@@ -2,8 +2,8 @@
 //! export or import a function has its name from without one.
 //!
 //! They are wanted only for a backtrace or for reflection, so the section is decoded at the first question,
-//! and names stay where they are in the binary. A malformed section is no error: what comes before the
-//! mistake counts.
+//! and names stay where they are in the binary. A malformed section is no error: names before the
+//! mistake count.
 
 use std::fmt;
 use std::ops::Range;

@@ -77,11 +77,11 @@ fn validate_table(
 }
 
 /// A branch table that is valid if and only if a longer one is. A label that takes the values which an earlier one takes adds
-/// nothing to what is asked of the operands.
+/// nothing to the requirements on the operands.
 struct ShorterTable<'a> {
     /// The operator.
     bytes: Vec<u8>,
-    /// What follows the longer one.
+    /// The bytes behind the longer one.
     behind: BinaryReader<'a>,
 }
 
@@ -190,7 +190,7 @@ mod tests {
                 assert!(matches!(ended, Err(BodyError::Stopped)), "{ended:?}");
             }
             assert_eq!(module.validate_body(0).is_ok(), is_valid);
-            // What is known needs no look at the flag.
+            // A known result needs no look at the flag.
             let again = module.validate_body_until(0, stop);
             assert_eq!(again.is_ok(), is_valid);
         }
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(table("", "$again", two), invalid);
         assert_eq!(table("", "7", two), invalid);
         assert_eq!(table("7", "$wide", two), invalid);
-        // Behind what never ends, operands are whatever is asked for.
+        // Behind code that never ends, operands are of any type asked for.
         assert_eq!(table("", "$wide", "unreachable"), Ok(()));
         assert_eq!(table("", "$wide", "unreachable (i64.const 2)"), Ok(()));
         assert_eq!(table("", "$wide", "unreachable (i32.const 2)"), invalid);

@@ -8,7 +8,7 @@ use crate::error::Place;
 use crate::read::Reader;
 use crate::{Features, Module, ModuleError, ModuleErrorKind, Names, Validation};
 
-/// What a binary begins with.
+/// The start of a binary.
 const MAGIC: &[u8] = b"\0asm";
 
 impl Module {

@@ -31,7 +31,7 @@ pub(crate) struct Reader<'a> {
     position: usize,
     /// How many bodies of the code section are still to come.
     bodies_to_come: u32,
-    /// What bodies are validated by, once there is one.
+    /// The rules by which bodies are validated, once there are some.
     body_rules: Option<BodyRules>,
     name_section: Option<Range<usize>>,
     module: Module,
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the parser stopped at.
+    /// The place where the parser stopped.
     fn place_of_parser(&self) -> Place {
         if self.bodies_to_come > 0 {
             return Place::function(

@@ -1,4 +1,4 @@
-//! Questions about a module that go beyond its plain data: what an inspector or a backtrace asks.
+//! Questions about a module that go beyond its plain data: those of an inspector or a backtrace.
 
 use crate::{Export, ExternType, Import, Module};
 

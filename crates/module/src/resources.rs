@@ -1,11 +1,11 @@
-//! What an instance of a module takes of its store before any of its code runs.
+//! The parts of its store that an instance of a module takes before any of its code runs.
 
 use crate::{Module, WASM_PAGE_SIZE};
 
 /// Bytes of an element of a table.
 pub const TABLE_ELEMENT_BYTES: u64 = 8;
 
-/// What each instance of a module takes at its start, imports not counted: they are there already.
+/// The parts of a store that each instance of a module takes at its start, imports not counted: they are there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResourcesRequired {
     /// Linear memories.
@@ -32,7 +32,7 @@ impl ResourcesRequired {
 }
 
 impl Module {
-    /// What each instance takes at its start.
+    /// The parts that each instance takes at its start.
     #[must_use]
     pub fn resources_required(&self) -> ResourcesRequired {
         let memories = &self.memories[self.imported.memories as usize..];

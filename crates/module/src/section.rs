@@ -5,7 +5,7 @@ use std::ops::Range;
 /// One section of a module's binary, as [`Module::sections`](crate::Module::sections) lists them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// What it holds, named as in clause 5.5.2 of the specification: `custom`, `type`, `import`, `function`,
+    /// The kind of contents, named as in clause 5.5.2 of the specification: `custom`, `type`, `import`, `function`,
     /// `table`, `memory`, `global`, `export`, `start`, `element`, `data count`, `code` or `data`.
     pub name: &'static str,
     /// Where its contents (without id and size) are in the binary.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A flag that ends long work when it is set. Whoever does such work looks at it every few milliseconds.
+/// A flag that ends long work when it is set. Code that does such work looks at it every few milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Stop<'a>(Option<&'a AtomicU32>);
 

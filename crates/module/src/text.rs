@@ -1,4 +1,4 @@
-//! Texts from outside, such as the names of a module, as parts of messages: whatever is in them, they stay on their line
+//! Texts from outside, such as the names of a module, as parts of messages: with any contents, they stay on their line
 //! and do nothing to a terminal.
 
 use std::fmt::{self, Write};
@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 /// Characters of a text that are shown at most.
 const LONGEST: usize = 512;
 
-/// A text from outside on one line: control characters, line ends, marks of direction and whatever else has no shape of its
+/// A text from outside on one line: control characters, line ends, marks of direction and other characters without a shape of their
 /// own are escaped as in Rust's `'\u{202e}'`, and of a long text the end is left out.
 ///
 /// ```
@@ -46,11 +46,11 @@ impl fmt::Display for PrintableLines<'_> {
 }
 
 fn write_char(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    // Quotation marks and backslashes too, and most of what there is.
+    // Quotation marks and backslashes too, and most characters that there are.
     if c.is_ascii_graphic() {
         return f.write_char(c);
     }
-    // What `str` escapes anywhere but at its start: there, a mark on top of nothing would be.
+    // Characters that `str` escapes anywhere but at its start: there, a mark on top of nothing would be.
     let mut bytes = [b'x'; 5];
     let behind = c.encode_utf8(&mut bytes[1..]).len();
     match std::str::from_utf8(&bytes[..=behind]) {

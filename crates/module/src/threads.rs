@@ -10,10 +10,10 @@ use std::mem::{self, MaybeUninit};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::{io, ptr};
 
-/// What a thread does.
+/// The work of a thread.
 type Work<'a> = Box<dyn FnOnce() + Send + 'a>;
 
-/// What a thread gave, or the panic that ended it.
+/// A thread's result, or the panic that ended it.
 type Outcome<R> = Result<R, Box<dyn Any + Send>>;
 
 /// The stack of a thread for which nobody asks for another size, as the standard library has it.
@@ -50,7 +50,7 @@ pub fn on_another<R: Send>(stack: usize, work: impl FnOnce() -> R + Send) -> io:
     Ok(unwrap(outcome))
 }
 
-/// Does the same work here and on up to so many other threads, as many as can be had, and waits for all. What each gave, this
+/// Does the same work here and on up to so many other threads, as many as can be had, and waits for all. The results, this
 /// one first; a panic goes on here.
 pub fn on_several<R: Send>(
     others: usize,
@@ -90,7 +90,7 @@ struct Joined {
 }
 
 impl Joined {
-    /// Starts it. What it borrows is used by nobody else until this is dropped, which callers never leave out.
+    /// Starts it. Its borrows are used by nobody else until this is dropped, which callers never leave out.
     fn start<'a, R: Send>(
         stack: usize,
         outcome: &'a mut Option<Outcome<R>>,
@@ -98,7 +98,7 @@ impl Joined {
     ) -> io::Result<Self> {
         let work: Work<'a> =
             Box::new(move || *outcome = Some(catch_unwind(AssertUnwindSafe(work))));
-        // SAFETY: the thread has ended when what it borrows may be used again: this is dropped then.
+        // SAFETY: the thread has ended when its borrows may be used again: this is dropped then.
         let work = unsafe { mem::transmute::<Work<'a>, Work<'static>>(work) };
         let thread = start(stack, work)?;
         Ok(Self { thread })
@@ -116,9 +116,9 @@ impl Drop for Joined {
 /// Starts a thread that has to be joined or detached.
 fn start(stack: usize, work: Work<'static>) -> io::Result<libc::pthread_t> {
     extern "C" fn run(work: *mut c_void) -> *mut c_void {
-        // SAFETY: it is what `start` made of a box.
+        // SAFETY: `start` made it of a box.
         let work = unsafe { Box::from_raw(work.cast::<Work<'static>>()) };
-        // The panic was told. Who waits for the result has it otherwise.
+        // The panic was told. A waiter for the result has it otherwise.
         let _ = catch_unwind(AssertUnwindSafe(work));
         ptr::null_mut()
     }
@@ -220,7 +220,7 @@ mod tests {
                 });
             }
             let fork = |_| {
-                // SAFETY: no preconditions. The child calls what is tested, and ends.
+                // SAFETY: no preconditions. The child calls the tested function, and ends.
                 unsafe {
                     let child = libc::fork();
                     if child == 0 {

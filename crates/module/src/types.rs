@@ -119,7 +119,7 @@ impl fmt::Display for FuncType {
 /// The type of a table: element type and size limits, in elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableType {
-    /// What the table holds: `FuncRef` or `ExternRef`.
+    /// The type of its elements: `FuncRef` or `ExternRef`.
     pub element: ValType,
     /// Elements at the start.
     pub minimum: u32,

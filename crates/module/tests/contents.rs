@@ -1,4 +1,4 @@
-//! What a parsed module holds, and what its errors say.
+//! The contents of a parsed module, and the texts of its errors.
 
 use upshift_module::{
     ConstExpr, ConstOp, ElementItems, Entity, Features, FuncType, GlobalType, MemoryType, Module,

@@ -36,13 +36,13 @@ pub enum Unwind {
 /// A trap, and where it happened.
 #[derive(Debug)]
 pub struct RawTrap {
-    /// What happened.
+    /// The cause.
     pub cause: TrapCause,
     /// The guest's frames, innermost first.
     pub backtrace: RawBacktrace,
 }
 
-/// What ended an activation by a trap.
+/// The end of an activation by a trap.
 #[derive(Debug)]
 pub enum TrapCause {
     /// A trap of the specification, a used-up stack, an interruption.
@@ -54,7 +54,7 @@ pub enum TrapCause {
 /// A host function's error, unchanged, and where it was called.
 #[derive(Debug)]
 pub struct HostError {
-    /// What the host function returned.
+    /// The host function's error.
     pub error: Box<dyn Any + Send>,
     /// The guest's frames, innermost first.
     pub backtrace: RawBacktrace,
@@ -62,9 +62,9 @@ pub struct HostError {
 
 /// The part of a store that has to do with running code.
 pub struct ActivationState {
-    /// What the next leave carries to the entry.
+    /// The next leave's message to the entry.
     pending: Option<Unwind>,
-    /// What a signal handler left for the entry to read.
+    /// A signal handler's message to the entry.
     signal: Option<signals::SignalTrap>,
     /// Program counters that a handler collected; room is set aside beforehand.
     trace: PcTrace,
@@ -72,7 +72,7 @@ pub struct ActivationState {
     pub(crate) interrupt: Arc<InterruptState>,
     /// The most stack generated code may use below its host caller, in bytes.
     pub(crate) max_wasm_stack: usize,
-    /// What the host asked to be left of a stack for its functions, in bytes.
+    /// The part of a stack that the host wants for its functions, in bytes.
     pub(crate) host_stack: Option<usize>,
 }
 
@@ -94,7 +94,7 @@ impl ActivationState {
 }
 
 impl StoreCore {
-    /// Notes what a signal handler found, and the guest's frames. Async-signal-safe.
+    /// Notes a signal handler's findings, and the guest's frames. Async-signal-safe.
     ///
     /// # Safety
     /// The store's innermost activation is the one whose code this thread runs, and `pc` and `fp` are generated code's, or
@@ -121,7 +121,7 @@ impl StoreCore {
     }
 }
 
-/// An activation while its entry's frame is alive. Dropping it makes the store what it was before.
+/// An activation while its entry's frame is alive. Dropping it puts the store back as it was before.
 struct Activation {
     record: EntryRecord,
     /// The stack limit of the activation around it.
@@ -175,7 +175,7 @@ pub unsafe fn call(
         let shares_stack = previous_in_store
             .as_ref()
             .is_some_and(|outer| outer.stack_end == here.stack.lowest);
-        // A nested activation has what is left to the one around it, if that is on the same stack.
+        // A nested activation has the rest of the one around it, if that is on the same stack.
         let stack_limit = if shares_stack {
             outer_limit
         } else {
@@ -262,7 +262,7 @@ pub(crate) unsafe fn as_host<R>(store: *mut VMStore, work: impl FnOnce() -> R) -
         Ok(()) => result,
         Err(error) => {
             drop(result);
-            // SAFETY: as the caller says; what there was to drop is dropped.
+            // SAFETY: as the caller says; all values with destructors are dropped.
             unsafe { leave_with(store, Unwind::Stack(error)) }
         }
     }
@@ -273,7 +273,7 @@ pub(crate) unsafe fn as_host<R>(store: *mut VMStore, work: impl FnOnce() -> R) -
 /// Not inlined: the host may have moved to another thread, where the addresses of thread-locals are others.
 ///
 /// # Safety
-/// The activation is alive, and its code or its end is what runs next.
+/// The activation is alive, and its code or its end runs next.
 #[cold]
 #[inline(never)]
 unsafe fn resume(record: *mut EntryRecord, stack_limit: usize) -> Result<(), StackError> {
@@ -302,7 +302,7 @@ unsafe fn stack_overflow(core: *mut StoreCore) -> Unwind {
     }))
 }
 
-/// What made `enter` return 1.
+/// The reason for which `enter` returned 1.
 #[cold]
 unsafe fn take_unwind(core: *mut StoreCore) -> Unwind {
     // SAFETY: generated code has been left, so the store is the caller's again.
@@ -431,10 +431,10 @@ pub(crate) unsafe extern "C" fn budget_at_middle_loop(
 }
 
 /// Bytes of stack that a move takes beside the frame of the entry: a return address, saved registers, cells of the frame
-/// that is left, and what alignment costs.
+/// that is left, and the padding of alignment.
 const STACK_OF_A_MOVE: usize = 192;
 
-/// Lowers the stack's limit by what an entry at a loop takes, so that as much is left to what it calls as there was. Returns
+/// Lowers the stack's limit by the frame of an entry at a loop, so that as much is left to its callees as there was. Returns
 /// the entry, or null where the stack has not so much: at the end of the stack a frame stays where it is.
 ///
 /// # Safety
@@ -472,7 +472,7 @@ unsafe fn used_up<'a>(vmctx: *mut VMContext, function: u32) -> (&'a dyn TierHook
     }
 }
 
-/// Code for a function that is called for the first time: what the lazy stubs jump to then.
+/// Code for a function that is called for the first time: the lazy stubs jump to it then.
 pub(crate) unsafe extern "C" fn lazy_resolve(vmctx: *mut VMContext, function: u32) -> *const u8 {
     // SAFETY: called by the lazy stubs only, with the context of a live instance.
     unsafe {

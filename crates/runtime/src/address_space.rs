@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::mmap::Reservation;
 
-/// What the limit of the process leaves, in bytes; `None` if there is no limit that it could be compared with.
+/// The rest under the limit of the process, in bytes; `None` if there is no limit that it could be compared with.
 #[must_use]
 pub fn available_address_space() -> Option<u64> {
     let mut limit = libc::rlimit {
@@ -16,7 +16,7 @@ pub fn available_address_space() -> Option<u64> {
     if asked != 0 || limit.rlim_cur == libc::RLIM_INFINITY {
         return None;
     }
-    // Without `/proc`, what is in use counts for nothing, and reserving tells.
+    // Without `/proc`, used space counts for nothing, and reserving tells.
     Some(limit.rlim_cur.saturating_sub(used().unwrap_or(0)))
 }
 

@@ -110,7 +110,7 @@ impl RawBacktrace {
         let mut frames = Vec::with_capacity(trace.len);
         let mut hidden_by_osr = false;
         for (i, &pc) in trace.pcs[..trace.len].iter().enumerate() {
-            // A return address may be the first byte of what follows the call.
+            // A return address may be the first byte behind the code of the call.
             let pc = if i == 0 && trace.first_is_exact {
                 pc
             } else {

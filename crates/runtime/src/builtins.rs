@@ -1,5 +1,5 @@
 //! The table of entry points from generated code into the runtime, and their signatures as data that
-//! both tiers read. What each does is in `libcalls`; how it is entered, in `arch`.
+//! both tiers read. The work of each is in `libcalls`; how it is entered, in `arch`.
 
 use std::mem::offset_of;
 
@@ -79,8 +79,8 @@ builtins! {
     /// `ref.func`: function index (imports first); the reference.
     RefFunc ref_func(I32) -> I64;
     /// The budget of a defined function ran out at its entry. Not called but jumped to, before the
-    /// function has touched an argument or the stack; goes on where it is told, or in better code. What
-    /// it is told is in registers that are no arguments: on x86-64 the defined function in `eax`, where
+    /// function has touched an argument or the stack; goes on at the given place, or in better code. Its
+    /// arguments are in registers that are no parameters: on x86-64 the defined function in `eax`, where
     /// to go on in `r10`.
     BudgetAtEntry budget_at_entry();
     /// The budget ran out at a loop header: defined function, loop number within it, frame cells.

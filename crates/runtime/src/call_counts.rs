@@ -1,5 +1,5 @@
 //! How often functions were called in code that counts: one number per function in each instance's context,
-//! summed here over the instances of a module, those that are gone included.
+//! summed here over the instances of a module, former ones included.
 
 use std::collections::HashSet;
 use std::ptr;
@@ -11,7 +11,7 @@ use crate::sync::Mutex;
 /// The calls of a module's functions, where they are counted.
 ///
 /// Generated code adds to a number of its own instance, which one thread runs at a time: no atomic operation, and
-/// no cache line that threads share. Only instantiation and who asks take the lock.
+/// no cache line that threads share. Only instantiation and readers take the lock.
 #[derive(Debug, Default)]
 pub(crate) struct CallCounts(Mutex<Counts>);
 
@@ -32,7 +32,7 @@ impl CallCounts {
         self.0.lock().live.insert(first.expose_provenance());
     }
 
-    /// The numbers at `first` will go. Only what they are at this moment counts further on.
+    /// The numbers at `first` will go. Only their values at this moment count further on.
     pub fn remove(&self, first: *mut u64, offsets: &VMOffsets) {
         let mut counts = self.0.lock();
         if counts.live.remove(&first.addr()) {
@@ -54,11 +54,11 @@ impl CallCounts {
     }
 }
 
-/// Adds the numbers of an instance, at an address out of the list of those that are there.
+/// Adds the numbers of an instance, at an address out of the list of live instances.
 fn add_to(sums: &mut [u64], first: usize) {
     for (index, sum) in sums.iter_mut().enumerate() {
         let number = ptr::with_exposed_provenance_mut::<u64>(first).wrapping_add(index);
-        // SAFETY: it can be read, as who added it has promised, and is aligned. Another thread may be running
+        // SAFETY: it can be read, as the code that added it has promised, and is aligned. Another thread may be running
         // the instance: its code writes the number in one piece.
         let number = unsafe { AtomicU64::from_ptr(number) };
         *sum = sum.saturating_add(number.load(Ordering::Relaxed));

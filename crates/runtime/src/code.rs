@@ -1,5 +1,5 @@
-//! Compiled code of a module and what is known about it: which function, which traps, which offsets.
-//! Where the bytes live is in `code_memory`; who decides what to publish is in the tiering crate.
+//! Compiled code of a module and its tables: functions, traps, offsets.
+//! Where the bytes live is in `code_memory`; the choice of code to publish is in the tiering crate.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,7 @@ pub struct InstalledCode {
     pub function: u32,
     /// The loop that this code is entered at, if it is an OSR entry.
     pub loop_entry: Option<u32>,
-    /// Bytes of stack that an OSR entry takes, without what it calls; else 0.
+    /// Bytes of stack that an OSR entry takes, without its callees; else 0.
     pub entry_stack: usize,
     /// The name of the tier that made it.
     pub tier: &'static str,
@@ -35,7 +35,7 @@ pub struct InstalledCode {
     pub traps: Box<[(u32, TrapCode)]>,
     /// Code offset from which on instructions belong to a module offset, ascending.
     pub offsets: Box<[(u32, u32)]>,
-    /// In code that has other functions inlined, who knows about them; takes the place of `offsets`.
+    /// In code that has other functions inlined, the answers about those; takes the place of `offsets`.
     pub inlined: Option<Arc<dyn InlinedFrames>>,
 }
 
@@ -84,11 +84,11 @@ pub struct ModuleCode {
     module: Arc<Module>,
     /// One entry point per defined function.
     slots: Box<[CodeSlot]>,
-    /// What they hold at first.
+    /// Their first contents.
     stubs: LazyStubs,
     /// Memory that code is put into.
     arena: Mutex<Arena>,
-    /// What that counts for.
+    /// The account that it counts for.
     account: Arc<CodeAccount>,
     /// Code by its first address.
     installed: RwLock<BTreeMap<usize, Arc<InstalledCode>>>,
@@ -204,7 +204,7 @@ impl ModuleCode {
         })
     }
 
-    /// Memory for `size` bytes of code, and where the bounds allow it for what comes after.
+    /// Memory for `size` bytes of code, and where the bounds allow it for later code.
     fn new_chunk(
         &self,
         arena: &Arena,
@@ -267,7 +267,7 @@ impl ModuleCode {
 
     /// Makes calls of the function go to this code from now on.
     ///
-    /// The release store pairs with the data dependency of a caller's load of the slot: whoever sees the
+    /// The release store pairs with the data dependency of a caller's load of the slot: a thread that sees the
     /// address sees the bytes, which were written through another mapping of the same pages before.
     /// x86-64 keeps instruction fetch coherent with stores of other cores once a jump has been taken.
     ///
@@ -282,8 +282,8 @@ impl ModuleCode {
         self.slots[defined as usize].store(code.address as *mut u8, Ordering::Release);
     }
 
-    /// Makes the next call of the function ask for its code again, as the first call did: what was published stays, but
-    /// calls no longer go there. For who publishes, under the same lock.
+    /// Makes the next call of the function ask for its code again, as the first call did: published code stays, but
+    /// calls no longer go there. For publishers, under the same lock.
     ///
     /// # Panics
     /// When there is no such function.
@@ -308,7 +308,7 @@ impl ModuleCode {
         installed.get(&address).map_or(0, |code| code.entry_stack)
     }
 
-    /// The machine code of what was installed at this address.
+    /// The machine code that was installed at this address.
     #[must_use]
     pub fn bytes_at(&self, address: usize) -> Option<Vec<u8>> {
         let len = self.installed.read().get(&address)?.len;

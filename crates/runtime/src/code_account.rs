@@ -14,19 +14,19 @@ pub struct CodeLimits {
     pub module: Option<usize>,
 }
 
-/// What the modules of an engine hold of code memory.
+/// The code memory that the modules of an engine hold.
 #[derive(Debug, Default)]
 pub struct CodeAccount {
     limits: CodeLimits,
     used: AtomicUsize,
 }
 
-/// What code is for.
+/// The purpose of code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodePurpose {
     /// Without it the program does not go on.
     Running,
-    /// It takes the place of code that there is. It gets half of a bound, so that what is faster never keeps anything from
+    /// It takes the place of code that there is. It gets half of a bound, so that faster code never keeps first code from
     /// running that needs no more than the other half.
     Better,
 }
@@ -53,7 +53,7 @@ pub struct CodeLimitError {
     pub used: usize,
     /// Bytes that were wanted in addition.
     pub requested: usize,
-    /// What the code was for.
+    /// The purpose of the code.
     pub purpose: CodePurpose,
 }
 

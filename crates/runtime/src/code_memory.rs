@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Addresses are backed when something is put there, a **segment** at a time: a memory file whose descriptor is closed as
-//! soon as it is mapped. What is freed is emptied, and backed still.
+//! soon as it is mapped. Freed memory is emptied, and backed still.
 //!
 //! **Forks.** A child executes the pages that its parent had, at the same addresses: both map the same files. So neither
 //! changes them any more. A segment that existed at a fork gets no new code, in the parent as in the child; freeing
@@ -79,7 +79,7 @@ pub(crate) struct CodeChunk {
     memory: ChunkMemory,
 }
 
-/// What is behind pages of a range.
+/// The memory behind pages of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ChunkMemory {
     /// A memory file, written to at this address by the process of this generation, mapped after so many forks.
@@ -277,7 +277,7 @@ impl CodeRange {
         })
     }
 
-    /// Has there be something behind the first pages of those that were found: `len` bytes at least. Says what, and of how
+    /// Has there be memory behind the first pages of those that were found: `len` bytes at least. Says which, and of how
     /// many bytes that holds.
     fn place(
         &self,
@@ -385,7 +385,7 @@ impl CodeRange {
     }
 }
 
-/// Drops pages from the writable mapping until something is written to them: what is mapped at two addresses counts
+/// Drops pages from the writable mapping until something is written to them: a page that is mapped at two addresses counts
 /// twice as resident.
 fn rest(memory: ChunkMemory, len: usize) {
     if let ChunkMemory::File {
@@ -395,7 +395,7 @@ fn rest(memory: ChunkMemory, len: usize) {
     } = memory
         && generation == fork::generation()
     {
-        // SAFETY: the pages are inside of the range and belong to a memory file, which keeps what was written, be it by
+        // SAFETY: the pages are inside of the range and belong to a memory file, which keeps its bytes, be they written by
         // another thread at this moment. A failure costs nothing.
         unsafe { libc::madvise(writable as *mut _, len, libc::MADV_DONTNEED) };
     }

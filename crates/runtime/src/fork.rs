@@ -1,19 +1,19 @@
-//! What a fork means for the process: the one place that hears of it, and what the rest goes by.
+//! Forks of the process: the one place that hears of them, and the rules of the rest.
 //!
-//! A child has all of its parent's memory but only one thread, the one that forked. Whatever another thread had begun is
+//! A child has all of its parent's memory but only one thread, the one that forked. Work that another thread had begun is
 //! never finished there. There are three kinds of such things:
 //!
 //! * **Short locks** (`sync`) are held inside of a [`Section`]. A fork closes the gate to sections and waits until all
-//!   threads have left theirs, so the child finds every lock free, and what it guards whole. Sections nest; who is in one
+//!   threads have left theirs, so the child finds every lock free, and its data whole. Sections nest; a thread in one
 //!   comes into another while the gate is closed, so there is no order among locks that a fork has to know. In a section
 //!   nobody waits for anything but a lock of this kind.
 //! * **Long work**, such as a compile, is not waited for. Its state says in which process it was begun
-//!   ([`generation`]); what an earlier one began counts as not begun.
-//! * **A library's locks** are not ours to look at. Who is inside of one that has global state is in a [`LongSection`],
+//!   ([`generation`]); work of an earlier one counts as not begun.
+//! * **A library's locks** are not ours to look at. A thread inside of one that has global state is in a [`LongSection`],
 //!   for whose end a fork waits a moment, but not longer.
 //!
 //! The order is: one fork at a time, then the gate of long sections, then that of short ones, which is closed for no longer
-//! than a lock is held. Nothing in a section waits for a fork, and who waits at the gate of short ones holds no lock.
+//! than a lock is held. Nothing in a section waits for a fork, and a thread that waits at the gate of short ones holds no lock.
 //!
 //! Memory that parent and child share is left alone by both (`epoch`): `code_memory` gives away pages that no
 //! relative has, and never writes to or empties one that existed at a fork.
@@ -66,7 +66,7 @@ static GENERATION: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const UNWIPED).ca
 /// The last generation that was given out.
 static LAST_GENERATION: AtomicU32 = AtomicU32::new(1);
 
-/// What other crates do in a child.
+/// The work of other crates in a child.
 static HOOKS: [AtomicPtr<()>; 4] = [const { AtomicPtr::new(ptr::null_mut()) }; 4];
 
 /// Where the current thread is.
@@ -96,7 +96,7 @@ pub fn generation() -> u32 {
     }
 }
 
-/// Counts forks: what has not changed since memory was mapped is shared with no relative.
+/// Counts forks: memory mapped at the present count is shared with no relative.
 pub(crate) fn epoch() -> u32 {
     let _ = generation();
     FORKS.load(Ordering::Relaxed)
@@ -178,7 +178,7 @@ impl Drop for Section {
 }
 
 /// A stretch of code inside of a library with global state, such as LLVM. A fork waits for its end or for the next
-/// [`pause`](Self::pause), but no more than some ten milliseconds: what such a library locks, it locks for short, and
+/// [`pause`](Self::pause), but no more than some ten milliseconds: such a library takes its locks for short, and
 /// most of that when it is used first.
 #[derive(Debug)]
 pub struct LongSection(PhantomData<*mut ()>);
@@ -307,10 +307,10 @@ pub(crate) fn prepare() {
         return;
     }
     // Handlers that were registered first have the last word before a fork. An allocator's are among those: threads in
-    // sections allocate. Those of who uses this library come after.
+    // sections allocate. Those of users of this library come after.
     drop(std::hint::black_box(Box::new(0_u8)));
     // SAFETY: all three may be called at any time, in the order of a fork, and none unwinds. Where the system refuses,
-    // children have what the page in them tells.
+    // children have the answer of the page in them.
     unsafe { libc::pthread_atfork(Some(fork_begins), Some(fork_ends), Some(child_begins)) };
     if let Some(page) = wiped_page() {
         page.store(UNWIPED.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -394,7 +394,7 @@ extern "C" fn child_begins() {
     let mut place = PLACE.get();
     place.sections -= 1;
     PLACE.set(place);
-    // Whoever was about to find the gate closed was counted for that moment.
+    // A thread that was about to find the gate closed was counted for that moment.
     for stripe in &INSIDE {
         stripe.store(0, Ordering::Relaxed);
     }
@@ -419,7 +419,7 @@ extern "C" fn child_begins() {
     }
 }
 
-/// Undoes what a thread that forks in a section did before.
+/// Counts a thread again that forked in a section.
 fn count_again(place: Place) {
     if place.sections > 0 {
         stripe_of(place).fetch_add(1, Ordering::SeqCst);

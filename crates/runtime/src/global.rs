@@ -1,4 +1,4 @@
-//! Globals as objects: what the host and importing modules hold. The value of a global that a module
+//! Globals as objects, held by the host and importing modules. The value of a global that a module
 //! defines lies in the context of its instance, where generated code reaches it directly.
 
 use std::cell::UnsafeCell;

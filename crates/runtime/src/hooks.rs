@@ -1,11 +1,11 @@
-//! What generated code asks of the tiering above: code for a function that has none, and what to do when
+//! Generated code's requests to the tiering above: code for a function that has none, and a decision when
 //! a budget has run out.
 
 use std::error::Error;
 
 use upshift_module::Stop;
 
-/// What a call through a table reached.
+/// The target of a call through a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalledFunction {
     /// The function of this index (imports first), by the instance's own reference to it.
@@ -43,12 +43,12 @@ pub trait TierHooks: Send + Sync {
     fn lazy_compile(&self, function: u32, stop: Stop<'_>) -> Result<*const u8, NoCode>;
 
     /// A budget of `function` is used up, which one of the two below answers. `take` empties a cell of the
-    /// instance ([`VMOffsets::call_cell`](crate::VMOffsets::call_cell)) and says what was called there last.
+    /// instance ([`VMOffsets::call_cell`](crate::VMOffsets::call_cell)) and gives the last callee there.
     fn sample_calls(&self, function: u32, take: &mut dyn FnMut(u32) -> Option<CalledFunction>) {
         let _ = (function, take);
     }
 
-    /// The budget of `function` is used up at its entry: refill it, and say what to run in place of the
+    /// The budget of `function` is used up at its entry: refill it, and give the code to run in place of the
     /// code that asks, if there is better code for the function by now.
     fn budget_at_entry(&self, function: u32, budget: &mut i32) -> Option<*const u8>;
 

@@ -1,4 +1,4 @@
-//! Host functions in a store: what the host call stubs call, and how a function of the host reads its arguments and
+//! Host functions in a store: the target of the host call stubs, and how a function of the host reads its arguments and
 //! sets its results. How an activation goes on behind it is in `activation`.
 
 use std::any::Any;
@@ -13,9 +13,9 @@ use crate::{
     VMStore,
 };
 
-/// A function of the host: what it does, given its call.
+/// A function of the host: its behaviour, given its call.
 ///
-/// An error goes unchanged to whoever called into the guest, as [`Unwind::Error`]; so does a panic.
+/// An error goes unchanged to the code that called into the guest, as [`Unwind::Error`]; so does a panic.
 pub type HostCallback =
     Arc<dyn Fn(&mut HostCall<'_>) -> Result<(), Box<dyn Any + Send>> + Send + Sync>;
 
@@ -99,13 +99,13 @@ impl HostCall<'_> {
 /// A host function in a store.
 #[repr(C)]
 pub struct HostFunc {
-    /// What generated code passes as context.
+    /// The context that generated code passes.
     context: VMHostContext,
     /// Its code: a host call stub.
     slot: crate::CodeSlot,
     /// The reference to it.
     pub(crate) funcref: VMFuncRef,
-    /// What it does.
+    /// Its behaviour.
     callback: HostCallback,
     /// Keeps the type's id.
     _ty: TypeLease,
@@ -141,7 +141,7 @@ impl HostFunc {
     }
 }
 
-/// What the host call stubs call. Returns only when the host function returned a value.
+/// The target of the host call stubs. Returns only when the host function returned a value.
 pub(crate) unsafe extern "C" fn host_dispatch(
     context: *mut VMHostContext,
     frame: *mut HostFrame,

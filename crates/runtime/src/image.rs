@@ -1,4 +1,4 @@
-//! What a module's memories hold at first: its data segments, laid out once in a memory file, of which every
+//! The first contents of a module's memories: its data segments, laid out once in a memory file, of which every
 //! instance maps a copy-on-write view instead of a copy of its own. How it is mapped is in `mmap`.
 
 use std::io;
@@ -24,7 +24,7 @@ pub(crate) struct Images {
     made: OnceLock<Layout>,
 }
 
-/// What is known of a module's data segments.
+/// The facts about a module's data segments.
 #[derive(Default)]
 pub(crate) struct Layout {
     /// How many segments, from the first one on, are known to fit.
@@ -33,7 +33,7 @@ pub(crate) struct Layout {
     images: Vec<Option<Image>>,
 }
 
-/// What one memory holds at first.
+/// The first contents of one memory.
 pub(crate) struct Image {
     file: OwnedFd,
     /// Where in the memory the file's contents belong: whole pages of the system's.
@@ -75,8 +75,8 @@ impl Layout {
     }
 }
 
-/// How many data segments, from the first one on, are known to fit the memory they are for, whatever an
-/// instance imports. A segment that does not fit ends an instantiation, so nothing is known behind it.
+/// How many data segments, from the first one on, are known to fit their memories, independently of an
+/// instance's imports. A segment that does not fit ends an instantiation, so nothing is known behind it.
 fn known_segments(module: &Module) -> usize {
     let fits = |segment: &upshift_module::DataSegment| {
         let SegmentMode::Active { index, offset } = &segment.mode else {
@@ -169,7 +169,7 @@ fn memory_file(len: usize) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-/// Has nobody change the file from now on, by whatever way they reach it: all instances depend on it.
+/// Has nobody change the file from now on, by any way: all instances depend on it.
 fn seal(file: &OwnedFd) -> io::Result<()> {
     let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
     // SAFETY: an open descriptor.

@@ -16,7 +16,7 @@ use crate::{
     VMStore, VMTable, arch,
 };
 
-/// What all instances of a module share.
+/// State that all instances of a module share.
 pub struct ModuleRuntime {
     /// The module.
     pub module: Arc<Module>,
@@ -28,14 +28,14 @@ pub struct ModuleRuntime {
     pub type_ids: TypeLeases,
     /// The tiering above.
     pub hooks: Arc<dyn TierHooks>,
-    /// What its memories hold at first.
+    /// The first contents of its memories.
     pub(crate) images: Images,
     /// The calls of its functions, if its contexts have room to count them.
     calls: CallCounts,
 }
 
 impl ModuleRuntime {
-    /// Puts together what instances of `module` share. `offsets` are those that its code was or will be made for;
+    /// Puts together the state that instances of `module` share. `offsets` are those of its code, past or future;
     /// its types get their ids from `types`, for as long as this lives.
     #[must_use]
     pub fn new(
@@ -190,7 +190,7 @@ impl Instance {
         self.vmctx
     }
 
-    /// What it shares with other instances of its module.
+    /// The state that it shares with other instances of its module.
     #[must_use]
     pub fn module(&self) -> &Arc<ModuleRuntime> {
         &self.runtime
@@ -329,7 +329,7 @@ impl Instance {
         let runtime = &*self.runtime;
         let type_id = runtime.type_id_of(index);
         let place = self.at::<VMFuncRef>(runtime.offsets.funcref(index));
-        // SAFETY: the place is in the context. Generated code reads what references point at only, and
+        // SAFETY: the place is in the context. Generated code reads through references only, and
         // nobody has a reference to an entry that is not filled.
         unsafe {
             if let Some(defined) = runtime.module.defined_function(index)
@@ -374,7 +374,7 @@ impl Instance {
         unsafe { NonNull::new_unchecked(self.at(self.runtime.offsets.budget(defined))) }
     }
 
-    /// Empties a call cell and says what was called there last.
+    /// Empties a call cell and gives its last callee.
     ///
     /// # Panics
     /// When there is no such cell.

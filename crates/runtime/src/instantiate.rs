@@ -13,10 +13,10 @@ use crate::{
     Stop, StoreCore, Table, TableError, TrapCode, TypeRegistry, VMFuncRef, VMGlobal,
 };
 
-/// What instantiation made.
+/// The result of an instantiation.
 #[derive(Clone, Copy, Debug)]
 pub struct Instantiated {
-    /// The instance. It lives as long as the store, even if there is a trap: what was written until then
+    /// The instance. It lives as long as the store, even if there is a trap: writes until then
     /// may refer to it.
     pub instance: NonNull<Instance>,
     /// The start function, still to be called. `None` if there is none, and if there is a trap.
@@ -36,7 +36,7 @@ pub enum InstantiateError {
         /// How many were given.
         given: usize,
     },
-    /// What was given for an import is of another type.
+    /// An object given for an import is of another type.
     #[error(transparent)]
     ImportType(Box<ImportTypeError>),
     /// The store can't hold another instance.
@@ -66,7 +66,7 @@ pub enum InstantiateError {
     },
 }
 
-/// What was given for an import does not fit it.
+/// An object given for an import does not fit it.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "incompatible import type: `{}` `{}` (import {index}) is imported as {wanted}, but given is {given}",
@@ -82,14 +82,14 @@ pub struct ImportTypeError {
     pub name: Box<str>,
     /// The type that is imported.
     pub wanted: ExternType,
-    /// The type of what was given; the minimum of a table or memory is its current size.
+    /// The type of the object; the minimum of a table or memory is its current size.
     pub given: ExternType,
 }
 
 impl StoreCore {
     /// Instantiates a module, all but its start function.
     ///
-    /// An active segment that does not fit is a trap, not an error: what was written before it stays.
+    /// An active segment that does not fit is a trap, not an error: writes before it stay.
     ///
     /// # Errors
     /// When imports don't fit or a limit is reached: nothing has changed then.

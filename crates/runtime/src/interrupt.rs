@@ -37,8 +37,8 @@ impl InterruptState {
     /// the trap `Interrupted`. Does not wait for it.
     ///
     /// The thread that enters stores its id, then reads the flag; this stores the flag, then reads the
-    /// id: one of the two sees the other. A thread that entered before is signalled, and what its
-    /// handler does is in order with the thread's own reads of the flag.
+    /// id: one of the two sees the other. A thread that entered before is signalled, and its handler's
+    /// work is in order with the thread's own reads of the flag.
     pub fn interrupt(&self) {
         self.flag.store(1, Ordering::SeqCst);
         let thread = self.thread.load(Ordering::SeqCst);
@@ -71,13 +71,13 @@ impl InterruptState {
         self.flag.load(Ordering::Relaxed) != 0
     }
 
-    /// What ends long work that is done for the guest.
+    /// The request that ends long work for the guest.
     #[must_use]
     pub fn stop(&self) -> Stop<'_> {
         Stop::when_set(&self.flag)
     }
 
-    /// What stubs look at.
+    /// The flag that stubs look at.
     pub(crate) fn flag(&self) -> *const AtomicU32 {
         &raw const self.flag
     }

@@ -1,4 +1,4 @@
-//! What generated code touches: contexts, memories, tables, globals, code memory, traps and entry points.
+//! The objects that generated code touches: contexts, memories, tables, globals, code memory, traps and entry points.
 //! Knows no code generator.
 
 mod activation;

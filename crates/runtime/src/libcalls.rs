@@ -1,4 +1,4 @@
-//! What the entry stubs of builtins call: each computes through a safe function and leaves by a trap if
+//! The targets of the builtins' entry stubs: each computes through a safe function and leaves by a trap if
 //! that fails. Entered with the parameters that `builtins` lists; the builtins that have to do with
 //! tiering and traps are in `activation`.
 //!

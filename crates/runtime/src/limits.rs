@@ -1,12 +1,12 @@
-//! Limits on what one store may hold, the account of what it holds, and the errors of growing beyond.
+//! Limits on the contents of one store, their account, and the errors of growing beyond.
 
 use std::fmt;
 use std::io;
 
 use upshift_module::TABLE_ELEMENT_BYTES;
 
-/// What a store may hold at most. `None` is no limit. Can be changed at any time; what is there already
-/// stays when a limit is set below it.
+/// The bounds on the contents of a store. `None` is no limit. Can be changed at any time; present contents
+/// stay when a limit is set below them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResourceLimits {
     /// Bytes of all linear memories together.
@@ -87,7 +87,7 @@ impl fmt::Display for Resource {
      raise its `{}` limit", resource.field()
 )]
 pub struct LimitError {
-    /// What is limited.
+    /// The limited resource.
     pub resource: Resource,
     /// The limit.
     pub limit: u64,
@@ -147,7 +147,7 @@ pub enum GrowError {
         current: u64,
         /// By how much it was to grow.
         delta: u64,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -220,7 +220,7 @@ impl Account {
         }
     }
 
-    /// Takes back what [`Account::charge`] counted.
+    /// Takes back a charge of [`Account::charge`].
     pub(crate) fn refund(&mut self, resource: Resource, amount: u64) {
         for (resource, amount) in [
             (resource, amount),

@@ -1,4 +1,4 @@
-//! Whether what is given for an import fits its type (specification 2.0, clause 4.5.1).
+//! Whether an object given for an import fits its type (specification 2.0, clause 4.5.1).
 
 use upshift_module::{ExternType, MemoryType, TableType};
 
@@ -6,7 +6,7 @@ use crate::memory::has_headroom;
 
 /// Whether `actual` may be given where `wanted` is imported.
 ///
-/// For tables and memories the minimum of `actual` is their current size: what has grown since it was
+/// For tables and memories the minimum of `actual` is their current size: an object that has grown since it was
 /// created satisfies a larger minimum.
 ///
 /// A memory that has something of the last MiB below 4 GiB is given only where as much is imported: code that imports less

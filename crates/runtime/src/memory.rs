@@ -23,18 +23,18 @@ pub const MEMORY_HEADROOM: u64 = 1 << 20;
 /// reach 2^33 - 2, generated code may have added the headroom to an index, and no access is wider than the rest.
 pub const GUARDED_RESERVATION: u64 = (8 << 30) + MEMORY_HEADROOM + (64 << 10);
 
-/// What a memory with headroom can have at most.
+/// The most pages of a memory with headroom.
 pub(crate) const PAGES_BELOW_HEADROOM: u64 = WASM_MAX_PAGES - MEMORY_HEADROOM / WASM_PAGE_SIZE;
 
-/// Whether the last [`MEMORY_HEADROOM`] bytes below 4 GiB stay inaccessible in memories of this type: in all but those that
+/// Whether the last [`MEMORY_HEADROOM`] bytes below 4 GiB stay inaccessible in memories of this type: in all but memories that
 /// have some of them from the start. A memory without headroom is never given for an import of a type with headroom
-/// ([`matches`](crate::matches)), so code knows from its module's types what it can rely on.
+/// ([`matches`](crate::matches)), so code knows the headroom from its module's types.
 #[must_use]
 pub const fn has_headroom(ty: &MemoryType) -> bool {
     ty.minimum <= PAGES_BELOW_HEADROOM
 }
 
-/// What a memory of this type can have at most, whatever its maximum says.
+/// The most pages of a memory of this type, whatever its maximum says.
 const fn most_pages(ty: &MemoryType) -> u64 {
     if has_headroom(ty) {
         PAGES_BELOW_HEADROOM
@@ -60,8 +60,8 @@ impl MemoryPlan {
         guarded: true,
     };
 
-    /// Checks in generated code; `reservation` bytes of address space for each memory, or what its
-    /// maximum needs, if that is less.
+    /// Checks in generated code; `reservation` bytes of address space for each memory, or the size of its
+    /// maximum, if that is less.
     #[must_use]
     pub const fn checked(reservation: u64) -> Self {
         Self {
@@ -97,7 +97,7 @@ pub enum MemoryError {
     Reserve {
         /// Bytes wanted.
         bytes: u64,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The configured reservation is too small for it.
@@ -122,7 +122,7 @@ pub enum MemoryError {
     System {
         /// Pages wanted.
         pages: u64,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -203,7 +203,7 @@ impl Memory {
         self.ty
     }
 
-    /// Its type with the current size as the minimum, which is what counts for imports.
+    /// Its type with the current size as the minimum, which counts for imports.
     #[must_use]
     pub fn current_type(&self) -> MemoryType {
         MemoryType {
@@ -225,7 +225,7 @@ impl Memory {
     }
 
     /// The accessible bytes. The start stays the same for as long as the store lives; the length grows.
-    /// Whoever reads or writes through it must do so on the thread that has the store.
+    /// Reads and writes through it must be on the thread that has the store.
     #[must_use]
     pub fn data(&self) -> NonNull<[u8]> {
         NonNull::slice_from_raw_parts(self.reservation.base(), self.byte_len())

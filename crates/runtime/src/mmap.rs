@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 
 /// A range of address space that belongs to us: inaccessible at first, then readable and writable from
-/// its start on as far as asked for. What becomes accessible is zero. Given back on drop.
+/// its start on as far as asked for. Newly accessible bytes are zero. Given back on drop.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     base: NonNull<u8>,
@@ -71,8 +71,8 @@ impl Reservation {
         Ok(())
     }
 
-    /// Has these bytes, which must be accessible, be a private view of a file from its start on: what is
-    /// written stays here. On failure nothing has changed. There can be one view.
+    /// Has these bytes, which must be accessible, be a private view of a file from its start on: writes
+    /// stay here. On failure nothing has changed. There can be one view.
     ///
     /// # Panics
     /// When the bytes are not accessible.
@@ -88,7 +88,7 @@ impl Reservation {
     fn replace(&self, bytes: Range<usize>, file: RawFd, more_flags: libc::c_int) -> io::Result<()> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE | more_flags;
-        // SAFETY: the range is within the mapping that we own, and the caller gives up what was there.
+        // SAFETY: the range is within the mapping that we own, and the caller gives up its contents.
         let mapped = unsafe {
             let start = self.base.as_ptr().add(bytes.start).cast();
             libc::mmap(start, bytes.len(), protection, flags, file, 0)

@@ -11,12 +11,12 @@ use crate::sync::Mutex;
 
 /// Reservations kept at most: half a terabyte of address space, no memory but page tables.
 const MOST_KEPT: usize = 64;
-/// What has grown larger is not kept, for the sake of its page tables (a 512th of it).
+/// A reservation that has grown larger is not kept, for the sake of its page tables (a 512th of it).
 const LARGEST_KEPT: usize = 64 << 20;
 
 /// Reservations of the usual size, their accessible parts zero.
 ///
-/// Whoever finds it locked does without it: a new reservation costs less than waiting for a thread that does not get to
+/// A thread that finds it locked does without it: a new reservation costs less than waiting for a thread that does not get to
 /// run.
 static KEPT: Mutex<Vec<Reservation>> = Mutex::new(Vec::new());
 
@@ -37,7 +37,7 @@ impl PooledReservation {
         let inner = match kept {
             Some(reservation) => reservation,
             None => Reservation::new(len).or_else(|_| {
-                // Where address space is scarce, what is kept is in the way.
+                // Where address space is scarce, kept reservations are in the way.
                 drop(KEPT.try_lock().map(|mut kept| std::mem::take(&mut *kept)));
                 Reservation::new(len)
             })?,

@@ -2,7 +2,7 @@
 //! counts the addresses that it finds it at. Nothing of this exists unless a [`Sampler`] does.
 //!
 //! The handler runs only async-signal-safe code: it looks into a table that was allocated before and that
-//! belongs to the interrupted thread alone. What an address belongs to is looked up when sampling has ended.
+//! belongs to the interrupted thread alone. The code at an address is looked up when sampling has ended.
 //! Signals that are not the timer's go to the handler that was there before.
 
 use std::cell::Cell;
@@ -29,7 +29,7 @@ const PROBES: usize = 32;
 /// from then on every other one is kept: a timeline of any length, with ever coarser steps.
 const MOMENTS: usize = 1 << 14;
 
-/// What the handler fills. Only the thread that it belongs to writes to it, in its handler.
+/// The handler's table. Only the thread that it belongs to writes to it, in its handler.
 struct Table {
     /// Open addressing; an address of 0 is a free place.
     places: Box<[Place]>,
@@ -73,7 +73,7 @@ pub struct Sampler {
     not_send: PhantomData<*mut ()>,
 }
 
-/// What a [`Sampler`] has seen.
+/// The samples of a [`Sampler`].
 pub struct Samples {
     /// Samples by the code that the thread was in, in no order.
     pub code: Vec<(Arc<ModuleCode>, Arc<InstalledCode>, u64)>,
@@ -98,10 +98,10 @@ thread_local! {
     static TABLE: Cell<*const Table> = const { Cell::new(ptr::null()) };
 }
 
-/// Its address is what our timers' signals carry.
+/// Our timers' signals carry its address.
 static MARK: u8 = 0;
 
-/// Who handled the signal before us; written before our handler is installed, once.
+/// The handler of the signal before ours; written before our handler is installed, once.
 static mut PREVIOUS: MaybeUninit<libc::sigaction> = MaybeUninit::uninit();
 static INSTALLED: Mutex<bool> = Mutex::new(false);
 
@@ -168,7 +168,7 @@ impl Sampler {
         Ok(sampler)
     }
 
-    /// Ends sampling, and says what was seen.
+    /// Ends sampling, and gives the samples.
     #[must_use]
     pub fn stop(self) -> Samples {
         self.disarm();
@@ -350,7 +350,7 @@ unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *m
     }
 }
 
-/// Passes a signal on to whoever handled it before.
+/// Passes a signal on to the previous handler.
 unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the handler that was there is called as its flags say.
     unsafe {

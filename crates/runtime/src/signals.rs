@@ -15,7 +15,7 @@ use crate::arch::Registers;
 use crate::sync::Mutex;
 use crate::{EntryRecord, StoreCore, TrapCode, arch, code_memory, find_code, thread};
 
-/// What a handler found.
+/// A handler's findings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SignalTrap {
     /// A trap of a known kind.
@@ -40,7 +40,7 @@ impl SignalTrap {
 const FAULTS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 const SIGNALS: usize = 65;
 
-/// Who handled each signal before us. An entry is written before its handler is installed, once.
+/// The handler of each signal before ours. An entry is written before its handler is installed, once.
 static mut PREVIOUS: [MaybeUninit<libc::sigaction>; SIGNALS] =
     [const { MaybeUninit::uninit() }; SIGNALS];
 /// Bit set of the signals that are ours.
@@ -194,12 +194,12 @@ fn come_again(signal: i32) -> bool {
 
 /// Whether `address` is at the end of the stack that an activation runs on.
 fn is_stack_end(record: &EntryRecord, address: usize) -> bool {
-    /// As far below the end as generated code may reach without touching what is between.
+    /// As far below the end as generated code may reach without touching pages between.
     const BELOW: usize = 1 << 20;
     address < record.host_limit && address >= record.stack_end.saturating_sub(BELOW)
 }
 
-/// Passes a signal on to whoever handled it before.
+/// Passes a signal on to the previous handler.
 unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the entry was written before this handler was installed; the handlers in it are called as
     // their flags say.
@@ -209,7 +209,7 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
             .add(signal as usize);
         match previous.sa_sigaction {
             libc::SIG_DFL | libc::SIG_IGN if !FAULTS.contains(&signal) => {}
-            // Only what is sent can be ignored.
+            // Only a sent signal can be ignored.
             libc::SIG_IGN if (*info).si_code <= 0 => {}
             libc::SIG_DFL | libc::SIG_IGN => {
                 // Back to the default, which ends the process: by running the instruction again, or,
@@ -229,11 +229,11 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
     }
 }
 
-/// Blocks what the system would block if it had called this handler: what was blocked before, and what the handler asks
+/// Blocks the signals that the system would block if it had called this handler: those blocked before, and those that the handler asks
 /// for. The system restores the former when the present handler returns.
 ///
 /// # Safety
-/// `context` is what a handler of this signal got.
+/// `context` is the argument of a handler of this signal.
 unsafe fn set_mask_of(action: &libc::sigaction, signal: i32, context: *mut libc::c_void) {
     // SAFETY: the context is as the caller says, all sets are live.
     unsafe {
@@ -244,7 +244,7 @@ unsafe fn set_mask_of(action: &libc::sigaction, signal: i32, context: *mut libc:
                 libc::sigaddset(&mut blocked, other);
             }
         }
-        // At once: what waits comes as soon as it is let through.
+        // At once: a pending signal comes as soon as it is let through.
         libc::pthread_sigmask(libc::SIG_SETMASK, &blocked, ptr::null_mut());
     }
 }
@@ -252,14 +252,14 @@ unsafe fn set_mask_of(action: &libc::sigaction, signal: i32, context: *mut libc:
 /// Calls a handler as its flags say.
 ///
 /// # Safety
-/// `action` has a function, neither `SIG_DFL` nor `SIG_IGN`, and the rest is what a handler of this signal got.
+/// `action` has a function, neither `SIG_DFL` nor `SIG_IGN`, and the rest are arguments of a handler of this signal.
 pub(crate) unsafe fn call_handler(
     action: &libc::sigaction,
     signal: i32,
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
-    // SAFETY: whoever installed it said by the flags which of the two it is.
+    // SAFETY: the code that installed it said by the flags which of the two it is.
     unsafe {
         if action.sa_flags & libc::SA_SIGINFO != 0 {
             let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =

@@ -16,7 +16,7 @@ pub(crate) const ELEMENTS: usize = 1 << 16;
 /// Does `work` on `0..len`, a slice of at most `size` after the other.
 ///
 /// # Errors
-/// `Interrupted` between two slices, when that was requested. What is done stays done.
+/// `Interrupted` between two slices, when that was requested. Finished slices stay.
 #[inline]
 pub(crate) fn in_slices(
     len: usize,

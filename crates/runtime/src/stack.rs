@@ -1,5 +1,5 @@
 //! Which stack code runs on, and how far down WebAssembly may use it: the thread's own stack, or one whose bounds
-//! the host has stated. What a thread remembers of the answer is in `thread`.
+//! the host has stated. A thread's record of the answer is in `thread`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::ptr;
 use crate::sync::RwLock;
 use crate::{arch, thread};
 
-/// What is left for host functions below the guest's deepest frame where the host says nothing, if the stack is at
+/// The space for host functions below the guest's deepest frame where the host says nothing, if the stack is at
 /// least twice as large; half of the stack otherwise.
 pub const DEFAULT_HOST_STACK: usize = 512 << 10;
 
@@ -19,13 +19,13 @@ pub(crate) const LEAST_HOST_STACK: usize = 48 << 10;
 /// The largest frame that a tier may make without comparing the stack pointer below it with the limit.
 pub const MOST_UNCHECKED_FRAME: usize = 16 << 10;
 
-/// What frames that move up in the middle of a loop may take more than they took, at most: a sixteenth of a small stack.
+/// The additional space of frames that move up in the middle of a loop, at most: a sixteenth of a small stack.
 const MOST_MOVING_ROOM: usize = 256 << 10;
 
-/// The least that is left for WebAssembly beside what the host asked for.
+/// The least space for WebAssembly beside the host's.
 const LEAST_WASM_STACK: usize = 48 << 10;
 
-/// What is taken to lie on both sides of the stack pointer where the system does not tell.
+/// The assumed space on both sides of the stack pointer where the system does not tell.
 const UNKNOWN: usize = 1 << 20;
 
 /// Why WebAssembly can't run on the present stack.
@@ -65,7 +65,7 @@ pub enum StackError {
         "the thread needs a stack for signal handlers, and there is no memory for it (error {errno})"
     )]
     SignalStack {
-        /// What the system says.
+        /// The system's error.
         errno: i32,
     },
     /// The thread is dropping its locals, and its stack for signal handlers is gone.
@@ -100,7 +100,7 @@ impl StackBounds {
         (self.size() / 16).min(MOST_MOVING_ROOM)
     }
 
-    /// The lowest address that WebAssembly may use, given what the host asked to be left for it.
+    /// The lowest address that WebAssembly may use, given the space that the host wants for itself.
     #[inline]
     pub(crate) fn host_limit(self, host_stack: Option<usize>) -> Result<usize, StackError> {
         let size = self.size();
@@ -157,11 +157,11 @@ struct Stated {
 static STATED: RwLock<BTreeMap<usize, Stated>> = RwLock::new(BTreeMap::new());
 
 /// States the bounds of a stack that is no thread's own, for as long as it lives: that of a coroutine, a fiber, a
-/// green thread, or what a library switches to when the stack runs low.
+/// green thread, or one that a library switches to when the stack runs low.
 ///
 /// A call into WebAssembly takes its limit from the stack that it runs on, which has to be the thread's own or one
-/// of stated bounds; on any other it is the error [`StackError::Unknown`]. What is stated holds for all threads and
-/// stores, so that a coroutine may move between threads. It is best made at the start of what runs on the stack:
+/// of stated bounds; on any other it is the error [`StackError::Unknown`]. Stated bounds hold for all threads and
+/// stores, so that a coroutine may move between threads. A statement is best made at the start of the code on the stack:
 /// there it also unblocks the signals that traps and interruptions need, as a thread's first call does.
 ///
 /// ```
@@ -171,7 +171,7 @@ static STATED: RwLock<BTreeMap<usize, Stated>> = RwLock::new(BTreeMap::new());
 /// let bounds = memory.as_ptr_range();
 /// // SAFETY: the memory is ours, and lives longer.
 /// let stated = unsafe { ForeignStack::new(bounds.start.addr()..bounds.end.addr()) };
-/// // What runs on a stack in that memory may call WebAssembly now.
+/// // Code on a stack in that memory may call WebAssembly now.
 /// drop(stated);
 /// ```
 #[derive(Debug)]
@@ -187,7 +187,7 @@ impl ForeignStack {
     ///
     /// # Safety
     /// While the result lives, the memory belongs to one stack and may be read and written, and no other code uses
-    /// what is below the stack pointer of code that runs on it.
+    /// the memory below the stack pointer of code that runs on it.
     pub unsafe fn new(bounds: Range<usize>) -> Self {
         let Range { start, end } = bounds;
         let mut stated = STATED.write();

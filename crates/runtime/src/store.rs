@@ -41,13 +41,13 @@ impl StoreId {
 /// How a store is set up.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// What it may hold.
+    /// Its bounds.
     pub limits: ResourceLimits,
     /// How address space is set aside for its memories. Must fit the code of its modules.
     pub memory_plan: MemoryPlan,
     /// The most stack that generated code may use below its host caller, in bytes.
     pub max_wasm_stack: usize,
-    /// What is left of a stack for host functions, in bytes; `None` for
+    /// The space of a stack for host functions, in bytes; `None` for
     /// [`DEFAULT_HOST_STACK`](crate::DEFAULT_HOST_STACK), or half of a smaller stack.
     pub host_stack: Option<usize>,
     /// Shared with interrupt handles.
@@ -101,7 +101,7 @@ impl<T> Drop for Owned<T> {
 /// Instances and host functions point at it: once it has one of these, it must not move.
 #[repr(C)]
 pub struct StoreCore {
-    /// What generated code sees. First, so that a pointer to it is a pointer to the store.
+    /// The part that generated code sees. First, so that a pointer to it is a pointer to the store.
     pub vm: VMStore,
     /// Which store this is.
     pub id: StoreId,
@@ -164,13 +164,13 @@ impl StoreCore {
         &self.types
     }
 
-    /// What it may hold.
+    /// Its bounds.
     #[must_use]
     pub fn limits(&self) -> ResourceLimits {
         self.account.limits
     }
 
-    /// Sets what it may hold from now on.
+    /// Sets its bounds from now on.
     pub fn set_limits(&mut self, limits: ResourceLimits) {
         self.account.limits = limits;
     }
@@ -279,8 +279,8 @@ impl StoreCore {
     /// Creates a host function of this type.
     ///
     /// # Safety
-    /// `ty` is leased from this store's registry, `vectors` is what an [`ArgCursor`](crate::ArgCursor) says
-    /// of the type, `callback` reads the arguments and sets the results that the type has, and the store
+    /// `ty` is leased from this store's registry, `vectors` is an [`ArgCursor`](crate::ArgCursor)'s answer
+    /// for the type, `callback` reads the arguments and sets the results that the type has, and the store
     /// does not move from now on.
     pub unsafe fn new_host_func(
         &mut self,

@@ -1,7 +1,7 @@
-//! Locks that forks are in order with (`fork`): what all crates of the engine use in place of the standard library's.
+//! Locks that forks are in order with (`fork`): all crates of the engine use them in place of the standard library's.
 //!
 //! [`Mutex`] and [`RwLock`] are held for short, inside of a section: a fork waits until they are free. They have no
-//! poison, because what they guard is whole at each place that may panic. A [`WorkLock`] is held while something is
+//! poison, because their data is whole at each place that may panic. A [`WorkLock`] is held while something is
 //! compiled; a fork does not wait for it, and a child finds it free.
 //!
 //! [`Condvar`] is a futex of its own, because a thread that wakes up has to be in a section before it has the lock again.
@@ -20,7 +20,7 @@ use crate::fork::{Section, generation};
 #[derive(Debug, Default)]
 pub struct Mutex<T: ?Sized>(std::sync::Mutex<T>);
 
-/// The right to what a [`Mutex`] guards.
+/// The right to the data of a [`Mutex`].
 #[derive(Debug)]
 pub struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a std::sync::Mutex<T>,
@@ -35,7 +35,7 @@ impl<T> Mutex<T> {
         Self(std::sync::Mutex::new(value))
     }
 
-    /// What it guarded.
+    /// Its data.
     pub fn into_inner(self) -> T {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,7 +68,7 @@ impl<T: ?Sized> Mutex<T> {
         })
     }
 
-    /// What it guards, which nobody else can reach now.
+    /// Its data, which nobody else can reach now.
     pub fn get_mut(&mut self) -> &mut T {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +88,7 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
     }
 }
 
-/// What threads wait for with a [`Mutex`] given up.
+/// A queue in which threads wait with a [`Mutex`] given up.
 #[derive(Debug, Default)]
 pub struct Condvar(AtomicU32);
 
@@ -122,7 +122,7 @@ impl Condvar {
         guard.inner = Some(inner.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Wakes one of those that wait.
+    /// Wakes one waiter.
     pub fn notify_one(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
         futex_wake(&self.0, 1);
@@ -139,7 +139,7 @@ impl Condvar {
 #[derive(Debug, Default)]
 pub struct RwLock<T: ?Sized>(std::sync::RwLock<T>);
 
-/// The right to read what an [`RwLock`] guards.
+/// The right to read the data of an [`RwLock`].
 #[derive(Debug)]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
     inner: std::sync::RwLockReadGuard<'a, T>,
@@ -147,7 +147,7 @@ pub struct RwLockReadGuard<'a, T: ?Sized> {
     _section: Section,
 }
 
-/// The right to change what an [`RwLock`] guards.
+/// The right to change the data of an [`RwLock`].
 #[derive(Debug)]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
     inner: std::sync::RwLockWriteGuard<'a, T>,
@@ -204,8 +204,8 @@ impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
     }
 }
 
-/// A value that is made when it is first asked for. Threads that race make one each, and all get the first: who is
-/// making one is waited for by nobody, so that a child never waits for a thread that it does not have.
+/// A value that is made when it is first asked for. Threads that race make one each, and all get the first: no thread
+/// waits for one that is making it, so that a child never waits for a thread that it does not have.
 #[derive(Debug)]
 pub struct OnceLock<T>(std::sync::OnceLock<T>);
 
@@ -240,9 +240,9 @@ impl<T> OnceLock<T> {
 }
 
 /// A lock that is held for as long as some work takes. A fork does not wait for it; in the child, where nobody goes on
-/// with what another thread had begun, it is free.
+/// with the work of another thread, it is free.
 ///
-/// The generation of who holds it, shifted by one, and whether others may wait; or 0.
+/// The generation of the holder, shifted by one, and whether others may wait; or 0.
 #[derive(Debug, Default)]
 pub struct WorkLock(AtomicU32);
 
@@ -277,7 +277,7 @@ impl WorkLock {
                 continue;
             }
             if stop.is_requested() {
-                // Whoever gave the lock up may have woken this thread and no other.
+                // The thread that gave the lock up may have woken this thread and no other.
                 futex_wake(&self.0, 1);
                 return None;
             }
@@ -331,11 +331,11 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, time: Option<Duration>
     });
     let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);
     let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-    // SAFETY: the word and the time are alive. Whatever it returns, who called looks at the word again.
+    // SAFETY: the word and the time are alive. Whatever it returns, the caller looks at the word again.
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, expected, time) };
 }
 
-/// Wakes so many of those that wait.
+/// Wakes so many waiters.
 pub(crate) fn futex_wake(word: &AtomicU32, count: i32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
     // SAFETY: the kernel does not access the word.
@@ -369,7 +369,7 @@ mod tests {
             assert!(!stopped.join().expect("no panic"));
             assert!(receiver.try_recv().is_err());
             drop(working);
-            // Free, it is had whatever the flag says.
+            // A free lock is taken without regard to the flag.
             for _ in 0..2 {
                 receiver.recv().expect("both are woken");
             }

@@ -36,7 +36,7 @@ pub enum TableError {
 /// Elements are raw: a pointer to a `VMFuncRef` or an `ExternHandle`'s bits; null is 0.
 #[repr(C)]
 pub struct Table {
-    /// `length` is at most `capacity`, and what lies between the two is zero.
+    /// `length` is at most `capacity`, and the elements between the two are zero.
     vm: UnsafeCell<VMTable>,
     ty: TableType,
     /// Elements that there is room for; 0 without an allocation.
@@ -52,8 +52,8 @@ impl fmt::Debug for Table {
     }
 }
 
-// SAFETY: the elements are owned by the table alone. What they refer to belongs to the same store, which
-// is what moves between threads.
+// SAFETY: the elements are owned by the table alone. The referenced objects belong to the same store, which
+// moves between threads as a whole.
 unsafe impl Send for Table {}
 
 /// Zeroed room for elements.
@@ -122,7 +122,7 @@ impl Table {
         self.ty
     }
 
-    /// Its type with the current size as the minimum, which is what counts for imports.
+    /// Its type with the current size as the minimum, which counts for imports.
     #[must_use]
     pub fn current_type(&self) -> TableType {
         TableType {

@@ -1,4 +1,4 @@
-//! What the tests of this crate share: modules from text, and stores that run no generated code.
+//! Helpers that the tests of this crate share: modules from text, and stores that run no generated code.
 
 use std::sync::Arc;
 

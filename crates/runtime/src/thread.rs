@@ -1,4 +1,4 @@
-//! What the runtime knows of a thread: the stack that it runs on, its innermost activation, its alternate signal
+//! The runtime's state of a thread: the stack that it runs on, its innermost activation, its alternate signal
 //! stack, and which signals it lets through.
 //!
 //! Signal handlers read thread-locals only where the interrupted address shows that the thread has entered
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::stack::{self, StackBounds, StackError};
 use crate::{EntryRecord, arch, signals};
 
-/// What an entry needs to know of its thread.
+/// The facts about its thread that an entry needs.
 #[derive(Clone, Copy)]
 pub(crate) struct Here {
     /// The kernel's id of the thread; 0 in a thread not looked at yet.
@@ -24,7 +24,7 @@ pub(crate) struct Here {
     generation: u64,
 }
 
-/// What a thread knows of itself, which never changes.
+/// The facts about a thread that never change.
 #[derive(Clone, Copy)]
 struct Known {
     thread: i32,
@@ -37,7 +37,7 @@ const NOWHERE: StackBounds = StackBounds {
     lowest: 0,
     highest: 0,
 };
-/// What a thread knows that has not looked.
+/// The state of a thread that has not looked.
 const NEVER: Here = Here {
     thread: 0,
     stack: NOWHERE,
@@ -67,7 +67,7 @@ fn bit_of(thread: i32) -> (&'static AtomicU64, u64) {
     (&ENTERED[number / 64], 1 << (number % 64))
 }
 
-/// Raised whenever what threads remember may have become wrong: stacks of stated bounds, signals to let through.
+/// Raised whenever threads' records may have become wrong: stacks of stated bounds, signals to let through.
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
@@ -235,7 +235,7 @@ pub fn remaining_stack() -> usize {
     found.map_or(0, |found| stack_pointer - found.stack.lowest)
 }
 
-/// What this thread knows of itself, found out once.
+/// The facts about this thread, found out once.
 fn known() -> Known {
     let known = KNOWN.get().unwrap_or_else(|| Known {
         thread: kernel_id(),
@@ -248,7 +248,7 @@ fn known() -> Known {
 #[cold]
 #[inline(never)]
 fn look(stack_pointer: usize) -> Result<Here, StackError> {
-    // First: what changes from here on makes the next look fail to find it.
+    // First: changes from here on make the next look fail to find it.
     let generation = GENERATION.load(Ordering::Acquire);
     let signal_stack = SIGNAL_STACK.try_with(SignalStack::check);
     signal_stack.unwrap_or(Err(StackError::ThreadEnds))?;
@@ -345,7 +345,7 @@ impl SignalStack {
 
 impl Drop for SignalStack {
     fn drop(&mut self) {
-        // What runs later on this thread finds that there is none.
+        // Code that runs later on this thread finds that there is none.
         HERE.set(NEVER);
         if let Some(again) = AGAIN.take() {
             delete_timer(again);

@@ -13,7 +13,7 @@ use crate::sync::RwLock;
 
 /// The function types of an engine's modules and host functions, and their ids. Clones are the same registry.
 ///
-/// A type is forgotten with its last [lease](TypeLease), and its id may become another type's: whatever holds an
+/// A type is forgotten with its last [lease](TypeLease), and its id may become another type's: an object that holds an
 /// id, such as a context that generated code reads it from, is outlived by a lease.
 #[derive(Clone, Debug, Default)]
 pub struct TypeRegistry {
@@ -114,7 +114,7 @@ impl TypeRegistry {
     /// Gives leases back. Types without any are forgotten.
     fn release(&self, ids: &[u32]) {
         let entries = self.entries.read();
-        // Who leased with another order sees the type gone only after it took the lock alone.
+        // A thread that leased with another order sees the type gone only after it took the lock alone.
         let last = |&&id: &&u32| {
             let entry = entries.entry(id);
             entry.is_some_and(|entry| entry.leases.fetch_sub(1, Ordering::AcqRel) == 1)

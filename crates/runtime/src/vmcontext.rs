@@ -1,5 +1,5 @@
-//! The layout of what generated code reads and writes directly. Offsets are computed here and nowhere
-//! else; both tiers ask [`VMOffsets`]. Who fills these structures is in `instance` and `store`.
+//! The layout of the memory that generated code reads and writes directly. Offsets are computed here and nowhere
+//! else; both tiers ask [`VMOffsets`]. These structures are filled in `instance` and `store`.
 //!
 //! ```text
 //! VMContext, one block per instance, zeroed at first, 16-byte aligned:
@@ -17,7 +17,7 @@
 //! ```
 //!
 //! The entry of a defined function among the funcrefs is all zero until somebody takes a reference to
-//! it; those of imported functions are filled at instantiation and are what calls of imports go through.
+//! it; those of imported functions are filled at instantiation, and calls of imports go through them.
 
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
@@ -57,17 +57,17 @@ pub struct VMHostContext {
     pub func: *mut u8,
 }
 
-/// What generated code, entry stubs and signal handlers share about a store.
+/// State of a store that generated code, entry stubs and signal handlers share.
 #[repr(C)]
 pub struct VMStore {
     /// The lowest stack address that generated code may use now. Each entry sets it. While a frame is in an entry
-    /// at a loop, it is lower by what that takes.
+    /// at a loop, it is lower by the entry's frame.
     pub stack_limit: usize,
     /// Return address into generated code of the last exit from it.
     pub exit_pc: usize,
     /// Frame pointer of the generated code that made the last exit.
     pub exit_fp: usize,
-    /// Context of the instance that last called an import, or through a reference what is not its own.
+    /// Context of the instance that last called an import, or, through a reference, a function not its own.
     /// Written before each such call, so that a host function knows its caller.
     pub caller: *mut VMContext,
     /// The innermost activation of this store, null when none runs.
@@ -75,7 +75,7 @@ pub struct VMStore {
     /// Not zero when an interruption was asked for and has not been delivered. Owned by the store's
     /// `InterruptState`, which interrupt handles share.
     pub interrupt: *const AtomicU32,
-    /// What `stack_limit` was before the runtime lowered it for the entry at a loop that it has just told the code to
+    /// `stack_limit` before the runtime lowered it for the entry at a loop that it has just told the code to
     /// move into. The code that moves puts it back when the entry has returned.
     pub limit_before_move: usize,
 }
@@ -91,7 +91,7 @@ pub struct EntryRecord {
     pub store: *mut VMStore,
     /// The lowest address of the stack that it runs on.
     pub stack_end: usize,
-    /// The lowest address that its code may ever use: what is below is the host's.
+    /// The lowest address that its code may ever use: the space below is the host's.
     pub host_limit: usize,
     /// The kernel's id of the thread that ran its code last.
     pub thread: i32,
@@ -121,7 +121,7 @@ pub struct VMTable {
     /// Current length in elements.
     pub length: usize,
     /// Elements before this one are as the active segments of the module that defines the table left them. 0 when
-    /// nothing is known. It only ever falls: whatever writes an element lowers it first.
+    /// nothing is known. It only ever falls: code that writes an element lowers it first.
     pub unchanged: usize,
 }
 

@@ -9,7 +9,7 @@ use upshift_runtime::InterruptState;
 static PAGE: AtomicUsize = AtomicUsize::new(0);
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
-/// What an application that manages memory by faults does: makes the page accessible and goes on.
+/// The handler of an application that manages memory by faults: makes the page accessible and goes on.
 extern "C" fn application_handler(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     CALLS.fetch_add(1, Ordering::SeqCst);
     // SAFETY: called by the kernel, or by our handler with the kernel's arguments.

@@ -1,8 +1,8 @@
-//! Threads that compile in the baseline what is about to be called, while the guest's own thread is busy with
-//! something else, and what waits for them. What is worth it and how it is published is in `module::ahead`.
+//! Threads that compile likely callees in the baseline, while the guest's own thread is busy with something
+//! else, and their backlog. Choice and publication of these compiles are in `module::ahead`.
 //!
-//! What waits is a stack: a program calls what its newest function calls before it returns to what older ones
-//! have left to call. Nobody waits for an entry of it. A first call that comes before an entry's turn compiles by
+//! The backlog is a stack: a program calls the callees of its newest function before it returns to those that older ones
+//! have left to call. No thread waits for an entry of it. A first call that comes before an entry's turn compiles by
 //! itself, and the entry is nothing to do then.
 //!
 //! These are not the threads of `pool`: a compile here takes a twentieth of a millisecond and is needed at once,
@@ -22,7 +22,7 @@ use upshift_runtime::sync::{Condvar, Mutex, MutexGuard};
 use crate::module::COMPILE_THREAD_STACK;
 use crate::{BaselineProfile, ModuleTiering};
 
-/// What waits at most. Beyond, the oldest is forgotten: it was left behind long ago.
+/// Entries of the backlog, at most. Beyond, the oldest is forgotten: it was left behind long ago.
 const MOST_WAITING: usize = 4096;
 /// Compiles of so long are looked at to tell whether a thread gets to run.
 const LATELY: Duration = Duration::from_millis(40);
@@ -32,7 +32,7 @@ const LEAST_TO_TELL: Duration = Duration::from_millis(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// The threads and what waits for them.
+/// The threads and their backlog.
 pub(crate) struct Ahead {
     state: Mutex<State>,
     /// Something was added, or it was closed.
@@ -41,7 +41,7 @@ pub(crate) struct Ahead {
     threads: usize,
     /// Whether they leave it to first calls while no processor idles.
     gives_way: bool,
-    /// Conditional branches between what was called and what is compiled for it, at most.
+    /// Conditional branches between a called function and its callees compiled ahead, at most.
     max_branches: u32,
     /// Functions that are compiled at their first calls before anything is compiled ahead.
     after_functions: usize,
@@ -108,7 +108,7 @@ pub(crate) struct Task {
     pub module_id: u64,
     /// The function, imports not counted.
     pub function: u32,
-    /// Conditional branches that may stand before what is compiled for it in turn.
+    /// Conditional branches that may stand before its callees that are compiled ahead in turn.
     pub branches_left: u32,
 }
 
@@ -116,14 +116,14 @@ impl Ahead {
     /// As the profile says, on a machine with so many processors that nobody else has a use for. No thread is started
     /// yet.
     pub fn new(profile: &BaselineProfile, spare_processors: usize) -> Arc<Self> {
-        // Without any, they would take the guest's time, or that of what LLVM compiles.
+        // Without any, they would take the guest's time, or that of LLVM's compiles.
         let default = u32::from(spare_processors > 0);
         let threads = profile.ahead_threads.unwrap_or(default);
         Arc::new(Self {
             state: Mutex::default(),
             wake: Condvar::new(),
             threads: usize::try_from(threads).unwrap_or(usize::MAX),
-            // Who asks for threads gets them.
+            // Threads that were asked for do not give way.
             gives_way: profile.ahead_threads.is_none(),
             max_branches: profile.ahead_max_branches,
             after_functions: usize::try_from(profile.ahead_after_functions).unwrap_or(usize::MAX),
@@ -131,19 +131,19 @@ impl Ahead {
         })
     }
 
-    /// Notes a first call that compiles. Says how many branches may stand before what is compiled ahead for it,
-    /// or `None` when nothing is.
+    /// Notes a first call that compiles. Says how many branches may stand before callees compiled ahead for it,
+    /// or `None` when there are none.
     pub fn first_call(&self) -> Option<u32> {
         let before = self.first_calls.fetch_add(1, Ordering::Relaxed);
         (self.threads > 0 && before >= self.after_functions).then_some(self.max_branches)
     }
 
-    /// The same for the first call of what was compiled ahead.
+    /// The same for the first call of a function that was compiled ahead.
     pub fn max_branches(&self) -> u32 {
         self.max_branches
     }
 
-    /// What threads share, as it is in this process.
+    /// The state that threads share, as it is in this process.
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock();
         let generation = fork::generation();
@@ -157,7 +157,7 @@ impl Ahead {
         state
     }
 
-    /// Adds what is about to be called, in that order; starts a thread if all are busy and there may be more.
+    /// Adds likely callees, in that order; starts a thread if all are busy and there may be more.
     pub fn add(self: &Arc<Self>, tasks: impl DoubleEndedIterator<Item = Task>) {
         let mut state = self.lock();
         let is_over = |until| Instant::now() >= until;
@@ -186,12 +186,12 @@ impl Ahead {
         }
     }
 
-    /// Throws away what waits of a module that is gone.
+    /// Throws away the backlog of a module that is gone.
     pub fn forget(&self, module: u64) {
         self.lock().waiting.retain(|task| task.module_id != module);
     }
 
-    /// Has all threads end when they have finished what they are at. Waits for nobody.
+    /// Has all threads end when they have finished their compiles. Does not wait for them.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -211,7 +211,7 @@ impl Ahead {
         }
     }
 
-    /// What a thread does.
+    /// The loop of a thread.
     fn work(&self) {
         let mut pace = Pace::default();
         let mut pause = SHORTEST_PAUSE;
@@ -222,7 +222,7 @@ impl Ahead {
             // thread that is counted on.
             let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
             if generation != fork::generation() {
-                // Who listens to events has forked: here, this is no thread that compiles ahead.
+                // A listener to events has forked: here, this is no thread that compiles ahead.
                 return;
             }
             let (elapsed, running) = (start.0.elapsed(), processor_time().saturating_sub(start.1));
@@ -234,7 +234,7 @@ impl Ahead {
         }
     }
 
-    /// Throws away what waits, and takes nothing for a while.
+    /// Throws away the backlog, and takes nothing for a while.
     fn pause(&self, time: Duration) {
         let mut state = self.lock();
         state.paused_until = Instant::now().checked_add(time);
@@ -286,7 +286,7 @@ mod tests {
         let compile = Duration::from_micros(300);
         assert!((0..1000).all(|_| !pace.is_held_up(compile, compile)));
         assert!(!pace.is_held_up(compile * 30, compile));
-        // What was long ago does not count.
+        // A hold-up of long ago does not count.
         let slow = (0..200).position(|_| pace.is_held_up(compile * 3, compile));
         assert!(slow.is_some_and(|compiles| compiles < 60), "{slow:?}");
     }

@@ -1,5 +1,5 @@
-//! Compiles that go wrong on purpose, for tests: late, lost, failed. What happens is drawn from the seed and
-//! from what is compiled for the how-manieth time, so the same seed draws the same.
+//! Compiles that go wrong on purpose, for tests: late, lost, failed. Mishaps are drawn from the seed, the
+//! compile and the number of its attempt, so the same seed draws the same.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use upshift_translate::CompileRequest;
 /// How compiles go wrong. All chances are per mille.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chaos {
-    /// What all is drawn from.
+    /// The seed of all draws.
     pub seed: u64,
     /// How often a compile starts late.
     pub delayed: u16,
@@ -40,7 +40,7 @@ impl Chaos {
         }
     }
 
-    /// What happens to this compile, the `attempt`-th of its kind in the `module`-th module.
+    /// The mishap of this compile, the `attempt`-th of its kind in the `module`-th module.
     pub(crate) fn draw(&self, module: u64, request: CompileRequest, attempt: u32) -> Mishap {
         let hash = BuildHasherDefault::<DefaultHasher>::default();
         let draw = |what: &str| hash.hash_one((self.seed, module, request, attempt, what));
@@ -64,7 +64,7 @@ impl Chaos {
     }
 }
 
-/// What happens to one compile.
+/// The mishaps of one compile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mishap {
     pub start_after: Duration,

@@ -1,4 +1,4 @@
-//! What tiering tells as it happens: to `tracing`, and to a callback of the engine.
+//! Events of tiering, told as they happen: to `tracing`, and to a callback of the engine.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use upshift_translate::EntryPoint;
 
 /// A function that hears of every [`TierEvent`].
 ///
-/// It is called on whatever thread something happens, also on those that run the guest, which wait for it.
+/// It is called on the event's own thread, which may be one that runs the guest; that thread waits for it.
 /// None of the engine's locks is held then, so two events of different threads may be heard in another order
 /// than they happened in, which [`TierEvent::at`] says. A panic in it is caught and lost.
 pub type EventSink = Arc<dyn Fn(&TierEvent) + Send + Sync>;
@@ -26,13 +26,13 @@ pub struct TierEvent {
     pub module: u64,
     /// The function's index, imports first.
     pub function: u32,
-    /// What the name section or an export calls it.
+    /// Its name by the name section or an export.
     pub name: Option<String>,
-    /// What happened.
+    /// The kind of event.
     pub kind: TierEventKind,
 }
 
-/// What happened to a function.
+/// An event of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TierEventKind {
@@ -53,7 +53,7 @@ pub enum TierEventKind {
         tier: &'static str,
         /// Where the code is entered.
         entry: EntryPoint,
-        /// Whether nobody had called it: the baseline compiles what is about to be called on other processors.
+        /// Whether it had not been called: the baseline compiles likely callees on other processors.
         ahead: bool,
         /// How long that took.
         time: Duration,
@@ -78,7 +78,7 @@ pub enum TierEventKind {
         loop_number: u32,
     },
     /// This tier compiles nothing more in this engine, for any function: so many of its compiles ended in fatal errors, each of
-    /// which has cost a thread. What it has compiled stays.
+    /// which has cost a thread. Its code stays.
     TierOff {
         /// The tier's name.
         tier: &'static str,
@@ -206,7 +206,7 @@ const TARGET: &str = "upshift::tier";
 /// How much of the log somebody must want to see an event there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loudness {
-    /// What the tiers above the baseline do, and failures: level `debug`.
+    /// Steps of the tiers above the baseline, and failures: level `debug`.
     Notable,
     /// First compiles, of which there may be thousands: level `trace`.
     Common,
@@ -222,7 +222,7 @@ pub(crate) fn is_heard(sink: Option<&EventSink>, loudness: Loudness) -> bool {
         }
 }
 
-/// Tells whoever listens.
+/// Tells the listeners.
 pub(crate) fn tell(sink: Option<&EventSink>, loudness: Loudness, event: &TierEvent) {
     let (module, function) = (event.module, event.function);
     let name = tracing::field::display(Printable(event.name.as_deref().unwrap_or_default()));
@@ -235,7 +235,7 @@ pub(crate) fn tell(sink: Option<&EventSink>, loudness: Loudness, event: &TierEve
         }
     }
     if let Some(sink) = sink {
-        // Whoever listens must not be able to take a worker, or generated code's frames, down with it.
+        // A listener must not be able to take a worker, or generated code's frames, down with it.
         let _ = catch_unwind(AssertUnwindSafe(|| sink(event)));
     }
 }

@@ -1,8 +1,8 @@
 //! The end of the process while something is still being compiled.
 //!
 //! `exit` destroys a C++ library's global objects while threads that use them go on. A compile that runs then
-//! would turn a clean end into a crash, so the end waits for it; nothing new is begun. What is written in Rust has no such
-//! objects, and compiles on. A program that has nothing left to destroy can use `_exit`, which waits for nobody.
+//! would turn a clean end into a crash, so the end waits for it; no other compile begins. Rust code has no such
+//! objects, and compiles on. A program that has nothing left to destroy can use `_exit`, which does not wait.
 //!
 //! A function registered with `atexit` comes too late: objects that LLVM made since then are destroyed before
 //! it is called. The destructors of a thread's own variables come first of all, so the main thread, which is
@@ -22,7 +22,7 @@ use crate::pool::Pool;
 /// All pools of C++ libraries that ever started a thread.
 static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());
 
-/// The longest wait. Limits on what compiles cost keep them to a second or two, but a worker of low priority gets a part of
+/// The longest wait. Limits on the cost of compiles keep them to a second or two, but a worker of low priority gets a part of
 /// a processor on a busy machine, and an end too early may be a crash. One that seems never to come would be worse.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -44,7 +44,7 @@ thread_local! {
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has the end of the process wait for what this pool is compiling then.
+/// Has the end of the process wait for the compiles that this pool is at then.
 pub(crate) fn wait_for(pool: &Arc<Pool>) {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.swap(true, Ordering::Relaxed) {
@@ -71,7 +71,7 @@ extern "C" fn watch_this_thread() {
     let _ = MAIN_THREAD.try_with(|_| ());
 }
 
-/// Notes that the current thread is one of those that are waited for, and so must not wait itself.
+/// Notes that the end waits for the current thread, which so must not wait itself.
 pub(crate) fn enter_worker() {
     IS_WORKER.set(true);
 }

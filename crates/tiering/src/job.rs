@@ -1,5 +1,5 @@
-//! What is compiled by a tier above the baseline in one go: what a worker does with it, and how whoever waits for it
-//! learns that it is over, however it ends.
+//! A compile by a tier above the baseline, of one request or several: a worker's steps with it, and how its waiters
+//! learn that it is over, however it ends.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,19 +20,19 @@ use crate::rung::Rung;
 
 /// Compiles that were asked for, to be done in one go: one, most of the time.
 pub(crate) struct Job {
-    /// Who asked. Gone when the module is dropped: what is compiled then is thrown away.
+    /// The module that asked. Gone when it is dropped: the code of a later end is thrown away.
     pub module: Weak<ModuleTiering>,
     /// The module's number in the engine.
     pub module_id: u64,
     /// Which tier compiles it.
     pub rung: Rung,
-    /// Compiles it; keeps alive what that needs of the module, and nothing else of it.
+    /// Compiles it; keeps alive the parts of the module that this needs, and nothing else of it.
     pub compiler: Arc<dyn ModuleCompiler>,
-    /// What to compile: something, and if it is more than one thing, all of them functions.
+    /// The requests: at least one, and if there are more, all of them functions.
     pub requests: Box<[CompileRequest]>,
-    /// About what that takes.
+    /// The estimated time.
     pub price: Duration,
-    /// Tells whoever waits.
+    /// Tells the waiters.
     pub ticket: Ticket,
     /// Whether a worker took it.
     pub taken: bool,
@@ -53,7 +53,7 @@ pub(crate) enum Outcome {
 }
 
 impl Job {
-    /// What it is known by in the queue.
+    /// Its key in the queue.
     pub fn key(&self) -> Key {
         (self.module_id, self.requests[0])
     }
@@ -85,7 +85,7 @@ impl Job {
             let (job, pool) = (Arc::clone(&job), Arc::clone(pool));
             move |message: String| {
                 let broken = || Outcome::Broken(message.clone());
-                // Before anybody who waits goes on: the tier may be off.
+                // Before any waiter goes on: the tier may be off.
                 pool.replace_thread();
                 job.end(job.of_each(broken), start.elapsed());
                 if let Some(module) = job.module.upgrade() {
@@ -129,7 +129,7 @@ impl Job {
     }
 
     /// Hands in one outcome for each request. When compiling several together broke down, each is asked for on its
-    /// own instead, so that only what is to blame stays behind.
+    /// own instead, so that only the culprit stays behind.
     fn end(&self, outcomes: Vec<Outcome>, time: Duration) {
         if let Some(module) = self.module.upgrade() {
             let is_broken = |outcome: &Outcome| matches!(outcome, Outcome::Broken(_));
@@ -153,7 +153,7 @@ impl From<Result<Compiled, CompileError>> for Outcome {
 }
 
 impl Outcome {
-    /// What is left of it when its code is thrown away.
+    /// The outcome after its code is thrown away.
     fn lost(self) -> Self {
         match self {
             Self::Compiled(_) => Self::Lost,
@@ -163,7 +163,7 @@ impl Outcome {
 }
 
 impl Drop for Job {
-    /// One that no worker took is as if it had never been asked for. In a child, what the parent asked for was not.
+    /// A job that no worker took counts as never asked for. In a child, the parent's are none.
     fn drop(&mut self) {
         if !self.taken
             && self.generation == fork::generation()
@@ -176,7 +176,7 @@ impl Drop for Job {
     }
 }
 
-/// What a code generator's panic says.
+/// The message of a code generator's panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text

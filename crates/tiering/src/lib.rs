@@ -1,12 +1,12 @@
-//! Who compiles what, when: lazy compilation at the first call, compilation of everything ahead of it,
-//! budgets, and what turns out hot moving to an optimizing tier while it runs. Knows tiers through
+//! Choice, time and thread of compiles: lazy compilation at the first call, compilation of everything ahead of it,
+//! budgets, and the move of hot functions to an optimizing tier while they run. Knows tiers through
 //! [`Tier`] only.
 //!
 //! A function starts in the baseline, whose code counts its work and asks [`ModuleTiering`] when its budget is
 //! used up (`module::heat`). Hot ones are queued; the engine's background threads (`pool`) take the hottest,
 //! compile it (`job`), and publish the result (`progress` says why that is safe, `module::publish` does it).
 //! A frame that stays in a loop moves at its header (`module::loops`). The numbers behind all of this are in
-//! [`TieringProfile`], and nothing of it has an effect on what a program computes.
+//! [`TieringProfile`], and nothing of it has an effect on a program's results.
 //!
 //! The order of publication is checked with a model of all interleavings:
 //! `RUSTFLAGS="--cfg loom" cargo test -p upshift-tiering --release --lib loom`.
@@ -53,41 +53,41 @@ use rung::{PerRung, Rung};
 
 /// The tiers that there are.
 pub struct Tiers {
-    /// What every function starts in.
+    /// The tier that every function starts in.
     pub baseline: Arc<dyn Tier>,
-    /// What hot functions move to soon. Its code counts work like the baseline's.
+    /// The tier that hot functions move to soon. Its code counts work like the baseline's.
     pub middle: Option<Arc<dyn Tier>>,
-    /// What hot functions move to in the end.
+    /// The tier that hot functions move to in the end.
     pub optimizing: Option<Arc<dyn Tier>>,
 }
 
 /// The tiers of an engine and the rules by which functions move through them.
 ///
-/// Dropping it ends the background threads, as soon as they have finished what they are at, and waits for
+/// Dropping it ends the background threads, as soon as they have finished their compiles, and waits for
 /// none of them. Its modules go on running in the code that they have.
 pub struct Tiering {
-    /// What every function starts in.
+    /// The tier that every function starts in.
     baseline: Arc<dyn Tier>,
-    /// What the rest is about.
+    /// The state that modules share.
     engine: Arc<EngineState>,
     /// How many modules there were.
     modules: AtomicU64,
-    /// What their code counts for.
+    /// The account of their code.
     code: Arc<CodeAccount>,
 }
 
-/// What the modules of an engine share.
+/// The state that the modules of an engine share.
 struct EngineState {
-    /// What hot functions move to. There is something in all modes but [`TierMode::Baseline`].
+    /// The tiers that hot functions move to. There is one in all modes but [`TierMode::Baseline`].
     better: PerRung<Option<Arc<dyn Tier>>>,
     /// In which tiers functions run, an optimizing tier being there if it says so.
     mode: TierMode,
     options: TieringOptions,
     policy: Policy,
-    /// The background threads of each tier above the baseline. The middle tier has one of its own: what takes a
-    /// millisecond need not wait for what takes a hundred.
+    /// The background threads of each tier above the baseline. The middle tier has one of its own: a compile of a
+    /// millisecond need not wait for one of a hundred.
     pool: PerRung<Arc<Pool>>,
-    /// Those that compile in the baseline what is about to be called.
+    /// The threads that compile likely callees in the baseline.
     ahead: Arc<Ahead>,
     /// When the engine was made.
     start: Instant,
@@ -118,12 +118,12 @@ impl Tiering {
         let policy = Policy::new(&options.profile, processors);
         let mut baseline_profile = options.profile.baseline.clone();
         if options.synchronous || mode == TierMode::Optimizing {
-            // What is compiled is to be the same each time; or, all of it ahead already.
+            // Compiles are to be the same each time; or, all of it ahead already.
             baseline_profile.ahead_threads = Some(0);
         }
         // The program has one, and LLVM's workers another.
         let spare = processors.saturating_sub(1 + usize::from(mode == TierMode::Auto));
-        // Who waits for everything has all processors at work already.
+        // A caller that waits for everything has all processors at work already.
         let relief_after = policy
             .relief_after()
             .filter(|_| mode != TierMode::Optimizing);

@@ -1,4 +1,4 @@
-//! How an engine tiers: what is fixed when it is made. What is tuned is in the profile.
+//! How an engine tiers: options that are fixed when it is made. Tunables are in the profile.
 
 use std::fmt;
 
@@ -12,23 +12,23 @@ use crate::{Chaos, EventSink, ProfileError, TieringProfile};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TierMode {
-    /// In the baseline first; what turns out hot moves to the middle tier and to the optimizing tier while it
-    /// runs, as far as there are such. Without any the same as `Baseline`.
+    /// In the baseline first; hot functions move to the middle tier and to the optimizing tier while they
+    /// run, as far as there are such. Without any the same as `Baseline`.
     #[default]
     Auto,
     /// In the baseline only.
     Baseline,
-    /// In the optimizing tier, everything compiled ahead of the first call. What that tier can't compile
-    /// runs in the baseline. In a profile: `llvm`.
+    /// In the optimizing tier, everything compiled ahead of the first call. Functions that that tier can't compile
+    /// run in the baseline. In a profile: `llvm`.
     #[serde(rename = "llvm")]
     Optimizing,
 }
 
-/// What makes the baseline's code.
+/// The compiler of the baseline's code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BaselineCompiler {
-    /// A compiler that goes over a function once, and Cranelift for what that does not know: vectors, memories with
+    /// A compiler that goes over a function once, and Cranelift for functions that it does not know: vectors, memories with
     /// bounds checks.
     #[default]
     SinglePass,
@@ -41,7 +41,7 @@ pub enum BaselineCompiler {
 pub struct TieringOptions {
     /// Which tiers functions run in, and the numbers.
     pub profile: TieringProfile,
-    /// For tests: whoever asks for better code waits until it is there, and work counts to the operator.
+    /// For tests: a request for better code waits until it is there, and work counts to the operator.
     pub synchronous: bool,
     /// For tests: every loop header that is reached asks for an entry there, in [`TierMode::Auto`] of the
     /// next tier, in [`TierMode::Baseline`] of the baseline itself. Functions are then not compiled by
@@ -54,7 +54,7 @@ pub struct TieringOptions {
     pub chaos: Option<Chaos>,
     /// How much code memory modules may take.
     pub code_limits: CodeLimits,
-    /// Who hears what happens.
+    /// The listener to events.
     pub on_event: Option<EventSink>,
 }
 

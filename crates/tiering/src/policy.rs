@@ -2,9 +2,9 @@
 //! Knows no function and no thread.
 //!
 //! The ski-rental argument: a program that rents (runs in the baseline) until it has paid as much as buying
-//! (compiling) costs, never pays more than twice of what was best in hindsight. That holds where the compile
+//! (compiling) costs, never pays more than twice of the best choice in hindsight. That holds where the compile
 //! takes the program's own processor. Where one idles, buying costs the program nothing but a place in the
-//! queue, so the point is `eagerness` times the price, and rises with what waits already.
+//! queue, so the point is `eagerness` times the price, and rises with the backlog.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{MiddleProfile, TierUpProfile, TieringProfile};
 /// The part of the time in an entry at a loop that the function's own code is taken to save.
 const SAVED_BY_OWN_CODE: f64 = 0.125;
 
-/// What a poll takes.
+/// The time of a poll.
 const MICROSECONDS_PER_POLL: f64 = 0.0625;
 
 /// The rules of an engine.
@@ -70,7 +70,7 @@ impl Policy {
         }
     }
 
-    /// What waits for the middle tier does not wait for long.
+    /// A wait for the middle tier is short.
     fn middle_threshold(&self, size_in_operators: usize) -> u64 {
         let eagerness = if self.crowded {
             self.middle.eagerness.max(self.tier_up.least_eagerness)
@@ -83,7 +83,7 @@ impl Policy {
             .unwrap_or_else(|| self.work_in(price * eagerness))
     }
 
-    /// What the baseline does in so many microseconds, in operators.
+    /// The baseline's work in so many microseconds, in operators.
     fn work_in(&self, microseconds: f64) -> u64 {
         let speed = f64::from(self.tier_up.baseline_operators_per_microsecond);
         // Saturates.
@@ -104,13 +104,13 @@ impl Policy {
         self.work_in(price * self.eagerness(pending))
     }
 
-    /// About what compiling a function of this size takes.
+    /// The estimated time of compiling a function of this size.
     pub fn price(&self, rung: Rung, size_in_operators: usize) -> Duration {
         // At most some hours, for sizes are those of functions.
         Duration::from_micros(self.price_in_microseconds(rung, size_in_operators) as u64)
     }
 
-    /// How long all threads are at what they compile before another one takes what is small, if it ever does.
+    /// How long all threads are at their compiles before another one takes small functions, if it ever does.
     pub fn relief_after(&self) -> Option<Duration> {
         self.relief_after
     }
@@ -130,8 +130,8 @@ impl Policy {
         f64::from(base) + per_operator * size_in_operators as f64
     }
 
-    /// The priority of a function that has done this much work: what a microsecond of compiling is spent on. What
-    /// is small and hot so comes before what is huge and somewhat hotter, which would keep all others waiting
+    /// The priority of a function that has done this much work: its work per microsecond of compiling. A
+    /// small and hot function so comes before a huge and somewhat hotter one, which would keep all others waiting
     /// (weighted shortest job first, Smith 1956).
     pub fn heat(&self, work: u64, size_in_operators: usize) -> u64 {
         // Scaled, so that little work is told apart too.
@@ -143,7 +143,7 @@ impl Policy {
     }
 
     /// Whether the code of a function is worth the time that the entry at its loop took to compile, which calls have
-    /// been going to for so long: that is what they may have spent in there, and the function's code saves a part of it.
+    /// been going to for so long: that is the time they may have spent in there, and the function's code saves a part of it.
     pub fn is_own_code_worth_it(
         &self,
         compile_time: Duration,
@@ -164,10 +164,10 @@ impl Policy {
         (rules.eagerness + rules.eagerness_rise_with_backlog * waiting).min(rules.least_eagerness)
     }
 
-    /// What to grant a function that has done this much work.
+    /// The grant of a function that has done this much work.
     ///
     /// A grant counts as work when it is made, whether it will be used or not. So that many instances that
-    /// each use little of theirs don't make a function look hot, it is a fraction of what was done before.
+    /// each use little of theirs don't make a function look hot, it is a fraction of the work so far.
     pub fn grant(&self, work: u64, threshold: u64) -> i32 {
         let part = i32::try_from(work / 16).unwrap_or(i32::MAX);
         let left = i32::try_from(threshold.saturating_sub(work)).unwrap_or(i32::MAX);
@@ -175,17 +175,17 @@ impl Policy {
             .min(left.max(1))
     }
 
-    /// What to grant where better code may be had some operators further on.
+    /// The grant where better code may be had some operators further on.
     pub fn smallest_grant(&self) -> i32 {
         self.smallest_grant
     }
 
-    /// What to grant where nothing is to be decided any more.
+    /// The grant where nothing is to be decided any more.
     pub fn largest_grant(&self) -> i32 {
         self.largest_grant
     }
 
-    /// What to grant while better code is on its way.
+    /// The grant while better code is on its way.
     pub fn grant_while_compiling(&self) -> i32 {
         self.grant_while_compiling
     }
@@ -312,7 +312,7 @@ mod tests {
             let served_for = Duration::from_millis(served_for);
             policy(|_| (), processors).is_own_code_worth_it(compile_time, served_for, pending)
         };
-        // An eighth of the time is to be saved, and a tenth of the compile is what it costs while a worker idles.
+        // An eighth of the time is to be saved, and a tenth of the compile is its price while a worker idles.
         assert!(!is_worth_it(79, 0, 2));
         assert!(is_worth_it(81, 0, 2));
         assert!(!is_worth_it(159, 1, 2));

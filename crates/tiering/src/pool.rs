@@ -1,11 +1,11 @@
-//! The threads that compile in the background, and the queue they take from: the hottest first. What a job
-//! does is in `job`; who asks for it in `module`.
+//! The threads that compile in the background, and the queue they take from: the hottest first. The work of a job
+//! is in `job`, requests for it in `module`.
 //!
-//! Beside the workers there may be one **relief thread**. It takes what is small while every worker has been at
-//! its job for long, so that hundreds of small functions need not wait for a huge one. It never takes what is
-//! large itself, and once a worker has turned to another job, it waits again.
+//! Beside the workers there may be one **relief thread**. It takes small jobs while every worker has been at
+//! its job for long, so that hundreds of small functions need not wait for a huge one. It never takes a
+//! large job itself, and once a worker has turned to another job, it waits again.
 //!
-//! In the child of a fork there is none of these threads, and who had asked for what is queued is not there either: the
+//! In the child of a fork there is none of these threads, nor of those that queued the requests: the
 //! queue is empty when it is first looked at, and threads are started as in a new pool.
 
 use std::cmp;
@@ -28,18 +28,18 @@ use crate::job::Job;
 /// The stack of a thread that compiles: code generators recurse.
 pub(crate) const WORKER_STACK: usize = 64 << 20;
 
-/// By how much the relief thread's `nice` is above a worker's: a quarter of the processor that they share. What is
-/// huge was the hottest when it was taken.
+/// By how much the relief thread's `nice` is above a worker's: a quarter of the processor that they share. The
+/// huge function was the hottest when it was taken.
 const RELIEF_NICE: i32 = 5;
 
 /// The highest `nice` there is.
 const LEAST_PRIORITY: i32 = 19;
 
 /// Fatal errors of a code generator after which it is asked for nothing more. Each has cost a thread, parked for good with its
-/// stack and what the library had allocated: an engine parks so many, and no more than run when that is reached.
+/// stack and the library's allocations: an engine parks so many, and no more than run when that is reached.
 pub(crate) const MOST_FATAL_ERRORS: usize = 8;
 
-/// What is compiled, among all modules of an engine.
+/// The identity of a compile, among all modules of an engine.
 pub(crate) type Key = (u64, CompileRequest);
 
 /// Background threads and their queue.
@@ -66,11 +66,11 @@ pub(crate) struct Pool {
     relief_after: Option<Duration>,
     /// The threads' `nice` value.
     nice: i32,
-    /// What the end of the process means for a job.
+    /// The effect of the end of the process on a job.
     at_exit: AtExit,
 }
 
-/// What the end of the process means for a job that runs then.
+/// The effect of the end of the process on a running job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AtExit {
     /// It is waited for: it uses a C++ library, whose objects are destroyed.
@@ -81,7 +81,7 @@ pub(crate) enum AtExit {
 
 #[derive(Default)]
 struct State {
-    /// What waits.
+    /// The backlog.
     jobs: HashMap<Key, Waiting>,
     /// Its order. A job whose heat changed has a second entry; one whose job is gone, or was of another heat then, is
     /// passed over.
@@ -107,12 +107,12 @@ struct Running {
     since: Instant,
 }
 
-/// What a thread of the pool is there for.
+/// The role of a thread of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
-    /// Whatever is hottest.
+    /// The hottest jobs.
     Worker,
-    /// What is small, while workers are at what is large.
+    /// Small jobs, while workers are at large ones.
     Relief,
 }
 
@@ -192,7 +192,7 @@ impl Pool {
         self.pending.load(Ordering::Relaxed)
     }
 
-    /// What threads share, as it is in this process.
+    /// The state that threads share, as it is in this process.
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock();
         if self.is_of_parent() {
@@ -286,7 +286,7 @@ impl Pool {
         }
     }
 
-    /// Throws away what waits of a module that is gone.
+    /// Throws away the backlog of a module that is gone.
     pub fn forget(&self, module: u64) {
         if self.pending() == 0 {
             return;
@@ -307,14 +307,14 @@ impl Pool {
         drop(lost);
     }
 
-    /// Has all threads end when they have finished what they are at. Waits for nobody.
+    /// Has all threads end when they have finished their jobs. Does not wait for them.
     pub fn close(&self) {
         let state = self.lock();
         self.closed.store(true, Ordering::Relaxed);
         self.end_threads(state);
     }
 
-    /// Throws away what waits, so that threads end.
+    /// Throws away the backlog, so that threads end.
     fn end_threads(&self, mut state: MutexGuard<'_, State>) {
         state.order.clear();
         let lost = std::mem::take(&mut state.jobs);
@@ -340,7 +340,7 @@ impl Pool {
         self.off.load(Ordering::Relaxed)
     }
 
-    /// Whether it is off, for the one who is to tell.
+    /// Whether the tier is off and this caller is the one to tell so.
     pub fn is_off_untold(&self) -> bool {
         self.is_off() && !self.off_is_told.swap(true, Ordering::Relaxed)
     }
@@ -370,7 +370,7 @@ impl Pool {
         self.count_lost(state);
         let mut state = self.lock();
         if role == Role::Relief {
-            // What has to wait next starts another.
+            // The next job that has to wait starts another.
             state.has_relief = false;
             return;
         }
@@ -380,7 +380,7 @@ impl Pool {
         }
         drop(state);
         if self.start_thread(Role::Worker).is_err() {
-            // Nobody may be left for those that wait.
+            // No thread may be left for the waiting jobs.
             let mut state = self.lock();
             let lost = if state.live == 0 {
                 std::mem::take(&mut state.jobs)
@@ -413,7 +413,7 @@ impl Pool {
         }
     }
 
-    /// What a thread does.
+    /// The loop of a thread.
     fn work(self: Arc<Self>, role: Role) {
         exit::enter_worker();
         lower_priority(match role {
@@ -426,7 +426,7 @@ impl Pool {
             // the pool its thread.
             let _ = catch_unwind(AssertUnwindSafe(|| job.run(&self)));
             if generation != fork::generation() {
-                // Who listens to events has forked: here, this is no thread of the pool.
+                // A listener to events has forked: here, this is no thread of the pool.
                 return;
             }
             let mut state = self.lock();
@@ -455,7 +455,7 @@ impl Pool {
                 return Some(job);
             }
             if state.live > self.workers {
-                // It was started for somebody who waited.
+                // It was started for a job that waited.
                 break;
             }
             state.idle += 1;
@@ -476,7 +476,7 @@ impl Pool {
                     if let Some(job) = state.take(Role::Relief, |job| job.price <= patience) {
                         return Some(job);
                     }
-                    // What is large stays for the workers.
+                    // Large jobs stay for the workers.
                     self.wake_relief.wait(&mut state);
                 }
                 Some(due) => {
@@ -530,7 +530,7 @@ impl State {
         Some(found.job)
     }
 
-    /// This thread's job is over, or will never be. Says what the thread was there for.
+    /// This thread's job is over, or will never be. Gives the thread's role.
     fn end_job(&mut self) -> Role {
         let thread = thread::current().id();
         let at = self.running.iter().position(|job| job.thread == thread);

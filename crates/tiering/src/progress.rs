@@ -1,5 +1,5 @@
 //! How far better code for a function, or for one of its loops, is: one atomic number and the order in which
-//! it changes. What is compiled, by whom and why is said elsewhere.
+//! it changes. Choice, thread and reason of a compile are said elsewhere.
 //!
 //! ```text
 //!            queue              claim               publish
@@ -9,15 +9,15 @@
 //!                      retreat                        fail
 //! ```
 //!
-//! **Who may do what.** Any number of threads may want to queue; the compare-and-swap lets one of them
+//! **Rights.** Any number of threads may want to queue; the compare-and-swap lets one of them
 //! through, and that one hands the work to the queue. A worker that takes it claims it, again by
 //! compare-and-swap, and from then on the claim is that worker's alone: it ends it in exactly one of three
 //! ways. So a function is compiled by one thread at a time, and published once.
 //!
 //! **Publication.** Three things are written, in this order: the bytes of the code, the slot through which
-//! it is called, this number. The slot's store is a release store, so whoever reads the new address out of the
+//! it is called, this number. The slot's store is a release store, so a thread that reads the new address out of the
 //! slot reads the bytes behind it as they were written. Generated code reads the slot with a plain load and
-//! jumps to what it read: that the address is where the bytes are fetched from is the dependency that orders
+//! jumps to the address read: that the bytes are fetched from this address is the dependency that orders
 //! the two, and on x86-64 loads are not reordered with older loads at all. `Ready` is a release store too,
 //! read with acquire: a thread that sees `Ready` and then reads the slot can't find the old code there.
 //! There is no moment at which a slot holds anything but a complete entry point, so running code needs no
@@ -26,9 +26,9 @@
 //!
 //! **Two tiers** may be at a function at the same time, each with a progress of its own. Both store into the same
 //! slot, under the function's lock, and the middle tier looks there first whether the optimizing tier is `Ready`:
-//! so calls never go back to what is worse.
+//! so calls never go back to worse code.
 //!
-//! **Forks.** What is queued or compiled when the process forks is not, in the child: its threads are the parent's. So these two
+//! **Forks.** A request that is queued or compiled at a fork is not, in the child: its threads are the parent's. So these two
 //! stages say in which process they were entered, and in any other they are `Idle`.
 //!
 //! `cfg(loom)` has these orders checked for all interleavings that the memory model allows, on these very
@@ -100,7 +100,7 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// The current stage. Whoever sees [`Stage::Ready`] sees what was published before.
+    /// The current stage. A thread that sees [`Stage::Ready`] sees everything published before.
     pub fn stage(&self) -> Stage {
         read(self.0.load(Ordering::Acquire))
     }
@@ -110,18 +110,18 @@ impl Progress {
         self.step(Stage::Idle, Stage::Queued)
     }
 
-    /// Takes what was queued. True for the one worker that is to compile it.
+    /// Takes a queued request. True for the one worker that is to compile it.
     pub fn claim(&self) -> bool {
         self.step(Stage::Queued, Stage::Compiling)
     }
 
-    /// Publishes what was claimed: `store` makes the code reachable, and only then is it `Ready`.
+    /// Publishes a claimed compile: `store` makes the code reachable, and only then is it `Ready`.
     pub fn publish(&self, store: impl FnOnce()) {
         store();
         self.end(Stage::Ready);
     }
 
-    /// Publishes what was claimed, unless something better has been published. Both are published under one lock.
+    /// Publishes a claimed compile, unless a better one has been published. Both are published under one lock.
     pub fn publish_below(&self, better: &Self, store: impl FnOnce()) {
         if better.stage() != Stage::Ready {
             store();
@@ -129,12 +129,12 @@ impl Progress {
         self.end(Stage::Ready);
     }
 
-    /// Gives up what was claimed, for good.
+    /// Gives up a claimed compile, for good.
     pub fn fail(&self) {
         self.end(Stage::Failed);
     }
 
-    /// Puts what was queued or claimed back, by whoever queued or claimed it.
+    /// Puts back a queued or claimed request. For the thread that queued or claimed it.
     pub fn retreat(&self) {
         self.0.store(word(Stage::Idle), Ordering::Release);
     }
@@ -187,7 +187,7 @@ mod loom_model {
             }
         }
 
-        /// What generated code does, its dependent load being an acquire load here, since the model knows
+        /// The behaviour of generated code, its dependent load being an acquire load here, since the model knows
         /// no dependencies.
         fn call(&self) -> usize {
             let target = self.slot.load(Ordering::Acquire);
@@ -235,7 +235,7 @@ mod loom_model {
             function.call();
             guest.join().unwrap();
             worker.join().unwrap();
-            // Whoever asked first, somebody's queueing went through and nobody's twice.
+            // Whichever thread asked first, one queueing went through and none twice.
             assert_ne!(function.progress.stage(), Stage::Idle);
         });
     }

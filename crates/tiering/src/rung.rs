@@ -1,4 +1,4 @@
-//! The tiers above the baseline, and what there is for each of them.
+//! The tiers above the baseline, and values for each of them.
 
 use std::ops::{Index, IndexMut};
 

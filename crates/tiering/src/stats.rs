@@ -1,4 +1,4 @@
-//! What tiering did so far for a module, in sums and function by function.
+//! Tiering's compiles so far for a module, in sums and function by function.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ pub struct TierStats {
     pub calls: Option<u64>,
     /// How many functions calls find in which tier now.
     pub functions: FunctionsByTier,
-    /// What the baseline did.
+    /// Compiles of the baseline.
     pub baseline: TierTotals,
-    /// What the middle tier did.
+    /// Compiles of the middle tier.
     pub middle: TierTotals,
-    /// What the optimizing tier did.
+    /// Compiles of the optimizing tier.
     pub optimizing: TierTotals,
-    /// What of the baseline's compiles was done before a first call asked for it.
+    /// Compiles of the baseline before a first call asked for them.
     pub ahead: AheadTotals,
     /// Compiles by the tiers above the baseline that are queued or running.
     pub pending: usize,
@@ -58,7 +58,7 @@ pub struct AheadTotals {
     pub compile_time: Duration,
 }
 
-/// What a tier did for a module.
+/// A tier's compiles for a module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TierTotals {
     /// Functions and entries at loops compiled.
@@ -85,7 +85,7 @@ pub enum FunctionTier {
     Optimizing,
 }
 
-/// What tiering did so far for a function.
+/// Tiering's compiles so far for a function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FunctionStats {
@@ -99,11 +99,11 @@ pub struct FunctionStats {
     pub calls: Option<u64>,
     /// If the baseline compiled it before it was called: whether it was called since, as far as work is counted.
     pub compiled_ahead: Option<bool>,
-    /// What the baseline did for it.
+    /// Compiles of the baseline.
     pub baseline: TierTotals,
-    /// What the middle tier did for it.
+    /// Compiles of the middle tier.
     pub middle: TierTotals,
-    /// What the optimizing tier did for it.
+    /// Compiles of the optimizing tier.
     pub optimizing: TierTotals,
     /// Entries at its loops that frames can move into now.
     pub osr_entries: usize,
@@ -111,7 +111,7 @@ pub struct FunctionStats {
     pub osr_entered: u64,
 }
 
-/// What was sampled of a `call_indirect` while its function was in the baseline.
+/// Samples of a `call_indirect` while its function was in the baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallSiteStats {

@@ -1,4 +1,4 @@
-//! What the baseline compiles before it is called: what, by whom, how often; and who waits for it.
+//! Compiles in the baseline ahead of calls: choice, thread, number; and waits for them.
 
 mod support;
 
@@ -115,7 +115,7 @@ fn a_first_call_waits_for_the_compile_that_is_under_way() {
     begin.recv().expect("1 is compiled ahead");
     thread::scope(|scope| {
         let first_call = scope.spawn(|| call(&module, 1));
-        // What only waits its turn is compiled by who needs it.
+        // An entry that waits its turn is compiled by the first call.
         call(&module, 2);
         assert_eq!(tier.threads(function(2)), [thread::current().id()]);
         thread::sleep(Duration::from_millis(20));
@@ -168,7 +168,7 @@ fn it_begins_after_so_many_first_calls_and_not_when_it_is_off() {
         let (_engine, module, tier) = fixture(options, |_| Ok(()));
         call(&module, 5);
         call(&module, 2);
-        // Long enough for what must not happen.
+        // Long enough for a compile that must not happen.
         thread::sleep(Duration::from_millis(20));
         assert_eq!(compiled(&tier), [2, 5]);
         call(&module, 0);
@@ -195,7 +195,7 @@ fn branches_add_up_until_the_function_is_called() {
     until("two levels", || module.stats().ahead.compiled == 2);
     thread::sleep(Duration::from_millis(20));
     assert_eq!(compiled(&tier), [0, 1, 2]);
-    // The call is what counts anew.
+    // The call counts anew.
     call(&module, 2);
     until("two more", || module.stats().ahead.compiled == 4);
     thread::sleep(Duration::from_millis(20));
@@ -335,7 +335,7 @@ fn a_child_waits_for_no_thread_that_it_does_not_have() {
     // The thread is at 1, and 2 waits.
     let is_right = in_child(|| {
         let first = module.lazy_compile(1, Stop::NEVER).is_ok();
-        // What 1 calls is compiled ahead, by a thread of the child's.
+        // Callees of 1 are compiled ahead, by a thread of the child's.
         until("3 and 4", || compiled(&tier).ends_with(&[3, 4]));
         first && module.lazy_compile(2, Stop::NEVER).is_ok()
     });

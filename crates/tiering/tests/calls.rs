@@ -13,7 +13,7 @@ use upshift_tiering::{FunctionTier, ModuleTiering, TierEventKind, Tiering, Tieri
 use upshift_translate::{CompileRequest, EntryPoint, Stop};
 
 const THRESHOLD: u64 = 1_000_000;
-/// What a frame does in its loop between two looks.
+/// Work of a frame in its loop between two looks.
 const STEP: i32 = 1_000;
 
 struct Fixture {
@@ -138,7 +138,7 @@ fn better_code_ends_the_wait_for_a_call() {
     assert_eq!(tier(), FunctionTier::Middle);
     let middle = slot(&at.module, 0);
     assert_ne!(middle, code);
-    // Who came by the stub just before is not sent back.
+    // A function that came by its stub just before is not led back to it.
     assert_eq!(
         at.module.lazy_compile(0, Stop::NEVER).expect("code") as usize,
         middle
@@ -166,7 +166,7 @@ fn of_many_that_call_at_once_each_gets_code() {
 fn a_frame_left_behind_by_its_function_has_to_be_worth_a_compile() {
     let mut options = synchronous();
     options.profile.tier_up.threshold_in_operators = None;
-    // A million operators for the function, and ten for what is likely to return soon.
+    // A million operators for the function, and ten for a frame that is likely to return soon.
     options.profile.tier_up.compile_base_in_microseconds = 10_000;
     options.profile.tier_up.baseline_operators_per_microsecond = 1_000;
     options.profile.tier_up.eagerness = 0.1;
@@ -209,7 +209,7 @@ fn a_loop_further_out_is_waited_for_as_long_as_a_compile_is_worth() {
     assert_eq!(optimizing.order()[1], at_loop(0, 1));
 }
 
-/// What is compiled first for two loops, one after the other, with a call while the first one's entry is made or not.
+/// The first compiles for two loops, one after the other, with a call while the first one's entry is made or not.
 fn compiled_for_two_loops(is_called: bool) -> Vec<CompileRequest> {
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);

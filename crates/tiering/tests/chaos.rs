@@ -33,7 +33,7 @@ fn options(seed: u64) -> TieringOptions {
     options
 }
 
-/// What generated code does, without the code: calls, counts, loops. The addresses that it is given must be
+/// The behaviour of generated code, without the code: calls, counts, loops. The addresses that it is given must be
 /// of code that there is.
 fn run_some(module: &ModuleTiering, seed: &mut u64) {
     let mut random = |below: u64| {

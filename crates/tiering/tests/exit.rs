@@ -1,5 +1,5 @@
-//! The end of a process while something is being compiled: what the optimizing tier has begun is finished, because its
-//! thread may be using what is destroyed next. Other tiers are waited for by nobody.
+//! The end of a process during compiles: one that the optimizing tier has begun is finished, because its
+//! thread may be using objects that are destroyed next. Compiles of other tiers are not waited for.
 
 mod support;
 
@@ -126,7 +126,7 @@ fn the_end_of_a_child_waits_for_its_own_compiles_only() {
     hold.wait_for(1);
     let is_right = in_child(|| {
         module.budget_at_entry(1, &mut -1);
-        // SAFETY: what is called at the end is the runtime's, and the harness's, which does nothing.
+        // SAFETY: the functions called at the end are the runtime's, and the harness's, which does nothing.
         unsafe { libc::exit(0) }
     });
     hold.release();

@@ -1,4 +1,4 @@
-//! What happens when the optimizing tier can't compile something, breaks, or is in the middle of it when the
+//! Compiles of the optimizing tier that are impossible, break, or are under way when the
 //! module or the engine is dropped.
 
 mod support;
@@ -43,7 +43,7 @@ fn no_memory(request: CompileRequest) -> Result<(), CompileError> {
     })
 }
 
-/// What a code generator's library does that meets an error from which it does not return.
+/// The way of a code generator's library to meet an error from which it does not return.
 fn die() -> ! {
     report_fatal("out of registers".to_owned());
     loop {
@@ -228,7 +228,7 @@ fn a_tier_is_off_after_eight_fatal_errors_and_says_so_once() {
         CodeForm::Intermediate,
     );
     assert!(emitted.unwrap_err().to_string().contains("it is off"));
-    // Nobody asks again, and what was compiled is used.
+    // No request follows, and the compiled code is used.
     assert_eq!(other.budget_at_entry(10, &mut -1_000_000_000), None);
     assert_eq!(optimizing.total(), 8);
     assert_eq!(one.stats().functions.optimizing, 1);
@@ -273,7 +273,7 @@ fn better_code_that_finds_no_room_leaves_the_function_where_it_is() {
         error.contains("Config::max_module_code_memory") && retry,
         "{error}"
     );
-    // What is needed to go on has the other half.
+    // Code that the program needs to go on has the other half.
     module.lazy_compile(3, Stop::NEVER).expect("compiles");
     assert!(engine.code_memory() > 0);
     drop(module);

@@ -69,7 +69,7 @@ fn a_function_does_not_wait_for_another_ones_compile() {
                 .lazy_compile(0, Stop::NEVER)
                 .map(|code| code as usize)
         });
-        // Were there one lock for both, this would wait for what it is to release.
+        // Were there one lock for both, this would wait for the compile that it is to release.
         module.lazy_compile(1, Stop::NEVER).expect("compiles");
         release.send(()).expect("the compile waits");
         slow.join().expect("no panic").expect("compiles");

@@ -1,4 +1,4 @@
-//! The middle tier: what is hot goes there first, and on to the optimizing tier as if it were the baseline.
+//! The middle tier: hot functions go there first, and on to the optimizing tier as if it were the baseline.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! The thread that takes what is small while all workers are at something for long.
+//! The thread that takes small functions while all workers are at something for long.
 
 mod support;
 

@@ -134,7 +134,7 @@ fn a_hot_loop_is_entered_and_the_function_follows_if_it_stays_hot() {
     assert_eq!(optimizing.order(), [at_loop(1, 0), function(1)]);
     until("the last event", || heard.lock().len() >= 6 + 7);
     let mut words = words(&heard.lock());
-    // What the guest and the workers tell comes as it comes.
+    // Events of the guest and of the workers come in any order.
     words.sort();
     let expected = [
         "compiled 1",
@@ -238,7 +238,7 @@ fn of_nested_loops_the_outermost_that_comes_by_is_entered() {
 #[test]
 fn an_inner_loop_that_keeps_running_gets_its_own_entry() {
     let mut options = threshold(1);
-    // What costs nothing is not worth waiting for longer than the probe.
+    // A compile that costs nothing is not worth waiting for longer than the probe.
     options.profile.tier_up.compile_base_in_microseconds = 0;
     let probe = options.profile.tier_up.loop_probe_in_polls;
     let (_engine, module, optimizing) = fixture(options);

@@ -1,4 +1,4 @@
-//! What an engine is told before it starts: proposals, limits, and how it compiles.
+//! Settings of an engine, before it starts: proposals, limits, and how it compiles.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use upshift_tiering::{Chaos, TierEvent, TierMode, TieringOptions, TieringProfile
 /// many as it can ever have.
 pub(crate) const CHECKED_RESERVATION: u64 = 4 << 30;
 
-/// Address space that is left to code, stacks and the rest of a process before its memories take what they take by
-/// default.
+/// Address space that is left to code, stacks and the rest of a process before its memories take their default
+/// sizes.
 const BESIDE_MEMORIES: u64 = 4 << 30;
 
 /// Options of an [`Engine`](crate::Engine).
@@ -32,7 +32,7 @@ const BESIDE_MEMORIES: u64 = 4 << 30;
 /// assert!(error.to_string().contains("simd"));
 /// assert!(Module::new(&Engine::default(), text).is_ok());
 ///
-/// // Exactly what the specification 2.0 has, and nothing more.
+/// // Exactly the features of the specification 2.0, and nothing more.
 /// let strict = Engine::new(Config::new().wasm_2_0())?;
 /// assert!(Module::new(&strict, text).is_ok());
 /// assert!(Module::new(&strict, "(module (memory 1) (memory 1))").is_err());
@@ -50,7 +50,7 @@ pub struct Config {
     pub(crate) max_wasm_stack: usize,
     /// Bytes of stack left for host functions; `None` for the default, which yields to small stacks.
     pub(crate) host_stack: Option<usize>,
-    /// Bytes of address space for each memory; `None` for what leaves out all bounds checks.
+    /// Bytes of address space for each memory; `None` for the size that leaves out all bounds checks.
     pub(crate) memory_reservation: Option<u64>,
     /// Compare each address with the memory's length.
     pub(crate) bounds_checks: bool,
@@ -195,9 +195,9 @@ impl Config {
     /// How much of the stack is left for host functions, in bytes, however deep the guest is that calls them;
     /// 512 KiB by default, or half of a stack that has less than 1 MiB.
     ///
-    /// What is set here holds on every stack, and is 48 KiB at least. A call on a stack without room for so much and for
-    /// WebAssembly beside it is the error [`StackError::TooSmall`](crate::StackError::TooSmall). So is, whatever is
-    /// set, a call on a stack of less than 96 KiB.
+    /// A set size holds on every stack, and is 48 KiB at least. A call on a stack without room for so much and for
+    /// WebAssembly beside it is the error [`StackError::TooSmall`](crate::StackError::TooSmall). So is, with any
+    /// setting, a call on a stack of less than 96 KiB.
     ///
     /// ```
     /// use upshift::{Config, Engine, ErrorKind, Func, StackError, Store};
@@ -220,14 +220,14 @@ impl Config {
         self
     }
 
-    /// The most code memory that all modules of the engine may take together, in bytes; by default whatever there is, which
+    /// The most code memory that all modules of the engine may take together, in bytes; by default all that there is, which
     /// is one range of 1 GiB for the process.
     ///
     /// It is taken in pages as functions are compiled, and given back with the module and the last store that instantiated
     /// it. A function whose first call finds none is the error [`ErrorKind::CodeMemory`](crate::ErrorKind::CodeMemory) of
     /// that call, or of [`Module::new`](crate::Module::new) where that compiles everything; once there is some, the
     /// next call compiles it. Tiers above the first get half of the bound, so that a program whose first code fits
-    /// into the other half never fails for what is faster: a function stays in its tier, and an event says why.
+    /// into the other half never fails for faster code: a function stays in its tier, and an event says why.
     ///
     /// ```
     /// use upshift::{Config, Engine, ErrorKind, Module};
@@ -271,12 +271,12 @@ impl Config {
     }
 
     /// Has memories take less address space, and generated code compare each address, where this process can't have
-    /// what `memories` memories take by default: under `ulimit -v`, or in a container that limits it. Returns how
+    /// the default sizes of `memories` memories: under `ulimit -v`, or in a container that limits it. Returns how
     /// much is set aside for each memory then, and `None` where the defaults stay.
     ///
-    /// Half of what is left is divided up; the rest is for code, stacks and whatever else the process does. What
-    /// [`memory_reservation`](Self::memory_reservation) and [`bounds_checks`](Self::bounds_checks) were told
-    /// before stays. To look takes some microseconds.
+    /// Half of the remaining space is divided up; the rest is for code, stacks and the other needs of the process. Earlier settings of
+    /// [`memory_reservation`](Self::memory_reservation) and [`bounds_checks`](Self::bounds_checks)
+    /// stay. To look takes some microseconds.
     ///
     /// ```
     /// use upshift::{Config, Engine};
@@ -316,7 +316,7 @@ impl Config {
     }
 
     /// Whether generated code compares each address with the memory's length, instead of letting the
-    /// processor find what is out of bounds. Off by default, because it is slower.
+    /// processor find accesses out of bounds. Off by default, because it is slower.
     pub fn bounds_checks(&mut self, enable: bool) -> &mut Self {
         self.bounds_checks = enable;
         self
@@ -363,8 +363,8 @@ impl Config {
         self
     }
 
-    /// Which tiers functions run in: by default all start in the baseline, and what turns out hot moves to
-    /// the middle tier and the optimizing tier while it runs. What is said here takes the place of the [profile](Self::profile)'s
+    /// Which tiers functions run in: by default all start in the baseline, and hot functions move to
+    /// the middle tier and the optimizing tier while they run. This setting takes the place of the [profile](Self::profile)'s
     /// mode, whichever is given first.
     ///
     /// ```
@@ -395,7 +395,7 @@ impl Config {
     }
 
     /// The tiering profile: which tiers there are, thresholds, worker threads, how hard the optimizing tier tries.
-    /// Checked by [`Engine::new`](crate::Engine::new). Nothing of it has an effect on what a program computes.
+    /// Checked by [`Engine::new`](crate::Engine::new). Nothing of it has an effect on a program's results.
     ///
     /// [`BuiltInProfile::ALL`](crate::BuiltInProfile::ALL) are those that come with Upshift.
     ///
@@ -441,7 +441,7 @@ impl Config {
         self
     }
 
-    /// For tests of the engine: code of the single pass checks that what it adds to addresses is an index.
+    /// For tests of the engine: code of the single pass checks that only indices are added to addresses.
     #[doc(hidden)]
     pub fn check_indices(&mut self, enable: bool) -> &mut Self {
         self.check_indices = enable;
@@ -455,7 +455,7 @@ impl Config {
         self
     }
 
-    /// For tests of the engine: who asks for better code waits for it.
+    /// For tests of the engine: a request for better code waits for it.
     #[doc(hidden)]
     pub fn synchronous_tiering(&mut self, enable: bool) -> &mut Self {
         self.tiering.synchronous = enable;

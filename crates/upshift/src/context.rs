@@ -71,7 +71,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     }
 }
 
-/// What methods that read a store take: `&Store<T>`, `&Caller<'_, T>`, [`StoreContext`].
+/// The argument of methods that read a store: `&Store<T>`, `&Caller<'_, T>`, [`StoreContext`].
 pub trait AsContext {
     /// The embedder's data in the store.
     type Data: 'static;
@@ -80,7 +80,7 @@ pub trait AsContext {
     fn as_context(&self) -> StoreContext<'_, Self::Data>;
 }
 
-/// What methods that use a store take: `&mut Store<T>`, `&mut Caller<'_, T>`, [`StoreContextMut`].
+/// The argument of methods that use a store: `&mut Store<T>`, `&mut Caller<'_, T>`, [`StoreContextMut`].
 ///
 /// Functions of your own that take `impl AsContextMut` work from inside and outside of host functions:
 ///
@@ -172,7 +172,7 @@ impl<'a, S: AsContextMut> From<&'a mut S> for StoreContextMut<'a, S::Data> {
     }
 }
 
-/// What a host function sees of whoever calls it: the store, and the exports of the calling instance.
+/// A host function's view of its caller: the store, and the exports of the calling instance.
 ///
 /// ```
 /// use upshift::{Caller, Engine, Error, Extern, Linker, Module, Result, Store};
@@ -252,7 +252,7 @@ impl<'a, T: 'static> Caller<'a, T> {
         // SAFETY: instances live as long as their store.
         let instance = unsafe { self.instance?.as_ref() };
         let entity = instance.module().module.export(name)?.entity;
-        // SAFETY: what an instance exports is of its store.
+        // SAFETY: an instance's exports are of its store.
         Some(unsafe { Extern::from_raw(instance.export(entity), self.store.0.opaque.core.id) })
     }
 

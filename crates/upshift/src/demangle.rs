@@ -1,4 +1,4 @@
-//! Names that Rust or C++ mangled, readable again. What a module calls its functions is in its own hands, so neither
+//! Names that Rust or C++ mangled, readable again. A module chooses the names of its functions itself, so neither
 //! the time nor the text has more than a bound.
 
 use std::borrow::Cow;
@@ -43,7 +43,7 @@ pub(crate) fn demangle(name: &str) -> Cow<'_, str> {
     Cow::Borrowed(name)
 }
 
-/// Takes so much text and refuses more, which ends whoever writes it.
+/// Takes so much text and refuses more, which ends the writer.
 #[derive(Default)]
 struct Bounded {
     text: String,
@@ -103,7 +103,7 @@ mod tests {
         let text = demangle(&name);
         assert!(text.starts_with("f(std::pair<int, int>, "), "{text}");
         assert!(text.ends_with('…') && text.len() <= LONGEST_READABLE + '…'.len_utf8());
-        // What is long in itself.
+        // A name that is long in itself.
         let long = format!("_Z{}{}v", 1500, "x".repeat(1500));
         let text = demangle(&long);
         assert_eq!(text, format!("{}…", "x".repeat(LONGEST_READABLE)));
@@ -115,7 +115,7 @@ mod tests {
         assert!(written.is_err() && text.write_str("y").is_err());
         let text = text.finish(written);
         assert_eq!(text.unwrap(), format!("x{}…", "é".repeat(511)));
-        // What is too deep stays as it is.
+        // A name that is too deep stays as it is.
         let deep = format!("_Z1f{}i", "P".repeat(200));
         assert_eq!(demangle(&deep), deep);
     }

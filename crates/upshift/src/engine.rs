@@ -1,4 +1,4 @@
-//! The engine: what modules and stores share.
+//! The engine: state that modules and stores share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use crate::config::CHECKED_RESERVATION;
 use crate::error::ErrorKind;
 use crate::{Config, Error, Result};
 
-/// What modules and stores are made with: the configuration, the compilers and the function types.
+/// The maker of modules and stores: the configuration, the compilers and the function types.
 ///
 /// Cloning it is cheap, and a clone is the same engine. A program needs one, for all of its threads:
 /// modules and stores work together only when they are of the same engine.

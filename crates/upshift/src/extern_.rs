@@ -1,4 +1,4 @@
-//! What can be imported and exported, as objects of a store.
+//! Imports and exports as objects of a store.
 
 use upshift_runtime::{ExternPtr, StoreId};
 
@@ -98,7 +98,7 @@ kinds! {
     Memory into_memory "memory";
 }
 
-/// An export of an instance: a name and what it stands for.
+/// An export of an instance: a name and an object.
 #[derive(Clone, Copy, Debug)]
 pub struct Export<'instance> {
     name: &'instance str,
@@ -116,7 +116,7 @@ impl<'instance> Export<'instance> {
         self.name
     }
 
-    /// What it stands for.
+    /// The object.
     #[must_use]
     pub fn into_extern(self) -> Extern {
         self.item

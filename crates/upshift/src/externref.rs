@@ -75,7 +75,7 @@ impl ExternRef {
         check_store("externref", self.store, store)
     }
 
-    /// What generated code sees.
+    /// The value that generated code sees.
     pub(crate) fn reference(value: Option<Self>) -> u64 {
         value.map_or(0, |value| value.handle.bits())
     }

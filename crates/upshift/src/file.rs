@@ -11,11 +11,11 @@ use upshift_runtime::sync::Mutex;
 
 /// Files of such sizes are read in parts. No module is larger.
 const LARGE: std::ops::RangeInclusive<u64> = (8 << 20)..=(4 << 30);
-/// What a thread reads at a time: it takes some 50 us to start one, in which a tenth of this is read.
+/// Bytes that a thread reads at a time: it takes some 50 us to start one, in which a tenth of this is read.
 const PART: usize = 4 << 20;
 /// More do not read faster.
 const MOST_THREADS: usize = 4;
-/// The size of the pages that are asked for, and what they are aligned to.
+/// The size and alignment of the pages that are asked for.
 const HUGE_PAGE: usize = 2 << 20;
 
 /// The content of a file. That of a large one is read on several processors into huge pages, where the system has
@@ -39,7 +39,7 @@ pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The first `size` bytes of a file.
 fn read_in_parts(file: &File, size: usize) -> io::Result<Vec<u8>> {
-    // Without so much memory this is an error, where what follows would end the process.
+    // Without so much memory this is an error, where the next allocation would end the process.
     Vec::<u8>::new().try_reserve_exact(size)?;
     // Zeroed memory of such a size is fresh from the system: no page of it is there yet.
     let mut bytes = vec![0; size];
@@ -70,7 +70,7 @@ fn ask_for_huge_pages(bytes: &mut [u8]) {
         return;
     }
     let pages = &mut bytes[start..start + len];
-    // SAFETY: the pages are borrowed here alone, and the advice changes nothing of what is in them.
+    // SAFETY: the pages are borrowed here alone, and the advice changes nothing of their contents.
     unsafe { libc::madvise(pages.as_mut_ptr().cast(), len, libc::MADV_HUGEPAGE) };
 }
 

@@ -1,4 +1,4 @@
-//! Instances: a module that has been given what it imports.
+//! Instances: a module that has been given its imports.
 
 use std::ptr::NonNull;
 
@@ -43,7 +43,7 @@ use crate::{
 /// let exports: Vec<_> = instance.exports(&mut store).map(|e| e.name().to_owned()).collect();
 /// assert_eq!(exports, ["calls", "add"]);
 ///
-/// // What does not fit is named, with both types.
+/// // Imports that do not fit are named, with both types.
 /// let wrong = Func::wrap(&mut store, |_: i64| {});
 /// let error = Instance::new(&mut store, &module, &[wrong.into()]).unwrap_err();
 /// assert_eq!(
@@ -73,7 +73,7 @@ impl Instance {
     /// # Errors
     /// When the imports are too few, too many or of other types (all that don't fit are listed), belong to
     /// another store or engine, or a limit of the store is reached: nothing has changed then. The [`Trap`] of a
-    /// segment that does not fit, or what the start function ends in: what was written until then stays.
+    /// segment that does not fit, or the error of the start function: writes until then stay.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
         let store = store.as_context_mut().0;
         module.engine().check("module", &store.opaque.engine)?;
@@ -119,7 +119,7 @@ impl Instance {
         // SAFETY: it lives as long as its store, which is borrowed for `'a`.
         let raw: &'a RawInstance = unsafe { self.raw.as_ref() };
         raw.module().module.exports.iter().map(move |export| {
-            // SAFETY: what an instance exports is of its store.
+            // SAFETY: an instance's exports are of its store.
             Export::new(&export.name, unsafe {
                 Extern::from_raw(raw.export(export.entity), id)
             })
@@ -136,7 +136,7 @@ impl Instance {
         // SAFETY: it lives as long as its store, which is this one.
         let raw = unsafe { self.raw.as_ref() };
         let entity = raw.module().module.export(name)?.entity;
-        // SAFETY: what an instance exports is of its store.
+        // SAFETY: an instance's exports are of its store.
         Some(unsafe { Extern::from_raw(raw.export(entity), self.store) })
     }
 

@@ -1,7 +1,7 @@
-//! Upshift runs WebAssembly: every function starts at once, and what turns out hot is compiled again,
-//! better, while it runs.
+//! Upshift runs WebAssembly: every function starts at once, and hot functions are compiled again,
+//! better, while they run.
 //!
-//! This crate is how Rust programs embed it. Whoever knows wasmtime's API knows this one:
+//! This crate is how Rust programs embed it. Users of wasmtime's API know this one:
 //!
 //! ```
 //! use upshift::{Engine, Instance, Module, Store};
@@ -28,8 +28,8 @@
 //! - An [`Engine`], made from a [`Config`], is shared by all threads of a program.
 //! - A [`Module`] is validated code. It is shared too, and instantiated as often as wanted.
 //! - A [`Store`] owns instances, and data of yours that host functions reach through their [`Caller`].
-//! - A [`Linker`] names what modules import: host functions, which are closures over Rust types, and what
-//!   other instances export.
+//! - A [`Linker`] names the imports of modules: host functions, which are closures over Rust types, and exports of
+//!   other instances.
 //! - [`Instance`], [`Func`], [`TypedFunc`], [`Memory`], [`Table`] and [`Global`] are handles into a store.
 //!
 //! # Differences from wasmtime
@@ -102,7 +102,7 @@ pub use watch::{CodeRegion, SampledFunction, Sampler, Samples, TimedSample, keep
 mod tests {
     use super::*;
 
-    /// What may be shared by threads, and what may only move between them.
+    /// Types that may be shared by threads, and types that may only move between them.
     #[test]
     fn threads_may_do_with_objects_what_the_docs_say() {
         fn shared<T: Send + Sync>() {}

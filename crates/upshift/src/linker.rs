@@ -54,7 +54,7 @@ use crate::{
 /// assert_eq!(run.call(&mut store, ())?, 42);
 /// assert_eq!(*store.data(), 1);
 ///
-/// // What is missing is listed, all of it, with the types that are wanted.
+/// // Missing imports are listed, all of them, with the types that are wanted.
 /// let wants = Module::new(
 ///     &engine,
 ///     r#"(module (import "a" "b" (func (param f32))) (import "math" "add" (memory 1)))"#,
@@ -238,7 +238,7 @@ impl<T: 'static> Linker<T> {
         self.insert(as_module, as_name, definition)
     }
 
-    /// What a name is defined as, in this store.
+    /// The definition of a name in this store.
     #[must_use]
     pub fn get(
         &self,
@@ -252,7 +252,7 @@ impl<T: 'static> Linker<T> {
         )
     }
 
-    /// What an import is defined as, in this store. Its type may be another than the import's.
+    /// The definition of an import in this store. Its type may be another than the import's.
     #[must_use]
     pub fn get_by_import(
         &self,

@@ -183,7 +183,7 @@ impl Module {
         self.parsed().memories.iter().map(|&ty| MemoryType(ty))
     }
 
-    /// What it wants, in its order.
+    /// Its imports, in its order.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
         self.parsed().imports.iter().map(|import| {
             ImportType::new(
@@ -194,7 +194,7 @@ impl Module {
         })
     }
 
-    /// What it gives, in its order.
+    /// Its exports, in its order.
     pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
         self.parsed()
             .exports
@@ -255,7 +255,7 @@ impl Module {
         })
     }
 
-    /// What the name section, an export or else an import calls the function of this index, imports first.
+    /// The name of the function of this index, imports first, by the name section, an export or else an import.
     ///
     /// ```
     /// # fn main() -> upshift::Result<()> {
@@ -271,13 +271,13 @@ impl Module {
         self.parsed().function_name(index)
     }
 
-    /// The module's binary; for a module in the text format, what it was translated to.
+    /// The module's binary; for a module in the text format, its translation.
     #[must_use]
     pub fn binary(&self) -> &[u8] {
         &self.parsed().bytes
     }
 
-    /// What each instance takes of its store before any code of the module runs. Tells in advance whether a store's
+    /// The parts of its store that each instance takes before any code of the module runs. Tells in advance whether a store's
     /// [limits](crate::Store::limits) let it be instantiated.
     ///
     /// ```
@@ -298,7 +298,7 @@ impl Module {
         self.parsed().resources_required()
     }
 
-    /// What has been compiled until now, by which tier, and how long that took.
+    /// The compiles until now, by tier, and how long they took.
     #[must_use]
     pub fn tier_stats(&self) -> TierStats {
         let calls = self.runtime().call_counts();
@@ -317,14 +317,14 @@ impl Module {
         })
     }
 
-    /// What was sampled of the module's calls through tables while their functions were in the baseline: what the
-    /// optimizing tier's guesses rest on. In the order of the module's bytes.
+    /// Samples of the module's calls through tables while their functions were in the baseline: the
+    /// optimizing tier's guesses rest on them. In the order of the module's bytes.
     #[must_use]
     pub fn call_site_stats(&self) -> Vec<CallSiteStats> {
         self.0.tiering.call_site_stats()
     }
 
-    /// What a tier makes of a function, as text for people: its intermediate language or machine code,
+    /// A tier's code for a function, as text for people: its intermediate language or machine code,
     /// entered at the function's start or at a loop. Nothing is installed.
     ///
     /// [`FunctionTier::Optimizing`] asks the LLVM tier and [`FunctionTier::Middle`] the middle tier, where there is one;
@@ -354,7 +354,7 @@ impl Module {
     ) -> Result<String> {
         let defined = self.parsed().defined_function(function);
         let request = CompileRequest {
-            // What is no function is an error of the tier's, too.
+            // An index of no function is an error of the tier's, too.
             function: defined.unwrap_or(u32::MAX),
             entry,
         };

@@ -85,7 +85,7 @@ impl<T> StoreInner<T> {
         unsafe { core.cast::<Self>().as_mut() }
     }
 
-    /// What the runtime is given: a pointer that may be used for the whole of the store.
+    /// The runtime's pointer: one that may be used for the whole of the store.
     #[inline]
     pub(crate) fn core_ptr(&mut self) -> NonNull<StoreCore> {
         NonNull::from(self).cast()
@@ -148,13 +148,13 @@ impl<T: 'static> Store<T> {
     /// Ends the store, and gives your data back.
     #[must_use]
     pub fn into_data(self) -> T {
-        // What moves here is only dropped: nothing runs in the store any more that points at it.
+        // The parts that move here are only dropped: nothing runs in the store any more that points at them.
         let StoreInner { opaque, data } = *self.inner;
         drop(opaque);
         data
     }
 
-    /// Sets what the store may hold from now on. What it holds already stays.
+    /// Sets the bounds on the store's contents from now on. Present contents stay.
     ///
     /// To a guest, growing beyond a limit is `-1`; creating something beyond it is an error.
     ///
@@ -193,7 +193,7 @@ impl<T: 'static> Store<T> {
         self.inner.opaque.core.used(resource)
     }
 
-    /// The last time that the limit of a resource did not allow what was wanted, if there was one. The guest
+    /// The last refusal by the limit of a resource, if there was one. The guest
     /// may have been told by `-1` only, and have ended for that reason in its own way.
     ///
     /// ```
@@ -217,7 +217,7 @@ impl<T: 'static> Store<T> {
         self.inner.opaque.core.refused(resource)
     }
 
-    /// A handle with which another thread can stop what runs in this store.
+    /// A handle with which another thread can stop code that runs in this store.
     #[must_use]
     pub fn interrupt_handle(&self) -> InterruptHandle {
         InterruptHandle(Arc::clone(self.inner.opaque.core.interrupt_state()))

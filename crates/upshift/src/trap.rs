@@ -159,8 +159,8 @@ impl Frame {
     }
 
     /// The function's name as the name section has it, or, failing that, an export's name. Names that
-    /// Rust or C++ mangled are readable again, their first kilobyte at least. What is in a name is the module's
-    /// affair; the text of a frame escapes what a terminal would act on.
+    /// Rust or C++ mangled are readable again, their first kilobyte at least. The contents of a name are the module's
+    /// affair; the text of a frame escapes characters that a terminal would act on.
     #[must_use]
     pub fn func_name(&self) -> Option<Cow<'_, str>> {
         self.raw_func_name().map(demangle)

@@ -1,4 +1,4 @@
-//! The types of what crosses a module's border: functions, tables, memories, globals, and imports and
+//! The types of objects that cross a module's border: functions, tables, memories, globals, and imports and
 //! exports, which are those with names. Thin faces over `upshift_module`'s plain data.
 
 use std::fmt;
@@ -54,8 +54,8 @@ impl FuncType {
     }
 }
 
-/// The most parameters, and the most results, that a function of a module may have: what the JavaScript API
-/// specification allows implementations to limit them to.
+/// The most parameters, and the most results, that a function of a module may have: the limit that the JavaScript API
+/// specification allows implementations to set.
 const MOST_VALUES: usize = 1000;
 
 /// # Errors
@@ -80,7 +80,7 @@ impl fmt::Display for FuncType {
     }
 }
 
-/// What a table can hold.
+/// The type of a table's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefType {
     /// Functions, or null.
@@ -120,7 +120,7 @@ impl fmt::Display for RefType {
     }
 }
 
-/// The type of a table: what it holds and its limits, in elements.
+/// The type of a table: its elements' type and its limits, in elements.
 ///
 /// ```
 /// use upshift::{RefType, TableType};
@@ -143,7 +143,7 @@ impl TableType {
         })
     }
 
-    /// What it holds.
+    /// Its elements' type.
     #[must_use]
     pub fn element(&self) -> RefType {
         RefType::from_val_type(self.0.element).expect("validation: tables hold references")
@@ -358,7 +358,7 @@ impl fmt::Display for ExternType {
     }
 }
 
-/// What a module wants from its embedder: two names and a type.
+/// An import that a module wants from its embedder: two names and a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportType<'module> {
     module: &'module str,
@@ -383,14 +383,14 @@ impl<'module> ImportType<'module> {
         self.name
     }
 
-    /// What is wanted.
+    /// The type wanted.
     #[must_use]
     pub fn ty(&self) -> ExternType {
         self.ty.clone()
     }
 }
 
-/// What a module gives to its embedder: a name and a type.
+/// An export that a module gives to its embedder: a name and a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportType<'module> {
     name: &'module str,
@@ -408,7 +408,7 @@ impl<'module> ExportType<'module> {
         self.name
     }
 
-    /// What is given.
+    /// The type given.
     #[must_use]
     pub fn ty(&self) -> ExternType {
         self.ty.clone()

@@ -40,7 +40,7 @@ impl From<V128> for u128 {
     }
 }
 
-/// A WebAssembly value of any type. Floats are kept as bits, so that NaNs stay what they are.
+/// A WebAssembly value of any type. Floats are kept as bits, so that NaNs stay as they are.
 ///
 /// ```
 /// use upshift::{Val, ValType};
@@ -233,7 +233,7 @@ conversions! {
     Option<ExternRef>: value => Self::ExternRef(value);
 }
 
-/// A reference: what a table holds. `None` is null.
+/// A reference: an element of a table. `None` is null.
 #[derive(Clone, Copy, Debug)]
 pub enum Ref {
     /// A function.

@@ -1,4 +1,4 @@
-//! For those who look at a program from outside: which code is where, and where a thread spends its time.
+//! For observers of a program from outside: which code is where, and where a thread spends its time.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +17,7 @@ pub struct CodeRegion {
     pub len: usize,
     /// The function's index, imports first.
     pub function: u32,
-    /// What the name section or an export calls the function.
+    /// The function's name by the name section or an export.
     pub name: Option<String>,
     /// For code that running functions enter in the middle: at which loop, in the order of `loop` operators.
     pub loop_number: Option<u32>,
@@ -26,7 +26,7 @@ pub struct CodeRegion {
 }
 
 impl Module {
-    /// All machine code that there is for the module now, by address: also what has been replaced, for functions
+    /// All machine code that there is for the module now, by address: also replaced code, for functions
     /// that are running may still be in it. It stays where it is as long as the module or a store with an
     /// instance of it lives.
     ///
@@ -58,7 +58,7 @@ impl Module {
         regions
     }
 
-    /// The machine code of one of [`code_regions`](Self::code_regions), as it is in memory. `None` for what is no
+    /// The machine code of one of [`code_regions`](Self::code_regions), as it is in memory. `None` for addresses of no
     /// region of this module.
     #[must_use]
     pub fn code_bytes(&self, region: &CodeRegion) -> Option<Vec<u8>> {
@@ -101,11 +101,11 @@ pub fn keep_code_anonymous() {
 /// ```
 pub struct Sampler(upshift_runtime::Sampler);
 
-/// What a [`Sampler`] has seen.
+/// The samples of a [`Sampler`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Samples {
-    /// In WebAssembly, what was seen most first.
+    /// In WebAssembly, the most seen first.
     pub functions: Vec<SampledFunction>,
     /// Samples elsewhere: in host functions and in the runtime, compiling for a first call included.
     pub elsewhere: u64,
@@ -133,7 +133,7 @@ pub struct SampledFunction {
     pub module: Option<String>,
     /// The function's index, imports first.
     pub function: u32,
-    /// What the name section or an export calls the function.
+    /// The function's name by the name section or an export.
     pub name: Option<String>,
     /// The tier whose code it was in: `baseline` or `llvm`.
     pub tier: &'static str,
@@ -151,7 +151,7 @@ impl Sampler {
         upshift_runtime::Sampler::start(period).map(Self)
     }
 
-    /// Ends sampling, and says what was seen. Modules that are gone by now are not known any more.
+    /// Ends sampling, and gives the samples. Modules that are gone by now are not known any more.
     #[must_use]
     pub fn stop(self) -> Samples {
         let seen = self.0.stop();

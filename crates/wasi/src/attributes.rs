@@ -1,4 +1,4 @@
-//! What files say about themselves, and times to be set, between the system and WASI.
+//! Attributes of files, and times to be set, between the system and WASI.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use crate::bindings::preview1::types::{Errno, Filestat, Filetype, Fstflags, Time
 use crate::error::Result;
 use crate::host::filetype_of_mode;
 
-/// What the system says about an open file.
+/// The system's attributes of an open file.
 pub(crate) fn filestat(fd: impl AsFd, filetype: Option<Filetype>) -> Result<Filestat> {
     let stat = fs::fstat(fd)?;
     Ok(Filestat {
@@ -26,7 +26,7 @@ pub(crate) fn filestat(fd: impl AsFd, filetype: Option<Filetype>) -> Result<File
     })
 }
 
-/// What times are to be set to: nothing, now, or a time.
+/// The new values of times: nothing, now, or a time.
 pub(crate) fn wanted_times(
     atim: Timestamp,
     mtim: Timestamp,
@@ -77,7 +77,7 @@ pub(crate) fn host_times(
     })
 }
 
-/// A time of the system in nanoseconds since 1970; what WASI can't tell is the nearest that it can.
+/// A time of the system in nanoseconds since 1970; outside of WASI's range, the nearest in it.
 pub(crate) fn timestamp(seconds: i64, nanos: i64) -> u64 {
     u64::try_from(seconds).map_or(0, |seconds| {
         seconds

@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 0x7fff_f000;
 /// Paths are shorter than this, as on Linux.
 const PATH_MAX: u32 = 4096;
 
-/// What is to be written.
+/// The bytes to be written.
 pub(crate) fn sources<'m>(
     memory: &'m GuestMemory<'_>,
     list: CiovecArray,
@@ -37,7 +37,7 @@ pub(crate) fn sources<'m>(
     Ok(slices)
 }
 
-/// What is to be filled. Buffers from one on that overlaps another are left out: they can't all be
+/// The buffers to be filled. Buffers from one on that overlaps another are left out: they can't all be
 /// filled.
 pub(crate) fn targets<'m>(
     memory: &'m mut GuestMemory<'_>,
@@ -130,7 +130,7 @@ pub(crate) fn put_strings(
     Ok(())
 }
 
-/// A path in the guest's memory. What looks at its parts takes time and memory for each.
+/// A path in the guest's memory. Code that looks at its parts takes time and memory for each.
 pub(crate) fn path_at<'m>(memory: &'m GuestMemory<'_>, path: GuestPtr<str>) -> Result<&'m str> {
     let (offset, length) = path.offset();
     bytes_at(memory, offset, length)?;

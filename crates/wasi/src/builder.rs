@@ -1,4 +1,4 @@
-//! Building a context: what a guest is given.
+//! Building a context: the world of a guest.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -26,16 +26,16 @@ use crate::table::{Descriptor, Kind, Table};
 /// How many descriptors a guest may have unless its embedder says otherwise.
 const DEFAULT_MAX_DESCRIPTORS: usize = 1 << 16;
 
-/// What a guest may do in a directory that it is given.
+/// A guest's rights in a directory that it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// It can read. Whatever would change something fails as on a file system that is mounted read-only.
+    /// It can read. Any change fails as on a file system that is mounted read-only.
     ReadOnly,
     /// It can do all that the process can.
     ReadWrite,
 }
 
-/// Says what a guest is given. What is not said, it does not get.
+/// Sets up a guest's world. All that is left out, it does not get.
 ///
 /// ```
 /// use std::time::Duration;
@@ -169,7 +169,7 @@ impl WasiCtxBuilder {
                 .open(path)
         };
         let file = match open(OFlags::empty()) {
-            // What can be entered and not listed.
+            // A directory that can be entered and not listed.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open(OFlags::PATH)?,
             other => other?,
         };
@@ -200,7 +200,7 @@ impl WasiCtxBuilder {
         let flags = rustix::fs::fcntl_getfl(&fd)?;
         let nonblock = flags.contains(OFlags::NONBLOCK);
         if listens {
-            // Whoever waits for connections here can be interrupted, so the system must not wait.
+            // A guest that waits for connections here can be interrupted, so the system must not wait.
             rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK)?;
         }
         let file = HostFile::socket(fd)?;
@@ -272,7 +272,7 @@ impl Default for WasiCtxBuilder {
     }
 }
 
-/// Standard input. What the process has closed is empty.
+/// Standard input. A stream that the process has closed is empty.
 fn of_input(input: Input) -> Descriptor {
     let file = match input.0 {
         InputKind::Reader(reader) => return Descriptor::stream(Stream::Reader(reader)),
@@ -284,7 +284,7 @@ fn of_input(input: Input) -> Descriptor {
         .unwrap_or_else(|_| Descriptor::stream(Stream::Reader(Box::new(io::empty()))))
 }
 
-/// Standard output or error. What the process has closed takes everything and keeps nothing.
+/// Standard output or error. A stream that the process has closed takes everything and keeps nothing.
 fn of_output(output: Output, number: u32) -> Descriptor {
     let file = match output.0 {
         OutputKind::Writer(writer) => return Descriptor::stream(Stream::Writer(writer)),

@@ -17,9 +17,9 @@ pub(crate) enum Clock {
     Deterministic {
         /// Of the wall clock, in nanoseconds since 1970.
         start: u64,
-        /// What has passed, in nanoseconds.
+        /// The time passed, in nanoseconds.
         passed: u64,
-        /// What passes at each reading, in nanoseconds.
+        /// The time that each reading adds, in nanoseconds.
         step: u64,
     },
 }

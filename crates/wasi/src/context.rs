@@ -1,4 +1,4 @@
-//! What a guest has: arguments, environment, descriptors, clocks and random bytes.
+//! The world of a guest: arguments, environment, descriptors, clocks and random bytes.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::host::Stop;
 use crate::random::Random;
 use crate::table::Table;
 
-/// What a guest sees of the world; made by a [`WasiCtxBuilder`]. It is part of a store's data.
+/// A guest's view of the world; made by a [`WasiCtxBuilder`]. It is part of a store's data.
 pub struct WasiCtx {
     pub(crate) args: Strings,
     pub(crate) envs: Strings,

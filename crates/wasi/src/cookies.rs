@@ -1,5 +1,5 @@
 //! Cookies of the entries of a directory: small numbers in place of the file system's positions, which use 63 bits
-//! where a guest's `long` has 32. What reads the entries is in `directory`.
+//! where a guest's `long` has 32. The reader of the entries is in `directory`.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ const MARKS: usize = 4096;
 /// A number in use means one position for as long as the guest does not begin anew, whatever is made and removed
 /// in the directory meanwhile: a position that is new gets a new number.
 ///
-/// The positions of the last [`WINDOW`] entries are here, and of what was before as many as [`MARKS`] at distances
+/// The positions of the last [`WINDOW`] entries are here, and of earlier ones as many as [`MARKS`] at distances
 /// that double when these are full. Between two marks the way to an entry is counted, which takes reading at most as many
 /// entries as a mark is from the next, and is exact while the entries before it stay.
 /// So a directory takes 64 KiB at most, of however many entries.
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(cookies.start(2), start(1 << 50, 2));
         assert_eq!(read(&mut cookies, &positions, 2), [3, 4]);
         assert_eq!(read(&mut cookies, &positions, 4), [0; 0]);
-        // What nobody gave.
+        // A cookie that was never given.
         assert_eq!(read(&mut cookies, &positions, 5), [0; 0]);
         assert_eq!(read(&mut cookies, &positions, u64::MAX), [0; 0]);
         assert_eq!(read(&mut cookies, &positions, 0), [1, 2, 3, 4]);

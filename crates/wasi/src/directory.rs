@@ -1,4 +1,4 @@
-//! Directories: what path functions do in them. Resolving a path, and not leaving the directory, is
+//! Directories: the work of path functions in them. Resolving a path, and not leaving the directory, is
 //! cap-std's work.
 
 use std::fs::File;
@@ -43,7 +43,7 @@ pub(crate) struct OpenHow {
     pub(crate) fdflags: Fdflags,
 }
 
-/// What a path led to.
+/// The end of a path.
 pub(crate) enum Opened {
     Directory(Directory),
     File(HostFile),
@@ -81,7 +81,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Opens what a path leads to. Descriptors of the system from `fd_limit` on are given back.
+    /// Opens the end of a path. Descriptors of the system from `fd_limit` on are given back.
     pub(crate) fn open(&self, path: &str, how: OpenHow, fd_limit: i32) -> Result<Opened> {
         let creates = how.oflags.contains(Oflags::CREAT);
         if self.read_only && (how.write || how.oflags.contains(Oflags::TRUNC)) {
@@ -91,8 +91,8 @@ impl Directory {
             self.open_host(path, how, creates)
                 .map_err(|error| self.reason(path, error))?
         } else {
-            // Creating without a wish to write: the library wants to write what it creates, which must
-            // not keep what exists from being opened.
+            // Creating without a wish to write: the library wants to write to a new file, which must
+            // not keep an existing one from being opened.
             self.open_or_create(path, how)?
         };
         if file.as_raw_fd() >= fd_limit {
@@ -110,7 +110,7 @@ impl Directory {
                 Ok(Opened::File(HostFile::of_type(file.into(), filetype)))
             }
             _ => {
-                // Opening must not wait; what comes later may.
+                // Opening must not wait; later operations may.
                 if !how.fdflags.contains(Fdflags::NONBLOCK) {
                     let flags = fcntl_getfl(&file)?;
                     fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?;
@@ -120,7 +120,7 @@ impl Directory {
         }
     }
 
-    /// Why a path can't be opened. What ends with a slash is not created, wherever it leads; that it leads out comes
+    /// Why a path can't be opened. A path that ends with a slash is not created, wherever it leads; that it leads out comes
     /// first.
     #[cold]
     fn reason(&self, path: &str, error: io::Error) -> io::Error {
@@ -222,12 +222,12 @@ impl Directory {
         Ok(self.dir.remove_file_or_symlink(path)?)
     }
 
-    /// What a path leads to, or the link that it is.
+    /// The attributes of the end of a path, or of the link that it is.
     pub(crate) fn filestat(&self, path: &str, follow: bool) -> Result<Filestat> {
         filestat(self.at(path, follow || asks_for_directory(path))?, None)
     }
 
-    /// What a path leads to, or the link that it is, open for questions about it alone. The library's own answers
+    /// The end of a path, or the link that it is, open for questions about it alone. The library's own answers
     /// do not know all times that files have.
     fn at(&self, path: &str, follow: bool) -> io::Result<File> {
         let mut options = OpenOptions::new();
@@ -242,7 +242,7 @@ impl Directory {
         Ok(self.dir.open_with(path, &options)?.into_std())
     }
 
-    /// The type of what a path names, which may be a link.
+    /// The type of a path's file, which may be a link.
     fn filetype(&self, path: &str) -> io::Result<Filetype> {
         let stat = fstat(self.at(path, asks_for_directory(path))?)?;
         Ok(filetype_of_mode(stat.st_mode))
@@ -264,7 +264,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Gives what a path leads to a second name.
+    /// Gives the end of a path a second name.
     pub(crate) fn link(&self, old: &str, follow: bool, to: &Self, new: &str) -> Result<()> {
         to.check_writable()?;
         if self.read_only {
@@ -367,7 +367,7 @@ fn asks_for_directory(path: &str) -> bool {
     path.ends_with('/') || path.ends_with("/.")
 }
 
-/// A directory, open so that its entries can be read. The library's walk opens what a slash says to be one for its name
+/// A directory, open so that its entries can be read. The library's walk opens a path with a slash at its end for its name
 /// alone.
 fn readable(directory: File) -> io::Result<File> {
     if !fcntl_getfl(&directory)?.contains(OFlags::PATH) {

@@ -1,5 +1,5 @@
-//! How functions of WASI fail: with an error number that the guest sees, or by ending the guest. What the
-//! system says is translated here.
+//! How functions of WASI fail: with an error number that the guest sees, or by ending the guest. The
+//! system's errors are translated here.
 
 use std::convert::Infallible;
 use std::io;
@@ -11,10 +11,10 @@ use crate::Exit;
 use crate::bindings::preview1::types::{Errno, UserErrorConversion};
 use crate::context::WasiCtx;
 
-/// What a function of WASI returns.
+/// The result of a function of WASI.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a function of WASI did not do what it was asked to.
+/// Why a function of WASI did not do its work.
 #[derive(Debug)]
 pub enum Error {
     /// The guest gets this number.
@@ -57,7 +57,7 @@ impl From<GuestError> for Error {
     }
 }
 
-/// What is wrong with an argument.
+/// The problem of an argument.
 #[cold]
 pub(crate) fn errno_of_argument(error: &GuestError) -> Errno {
     match error {

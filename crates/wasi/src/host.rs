@@ -32,7 +32,7 @@ pub(crate) struct HostFile {
     is_terminal: bool,
     /// Transfers may have to wait: it is no regular file.
     waits: bool,
-    /// The system can be asked to transfer what is there without waiting.
+    /// The system can be asked to transfer available bytes without waiting.
     knows_nowait: bool,
 }
 
@@ -195,7 +195,7 @@ impl HostFile {
         }
     }
 
-    /// What became of a transfer: done, failed, or (`None`) to be tried again.
+    /// The outcome of a transfer: done, failed, or (`None`) to be tried again.
     fn settle(
         &mut self,
         result: Result<usize, Host>,
@@ -280,7 +280,7 @@ impl Stop<'_> {
     }
 }
 
-/// What a descriptor of the system is, and whether it is a terminal.
+/// The kind of a descriptor of the system, and whether it is a terminal.
 fn kind_of(fd: BorrowedFd<'_>) -> Result<(Filetype, bool)> {
     let filetype = match filetype_of_mode(fstat(fd)?.st_mode) {
         Filetype::SocketStream => socket_type(fd),

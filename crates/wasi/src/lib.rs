@@ -1,5 +1,5 @@
-//! WASI preview 1 for programs that embed Upshift: what C, Rust and other languages compiled for
-//! `wasm32-wasi` (also `wasm32-wasip1`) expect of their system.
+//! WASI preview 1 for programs that embed Upshift: the system that C, Rust and other languages compiled for
+//! `wasm32-wasi` (also `wasm32-wasip1`) expect.
 //!
 //! ```
 //! use upshift::{Engine, Linker, Module, Store};
@@ -31,16 +31,16 @@
 //! # }
 //! ```
 //!
-//! - A [`WasiCtx`], made by a [`WasiCtxBuilder`], is what one guest has: arguments, environment,
-//!   descriptors, clocks, random bytes. It is part of a store's data. What it was not given it can't reach.
+//! - A [`WasiCtx`], made by a [`WasiCtxBuilder`], is the world of one guest: arguments, environment,
+//!   descriptors, clocks, random bytes. It is part of a store's data. Nothing else is in the guest's reach.
 //! - [`add_to_linker`] defines WASI's functions, those of `wasi_snapshot_preview1` and of the older
-//!   `wasi_unstable`, next to whatever else is in a linker. [`WasiVersion::of`] tells which a module wants.
+//!   `wasi_unstable`, next to the other definitions of a linker. [`WasiVersion::of`] tells which a module wants.
 //! - [`run_command`] runs a program from `_start` to its exit status; [`initialize`] prepares a reactor, of
 //!   which any function can be called then. A program that calls `proc_exit` leaves with the error [`Exit`].
 //!
 //! # Directories
 //! Paths are resolved by cap-std below the directory that they start from. `..`, absolute paths, symbolic
-//! links, renames at the wrong moment: none of them leads out. What is [`Access::ReadOnly`] behaves as on a
+//! links, renames at the wrong moment: none of them leads out. A directory that is [`Access::ReadOnly`] behaves as on a
 //! file system that is mounted so.
 //!
 //! # Waiting

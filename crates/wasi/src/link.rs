@@ -71,8 +71,8 @@ pub fn add_to_linker<T: 'static>(
     define_all(linker, context)
 }
 
-/// Finds the guest's memory and context, and calls a function of WASI with them. A guest without memory can call what
-/// needs none.
+/// Finds the guest's memory and context, and calls a function of WASI with them. A guest without memory can call functions that
+/// need none.
 #[inline(always)]
 fn with_memory<T: 'static, R: FromErrno>(
     function: &'static str,
@@ -95,7 +95,7 @@ fn with_memory<T: 'static, R: FromErrno>(
     call(context, &mut GuestMemory::Unshared(bytes)).or_else(into_error)
 }
 
-/// What a function came to that had no memory: what is not in memory at all is what it was to find there.
+/// The outcome of a function without memory: a fault means that it needed one.
 #[cold]
 fn without_memory<R: FromErrno>(
     function: &'static str,
@@ -107,7 +107,7 @@ fn without_memory<R: FromErrno>(
     }
 }
 
-/// What a function returns: nothing, or an error number.
+/// The result of a function: nothing, or an error number.
 trait FromErrno: Sized {
     /// The result for an argument that is wrong.
     fn from_errno(errno: preview1::types::Errno) -> Option<Self>;
@@ -177,7 +177,7 @@ macro_rules! define {
     (@is waits) => { true };
 }
 
-/// What is the same in both versions is defined once and has a second name.
+/// Functions that are the same in both versions are defined once and have a second name.
 macro_rules! share {
     ($linker:ident, $context:ident;
      $($name:ident($($arg:ident: $ty:ty),*) $(-> $result:ty)? $(, $waits:ident)?;)*) => {

@@ -17,7 +17,7 @@ use crate::table::{Kind, Table};
 /// How many subscriptions one call may have.
 const MAX_SUBSCRIPTIONS: u32 = 1 << 16;
 
-/// What a guest waits for, of either version of WASI.
+/// An event that a guest waits for, of either version of WASI.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wish {
     pub(crate) userdata: Userdata,
@@ -57,7 +57,7 @@ impl From<Subscription> for Wish {
 
 /// How things stand with a wish.
 enum State<'a> {
-    /// To be reported, whatever else happens.
+    /// To be reported in any case.
     Known(Event),
     /// After these nanoseconds.
     After(u64),
@@ -148,7 +148,7 @@ pub(crate) fn run(
     Ok(written)
 }
 
-/// What to wait for.
+/// The system's events for a wish.
 fn events_of(wish: Wish) -> PollFlags {
     match wish.what {
         What::Write(_) => PollFlags::OUT,

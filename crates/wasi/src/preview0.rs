@@ -1,4 +1,4 @@
-//! `wasi_unstable`: what has another layout there. Everything is done by the functions of preview 1.
+//! `wasi_unstable`: the functions with another layout there. Everything is done by the functions of preview 1.
 
 use wiggle::{GuestErrorType, GuestMemory, GuestPtr};
 

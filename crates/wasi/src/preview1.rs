@@ -1,5 +1,5 @@
-//! The functions of `wasi_snapshot_preview1`, in the order of their definition: what each needs of rights,
-//! and who does the work. What takes longer to say is in `files`, `open` and `sockets`.
+//! The functions of `wasi_snapshot_preview1`, in the order of their definition: the rights that each needs,
+//! and the code that does the work. Longer functions are in `files`, `open` and `sockets`.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -45,7 +45,7 @@ fn follows(flags: Lookupflags) -> bool {
     flags.contains(Lookupflags::SYMLINK_FOLLOW)
 }
 
-/// A number of bytes that was limited to what fits.
+/// A number of bytes that was limited to the type's range.
 fn size(count: usize) -> Result<Size> {
     Size::try_from(count).map_err(|_| Errno::Overflow.into())
 }

@@ -3,7 +3,7 @@
 
 use crate::bindings::preview1::types::{Filetype, Rights};
 
-/// What can be done with any file that has contents.
+/// Rights of any file that has contents.
 pub(crate) const FILE: Rights = Rights::FD_DATASYNC
     .union(Rights::FD_READ)
     .union(Rights::FD_SEEK)
@@ -18,7 +18,7 @@ pub(crate) const FILE: Rights = Rights::FD_DATASYNC
     .union(Rights::FD_FILESTAT_SET_TIMES)
     .union(Rights::POLL_FD_READWRITE);
 
-/// What can be done with a directory.
+/// Rights of a directory.
 pub(crate) const DIRECTORY: Rights = Rights::FD_FDSTAT_SET_FLAGS
     .union(Rights::FD_SYNC)
     .union(Rights::FD_DATASYNC)
@@ -40,7 +40,7 @@ pub(crate) const DIRECTORY: Rights = Rights::FD_FDSTAT_SET_FLAGS
     .union(Rights::PATH_REMOVE_DIRECTORY)
     .union(Rights::PATH_UNLINK_FILE);
 
-/// What can be done with a stream that has no position: a pipe, a terminal.
+/// Rights of a stream that has no position: a pipe, a terminal.
 ///
 /// The C library takes a character device with neither of the two missing rights for a terminal.
 pub(crate) const STREAM: Rights = FILE
@@ -50,17 +50,17 @@ pub(crate) const STREAM: Rights = FILE
     .difference(Rights::FD_ALLOCATE)
     .difference(Rights::FD_FILESTAT_SET_SIZE);
 
-/// What can be done with a connection.
+/// Rights of a connection.
 pub(crate) const CONNECTION: Rights = STREAM.union(Rights::SOCK_SHUTDOWN);
 
-/// What can be done with a socket that waits for connections.
+/// Rights of a socket that waits for connections.
 pub(crate) const LISTENER: Rights = Rights::FD_FDSTAT_SET_FLAGS
     .union(Rights::FD_FILESTAT_GET)
     .union(Rights::POLL_FD_READWRITE)
     .union(Rights::FD_READ)
     .union(Rights::SOCK_ACCEPT);
 
-/// What can be done with a file of this type.
+/// Rights of a file of this type.
 pub(crate) fn of(filetype: Filetype, is_terminal: bool) -> Rights {
     match filetype {
         Filetype::Directory => DIRECTORY,

@@ -42,7 +42,7 @@ impl Exit {
         Self { status }
     }
 
-    /// What the program passed to `proc_exit`; after `proc_raise`, 128 and the signal's number. The system
+    /// The program's argument of `proc_exit`; after `proc_raise`, 128 and the signal's number. The system
     /// keeps the low eight bits of a process's status.
     #[must_use]
     pub fn status(self) -> u32 {

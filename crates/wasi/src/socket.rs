@@ -1,4 +1,4 @@
-//! Sockets: what can be done with them beyond reading and writing.
+//! Sockets: operations beyond reading and writing.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::AsRawFd;
@@ -40,7 +40,7 @@ impl HostFile {
         }
     }
 
-    /// Receives a message, or what is there of a stream.
+    /// Receives a message, or the available bytes of a stream.
     pub(crate) fn receive(
         &self,
         buffers: &mut [IoSliceMut<'_>],
@@ -66,7 +66,7 @@ impl HostFile {
                 Err(Host::AGAIN) if !nonblock => match self.await_ready(PollFlags::IN, false, stop)
                 {
                     Ok(()) => continue,
-                    // What has been taken must not be lost.
+                    // Bytes that have been taken must not be lost.
                     Err(_) => return Ok((received, Roflags::empty())),
                 },
                 Err(Host::INTR) => {
@@ -100,7 +100,7 @@ impl HostFile {
         Ok(!fds[0].revents().is_empty())
     }
 
-    /// Sends a message, or, unless `nonblock`, all of what belongs into a stream.
+    /// Sends a message, or, unless `nonblock`, all bytes for a stream.
     pub(crate) fn send(
         &self,
         buffers: &[IoSlice<'_>],

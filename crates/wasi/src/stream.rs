@@ -1,5 +1,5 @@
 //! Standard streams as an embedder gives them to a guest: the process's own, bytes, anything that reads or
-//! writes, or a buffer that keeps what was written.
+//! writes, or a buffer that keeps written bytes.
 
 use std::fmt;
 use std::fs::File;
@@ -133,7 +133,7 @@ impl fmt::Debug for Output {
     }
 }
 
-/// A buffer that keeps what guests write, up to a limit. Clones are the same buffer; it can be read while
+/// A buffer that keeps guests' writes, up to a limit. Clones are the same buffer; it can be read while
 /// a guest runs, and afterwards.
 ///
 /// Past the limit a guest's writes fail as on a full disk.
@@ -162,19 +162,19 @@ impl Captured {
         Self(Arc::new(Mutex::new(Buffer { bytes, limit })))
     }
 
-    /// What has been written and not been taken.
+    /// The bytes that have been written and not been taken.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         self.lock().bytes.clone()
     }
 
-    /// The same as text, with replacement characters for what is none.
+    /// The same as text, with replacement characters for bytes that are none.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
 
-    /// Takes out what has been written, which makes room for more.
+    /// Takes the written bytes out, which makes room for more.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.lock().bytes)

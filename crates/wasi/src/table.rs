@@ -7,19 +7,19 @@ use crate::host::HostFile;
 use crate::rights;
 use crate::stream::Stream;
 
-/// What a number stands for, and what the guest may do with it.
+/// The object behind a number, and the guest's rights to it.
 #[derive(Debug)]
 pub(crate) struct Descriptor {
     pub(crate) kind: Kind,
     pub(crate) rights: Rights,
-    /// What descriptors may have that are opened through this one.
+    /// The rights that descriptors opened through this one may have.
     pub(crate) inheriting: Rights,
     pub(crate) flags: Fdflags,
     /// It was opened in a directory that must not be changed.
     pub(crate) read_only: bool,
 }
 
-/// What a number stands for.
+/// The object behind a number.
 #[derive(Debug)]
 pub(crate) enum Kind {
     Stream(Stream),
@@ -148,7 +148,7 @@ impl Table {
         }
     }
 
-    /// Gives it the next number, whatever the limit: for what an embedder gives a guest.
+    /// Gives it the next number, whatever the limit: for descriptors that an embedder gives a guest.
     pub(crate) fn push(&mut self, descriptor: Descriptor) {
         self.slots.push(Some(descriptor));
     }

@@ -1,4 +1,4 @@
-//! Small programs from start to end: what they get, what they leave behind.
+//! Small programs from start to end: their inputs, their traces.
 
 use std::io::Write;
 use std::time::Duration;
@@ -220,8 +220,8 @@ fn a_reactor_is_initialized_by_its_own_function() {
     upshift_wasi::initialize(&mut store, &instance).unwrap();
 }
 
-/// Runs a program without memory that calls a function of WASI with these arguments, each of 32 bits, and exits with what
-/// it returned.
+/// Runs a program without memory that calls a function of WASI with these arguments, each of 32 bits, and exits with its
+/// result.
 fn without_memory(version: &str, name: &str, arguments: &[i32]) -> upshift::Result<u32> {
     let params = "i32 ".repeat(arguments.len());
     let arguments: String = arguments

@@ -69,7 +69,7 @@ impl Guest {
         memory.data(&self.store)[start..start + length].to_vec()
     }
 
-    /// What the last `recv` got.
+    /// The bytes of the last `recv`.
     fn received(&self) -> Vec<u8> {
         let count = self.bytes(0, 4)[0];
         self.bytes(100, count.into())
@@ -135,7 +135,7 @@ fn a_peek_takes_nothing_and_waiting_for_all_takes_all() {
     assert_eq!(guest.call("recv", 3, WAIT_ALL), 0);
     assert_eq!(guest.received(), b"abcdefgh");
     drop(writer.join().unwrap());
-    // The end comes before all: what there is.
+    // The end comes before all: the available bytes.
     assert_eq!(guest.call("recv", 3, WAIT_ALL | PEEK), 0);
     assert_eq!(guest.received(), b"ij");
     assert_eq!(guest.call("recv", 3, WAIT_ALL), 0);

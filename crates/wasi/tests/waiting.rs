@@ -1,4 +1,4 @@
-//! Guests that wait, one at a time and a thousand at once: what ends a wait, and that nothing is mixed up.
+//! Guests that wait, one at a time and a thousand at once: ends of waits, and that nothing is mixed up.
 
 use std::io::Write;
 use std::thread;
@@ -89,7 +89,7 @@ impl Guest {
     }
 }
 
-/// Far more than an interruption takes, far less than what is interrupted.
+/// Far more than an interruption takes, far less than the interrupted wait.
 const SOON: Duration = Duration::from_secs(20);
 const LONG: i64 = 3_600_000_000_000;
 
@@ -120,7 +120,7 @@ fn a_read_of_a_silent_pipe_is_interrupted() {
     let (reader, mut feed) = std::io::pipe().unwrap();
     let mut guest = Guest::new(WasiCtx::builder().stdin(Input::file(reader)));
     assert!(guest.interrupt("read", ()) < SOON);
-    // What comes later is not lost.
+    // Later bytes are not lost.
     feed.write_all(b"late").unwrap();
     assert_eq!(guest.call("read", ()).unwrap(), 0);
     assert_eq!((guest.result(), guest.bytes(600, 4)), (4, b"late".to_vec()));

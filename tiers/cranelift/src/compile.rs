@@ -20,7 +20,7 @@ use crate::emitter::{ClifEmitter, EmitOptions, Finished, Locals, Scratch};
 use crate::place::{PlaceError, Placement};
 
 /// Alignment of functions. Cranelift would prefer 32; most functions are small, and their first
-/// instructions are a prologue. What comes before the body keeps it.
+/// instructions are a prologue. The parts before the body keep it.
 const FUNCTION_ALIGNMENT: u32 = PART_SIZE as u32;
 /// A body larger than this has its thread give the memory back that compiling it took.
 const LARGE_BODY: usize = 256 << 10;
@@ -30,7 +30,7 @@ const LARGE_BODY: usize = 256 << 10;
 const MAX_CHAIN_BYTES: usize = 2 << 10;
 
 thread_local! {
-    /// What this thread compiles with, between compilations.
+    /// This thread's working memory, between compilations.
     static WORKSPACE: Cell<Option<Box<Workspace>>> = const { Cell::new(None) };
 }
 
@@ -38,7 +38,7 @@ struct Workspace {
     context: Context,
     control: ControlPlane,
     registers: regalloc2::Ctx,
-    /// What came out last.
+    /// The code of the last compile.
     code: Option<CompiledCode>,
     scratch: Scratch,
 }
@@ -86,7 +86,7 @@ impl CraneliftCompiler {
         }
     }
 
-    /// What functions may cost that people want to see: no guest waits for these.
+    /// Bounds for functions that people want to see: no guest waits for these.
     fn limits_of_text(&self) -> CostLimits {
         CostLimits {
             operators: usize::MAX,
@@ -169,8 +169,8 @@ impl CraneliftCompiler {
             request.entry,
             self.options,
         );
-        // A single copy would do for the baseline: the chain is what an optimizing tier needs, so it is what
-        // the tests that force OSR entries go through.
+        // A single copy would do for the baseline: an optimizing tier needs the chain, so the tests that
+        // force OSR entries go through it.
         let mode = match self.options.locals {
             Locals::InCells => Mode {
                 limits,
@@ -228,7 +228,7 @@ impl CraneliftCompiler {
                 context.compute_cfg();
                 context.compute_domtree();
                 context.eliminate_unreachable_code(&*self.isa)?;
-                // What `Context::compile` does besides is of no use here: there are no aliases of values to
+                // The other steps of `Context::compile` are of no use here: there are no aliases of values to
                 // resolve, and too few parameters of blocks that are always the same to look for them.
             }
             let stencil = self.isa.compile_function(
@@ -363,7 +363,7 @@ impl ModuleCompiler for CraneliftCompiler {
     }
 }
 
-/// What Cranelift says; of the verifier's complaints, the first.
+/// Cranelift's message; of the verifier's complaints, the first.
 fn describe(error: &CodegenError) -> String {
     match error {
         CodegenError::Verifier(errors) if !errors.0.is_empty() => errors.0[0].to_string(),
@@ -383,9 +383,9 @@ fn wasm_trap(code: ClifTrap) -> Option<TrapCode> {
     })
 }
 
-/// From which code offset on instructions belong to which offset in the module. What has no location of
+/// From which code offset on instructions belong to which offset in the module. Code without a location of
 /// its own, such as the prologue and its trap at the end, goes with the function's first operator; so does
-/// what is around the body, which is `body` bytes from the start of `len` bytes.
+/// the code around the body, which is `body` bytes from the start of `len` bytes.
 fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[(u32, u32)]> {
     let located = || {
         code.buffer

@@ -1,4 +1,4 @@
-//! The tiers: what Cranelift is told about this machine, once for all modules.
+//! The tiers: Cranelift's settings for this machine, once for all modules.
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct CraneliftTier {
     limits: CostLimits,
 }
 
-/// What the baseline takes on: what is compiled in some ten milliseconds, stored or moved in some tens. The guest waits for
+/// The bounds of the baseline: functions that are compiled in some ten milliseconds, stored or moved in some tens. The guest waits for
 /// it, and Cranelift's passes can't be stopped.
 const BASELINE_LIMITS: CostLimits = CostLimits {
     operators: 8_000,
@@ -39,7 +39,7 @@ const BASELINE_LIMITS: CostLimits = CostLimits {
     ..CostLimits::NONE
 };
 
-/// What the middle tier takes on when nothing else is said.
+/// The bounds of the middle tier when nothing else is said.
 const MIDDLE_LIMITS: CostLimits = CostLimits {
     operators: 8_000,
     passed_values: 50_000,
@@ -67,7 +67,7 @@ impl CraneliftTier {
     /// The tier of every function's first code, for the processor that this process runs on.
     ///
     /// # Errors
-    /// When the processor lacks what generated code needs.
+    /// When the processor lacks an instruction that generated code needs.
     pub fn baseline() -> Result<Self, UnsupportedHost> {
         Ok(Self {
             name: "baseline",
@@ -78,7 +78,7 @@ impl CraneliftTier {
         })
     }
 
-    /// The tier of what is hot, for the time until an optimizing tier is done: its code takes some
+    /// The tier of hot functions, for the time until an optimizing tier is done: its code takes some
     /// milliseconds to make, and counts work and polls as the baseline's does, so that frames can leave it.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl CraneliftTier {
         self
     }
 
-    /// A compiler for the functions of one module, with what only these tiers offer.
+    /// A compiler for the functions of one module, with the methods that only these tiers offer.
     #[must_use]
     pub fn compiler(&self, unit: Arc<ModuleUnit>) -> CraneliftCompiler {
         let options = EmitOptions {
@@ -160,7 +160,7 @@ fn flags(opt_level: &str, regalloc_algorithm: &str) -> Result<Flags, settings::S
     // The check against the stack limit leaves a reserve; a frame larger than that is probed.
     flags.set("enable_probestack", "true")?;
     flags.set("probestack_strategy", "inline")?;
-    // What this would guard against is kept apart by processes, not by instructions.
+    // Secrets that this would guard are kept apart by processes, not by instructions.
     flags.set("enable_heap_access_spectre_mitigation", "false")?;
     flags.set("enable_table_access_spectre_mitigation", "false")?;
     Ok(Flags::new(flags))

@@ -5,7 +5,7 @@
 //! But a memory ends [`HEADROOM`] bytes before 4 GiB at the latest. So where something was accessed at `x`, `x + 8`
 //! does not wrap around, and the later access may be at `zext(x) + 8`. The same goes for an index that is small
 //! instead of the 8. If nothing was accessed after all because
-//! `x` was out of bounds and the result of no use, then neither is what lies behind `x` up to the end of 4 GiB.
+//! `x` was out of bounds and the result of no use, then no address behind `x` up to the end of 4 GiB is accessible either.
 
 use std::collections::HashMap;
 
@@ -199,7 +199,7 @@ pub(crate) fn place_of(
     Some(place)
 }
 
-/// What a sum is made of.
+/// The two summands of a sum.
 pub(crate) fn summands(value: IntValue<'_>) -> Option<[IntValue<'_>; 2]> {
     let sum = value.as_instruction()?;
     let is_sum = match sum.get_opcode() {

@@ -1,5 +1,5 @@
-//! Loops that begin with what other loops ended with. LLVM writes such a number as an expression of all the loops before, and
-//! takes the time for that at each of them. In units that cost much, what a loop begins with is a `freeze`, behind which it
+//! Loops that begin with results of other loops. LLVM writes such a number as an expression of all the loops before, and
+//! takes the time for that at each of them. In units that cost much, a loop's first value is a `freeze`, behind which LLVM
 //! does not look; there is no instruction for it in the end.
 
 use std::collections::HashMap;

@@ -65,7 +65,7 @@ struct Built<'ctx> {
     module: LlvmModule<'ctx>,
     /// The names of the members' functions.
     names: Vec<String>,
-    /// What they cost together.
+    /// Their costs together.
     costs: Costs,
     listened: &'ctx ListenedContext,
 }
@@ -136,7 +136,7 @@ impl LlvmCompiler {
             .map_err(|error| self.refuse(request, error.to_string()))
     }
 
-    /// What a function that is not too large is made of.
+    /// The summary of a function that is not too large.
     fn check_size(&self, function: u32) -> Result<&BodySummary, CompileError> {
         let summary = self.summaries.get(&self.unit.module, function);
         let summary =
@@ -247,7 +247,7 @@ impl LlvmCompiler {
         let refuse = |error| CompileError::of_walk(NAME, &error);
         let module = &self.unit.module;
         let limits = self.settings.options.limits;
-        // Locals are memory in what is emitted, and become values where control joins.
+        // Locals are memory in emitted IR, and become values where control joins.
         let locals = LoopLocals::new(module, member.defined, limits).map_err(refuse)?;
         let shape = FunctionShape::new(module, member.defined).map_err(refuse)?;
         let mut emitter = LlvmEmitter::new(shared, target, &shape, locals.used());
@@ -266,7 +266,7 @@ impl LlvmCompiler {
         })
     }
 
-    /// `f3` for function 3, `f3.loop0` for an entry of it, `f3.copy2` for what comes along.
+    /// `f3` for function 3, `f3.loop0` for an entry of it, `f3.copy2` for a copy that comes along.
     fn name_of(&self, plan: &Plan, place: usize) -> String {
         let member = &plan.members[place];
         let function = self.function_index(member.defined);
@@ -390,7 +390,7 @@ impl LlvmCompiler {
             wide_multiply::replace(module, context);
         }
         if plan.members.len() > 1 {
-            // What callees write to through pointers is a part of their caller's frame, which is best known there.
+            // Callees write through pointers to parts of their caller's frame, which is best known there.
             run(INLINING, PassBuilderOptions::create())?;
             if keeps {
                 endless::keep(module, context, endless);
@@ -402,7 +402,7 @@ impl LlvmCompiler {
             endless::keep_stores(module, context);
         }
         let without_exit = keeps.then(|| endless::count(module));
-        // What takes it for granted that addresses do not wrap around soon behind one that was accessed.
+        // The following passes take it for granted that addresses do not wrap around soon behind one that was accessed.
         let has_headroom = self.unit.module.memories.iter().all(has_headroom);
         if has_headroom && reroll::roll_up(module, context) {
             run(pipeline.preparation, PassBuilderOptions::create())?;
@@ -484,7 +484,7 @@ impl LlvmCompiler {
             }
         }
         let of_roots: usize = installed.iter().flatten().map(|code| code.len).sum();
-        // What came along, and constants: shared, and put down to the first.
+        // Copies that came along, and constants: shared, and put down to the first.
         let mut shared = linked.allocation.size.saturating_sub(of_roots);
         let mut compiled = Vec::with_capacity(installed.len());
         for (root, code) in installed.into_iter().enumerate() {
@@ -539,7 +539,7 @@ impl ModuleCompiler for LlvmCompiler {
         }
         for group in groups.iter().filter(|group| group.len() > 1) {
             let members: Vec<u32> = group.iter().map(|&place| functions[place]).collect();
-            // If there is an error, what follows finds out which function has it.
+            // If there is an error, single units find out which function has it.
             let Ok(compiled) = self.compile_unit(&members) else {
                 continue;
             };

@@ -9,14 +9,14 @@ use inkwell::llvm_sys::core::{
 use inkwell::types::{AsTypeRef, BasicTypeEnum, FloatType, VectorType};
 use inkwell::values::{AnyValue, AsValueRef, BasicValueEnum, IntValue};
 
-/// Whether a value is a constant for LLVM's builder, which folds what has no other operands. [`words`] can't read all of them:
+/// Whether a value is a constant for LLVM's builder, which folds operators of constants only. [`words`] can't read all of them:
 /// some stay expressions until passes know the order of bytes.
 pub(crate) fn is_constant(value: BasicValueEnum<'_>) -> bool {
     // SAFETY: the value is alive.
     unsafe { LLVMIsConstant(value.as_value_ref()) != 0 }
 }
 
-/// For each lane of a constant, its bits if they are those of a NaN; nothing for what has no such lane. Lanes are floats, or
+/// For each lane of a constant, its bits if they are those of a NaN; nothing for a value without such a lane. Lanes are floats, or
 /// integers as wide as floats.
 pub(crate) fn nans(value: BasicValueEnum<'_>) -> Option<Vec<Option<u64>>> {
     let words = words(value)?;
@@ -39,7 +39,7 @@ pub(crate) fn is_default_nan(value: BasicValueEnum<'_>) -> bool {
     })
 }
 
-/// What the processor would have made where LLVM made a constant of arithmetic.
+/// The processor's result where LLVM made a constant of arithmetic.
 pub(crate) fn folded(value: BasicValueEnum<'_>) -> Option<BasicValueEnum<'_>> {
     let words = words(value)?;
     let single = |bits: u32| match bits {
@@ -91,7 +91,7 @@ pub(crate) fn doubles(words: &[u32]) -> impl Iterator<Item = u64> {
     pairs.map(|pair| u64::from(pair[1]) << 32 | u64::from(pair[0]))
 }
 
-/// The bits of a constant, if it is one, from the lowest 32 on. What is poison comes as zeros.
+/// The bits of a constant, if it is one, from the lowest 32 on. Poison comes as zeros.
 pub(crate) fn words(value: BasicValueEnum<'_>) -> Option<Vec<u32>> {
     if !is_constant(value) {
         return None;

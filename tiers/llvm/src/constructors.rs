@@ -5,11 +5,11 @@
 
 use std::sync::Once;
 
-/// What an object file lists in `.init_array`.
+/// An entry of `.init_array` in an object file.
 type Constructor = Option<unsafe extern "C" fn()>;
 
-// Makes sure that there is such a section, for the linker knows its ends by name then. Of the same type as what it
-// collects, so that it can be read-only once the program is loaded.
+// Makes sure that there is such a section, for the linker knows its ends by name then. Of the same type as its
+// entries, so that it can be read-only once the program is loaded.
 std::arch::global_asm!(
     ".pushsection upshift_llvm_init, \"aw\", @init_array",
     ".balign 8",
@@ -30,21 +30,21 @@ unsafe extern "C" {
     static NONE: Constructor;
 }
 
-/// Runs those that were left for later. To be called before any function of LLVM.
+/// Runs the constructors that were left for later. To be called before any function of LLVM.
 pub(crate) fn run() {
     static RUN: Once = Once::new();
     RUN.call_once(|| {
-        // What nobody refers to is not linked.
+        // An unreferenced static is not linked.
         std::hint::black_box(&raw const NONE);
         let (start, stop) = (&raw const START, &raw const STOP);
         // SAFETY: the linker has put both at the ends of one section, which has `NONE` in it.
         let count = unsafe { stop.offset_from_unsigned(start) };
         for place in 0..count {
-            // SAFETY: it is within the section, all of whose entries have this type. Volatile, for what the compiler
-            // knows of `START` is that it is one entry.
+            // SAFETY: it is within the section, all of whose entries have this type. Volatile, for to the compiler
+            // `START` is one entry.
             let constructor = unsafe { start.add(place).read_volatile() };
             if let Some(constructor) = constructor {
-                // SAFETY: that is what the C++ compiler made it for; it is called once, in the order that it would
+                // SAFETY: the C++ compiler made it for this; it is called once, in the order that it would
                 // have been in at the program's start.
                 unsafe { constructor() };
             }

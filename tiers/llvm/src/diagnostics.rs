@@ -1,6 +1,6 @@
-//! What LLVM has to say of a compile: how large frames became, and errors, at which it would end the process.
+//! LLVM's messages about a compile: sizes of frames, and errors, at which it would end the process.
 //!
-//! LLVM compares the stack pointer before it takes a frame, or not at all, so a frame has to fit into what is left
+//! LLVM compares the stack pointer before it takes a frame, or not at all, so a frame has to fit into the space
 //! below the limit: larger ones are refused. For an entry at a loop the runtime makes room.
 
 use std::cell::Cell;
@@ -21,7 +21,7 @@ use crate::fatal::give_up;
 
 /// A context that tells how large frames became.
 pub(crate) struct ListenedContext {
-    // Before what it writes to, for fields are dropped in this order.
+    // Before the object that it writes to, for fields are dropped in this order.
     context: Context,
     frames: Box<Frames>,
 }
@@ -97,7 +97,7 @@ extern "C" fn on_diagnostic(diagnostic: LLVMDiagnosticInfoRef, frames: *mut c_vo
         (LLVMGetDiagInfoSeverity(diagnostic), message, frames)
     };
     if let LLVMDiagnosticSeverity::LLVMDSError = severity {
-        // Code that is wrong is what comes next.
+        // Wrong code comes next.
         give_up(message);
     }
     if let Some(frame) = frame_of(&message) {
@@ -108,7 +108,7 @@ extern "C" fn on_diagnostic(diagnostic: LLVMDiagnosticInfoRef, frames: *mut c_vo
     }
 }
 
-/// What LLVM says of a frame, in bytes.
+/// LLVM's account of a frame, in bytes.
 #[derive(Debug, PartialEq)]
 struct FrameWarning {
     size: usize,

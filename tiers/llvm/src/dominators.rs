@@ -9,11 +9,11 @@ use inkwell::basic_block::BasicBlock;
 use inkwell::llvm_sys::core::{LLVMGetNumSuccessors, LLVMGetSuccessor};
 use inkwell::values::{AsValueRef, FunctionValue};
 
-/// The blocks of a function that can be reached, in reverse postorder, and who dominates whom.
+/// The blocks of a function that can be reached, in reverse postorder, and their dominator tree.
 pub(crate) struct Dominators<'ctx> {
     /// In reverse postorder: a block comes after all blocks that dominate it.
     pub blocks: Vec<BasicBlock<'ctx>>,
-    /// For each place in `blocks` the numbers of what it dominates.
+    /// For each place in `blocks` the numbers of the blocks that it dominates.
     spans: Vec<Range<usize>>,
 }
 

@@ -1,5 +1,5 @@
 //! Loops that only a trap ends. LLVM drops accesses that have no effect, and then such a loop runs for ever where the
-//! specification has an access out of bounds. What it may not drop is made volatile here:
+//! specification has an access out of bounds. Accesses that it may not drop are made volatile here:
 //!
 //! - In a loop without a way out that can be relied on, all accesses. LLVM moves stores to behind the end of a loop, where
 //!   nothing gets to.
@@ -72,8 +72,8 @@ pub(crate) fn keep(module: &LlvmModule<'_>, context: &Context, endless: &HashSet
     }
 }
 
-/// Keeps loads whose values callees do nothing with but return them, where such loops call these: nobody may look at what
-/// they return. To be called after [`keep`], when callees that are inlined are.
+/// Keeps loads whose values callees do nothing with but return them, where such loops call these: the results may be
+/// unused. To be called after [`keep`], when callees that are inlined are.
 pub(crate) fn keep_in_callees(
     module: &LlvmModule<'_>,
     context: &Context,
@@ -169,14 +169,14 @@ impl<'ctx> Keeper<'ctx> {
                         around.is_some_and(|around| !self.address_changes_in(around, access))
                     };
                 if stays {
-                    // Fails for what is no access only.
+                    // Fails for instructions that are no access only.
                     let _ = access.set_volatile(true);
                 }
             }
         }
     }
 
-    /// Keeps loads whose values do not matter to what the function does, what it returns aside.
+    /// Keeps loads whose values do not matter to the function's effects, its result aside.
     fn keep_returned(&self) {
         let live = self.live(|it| has_effect(it) && it.get_opcode() != InstructionOpcode::Return);
         for &block in &self.nests.blocks {
@@ -185,7 +185,7 @@ impl<'ctx> Keeper<'ctx> {
                     && self.metadata.is_of(load, Region::Memory)
                     && !live.contains(&load)
                 {
-                    // Fails for what is no access only.
+                    // Fails for instructions that are no access only.
                     let _ = load.set_volatile(true);
                 }
             }
@@ -235,7 +235,7 @@ impl<'ctx> Keeper<'ctx> {
                         && self.nests.contains(around, within)
                 });
                 if !is_loaded {
-                    // Fails for what is no access only.
+                    // Fails for instructions that are no access only.
                     let _ = store.set_volatile(true);
                 }
             }
@@ -269,7 +269,7 @@ impl<'ctx> Keeper<'ctx> {
         })
     }
 
-    /// The blocks of what a branch depends on.
+    /// The blocks of the values that a branch depends on.
     fn sources_of_branch(&self, block: BasicBlock<'ctx>) -> Option<Vec<BasicBlock<'ctx>>> {
         let condition = operands(block.get_terminator()?).next()?;
         sources(condition)
@@ -283,7 +283,7 @@ impl<'ctx> Keeper<'ctx> {
         self.any_in(around, sources(address).as_deref())
     }
 
-    /// The instructions that matter to those that are effects.
+    /// The instructions that matter to effects.
     fn live(
         &self,
         is_effect: impl Fn(InstructionValue<'ctx>) -> bool,
@@ -344,7 +344,7 @@ fn may_miss(block: BasicBlock<'_>) -> bool {
     asks().unwrap_or(false)
 }
 
-/// Whether a value is a counter of a loop that does not count one by one, or that plus what a round adds.
+/// Whether a value is a counter of a loop that does not count one by one, or its sum with a round's step.
 fn advances_by_more_than_one(value: InstructionValue<'_>) -> bool {
     let step = |sum: InstructionValue<'_>| {
         let is_sum = sum.get_opcode() == InstructionOpcode::Add;

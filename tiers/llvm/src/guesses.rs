@@ -1,4 +1,4 @@
-//! Which functions a call through a table probably reaches, after what was seen in the baseline. A guess is
+//! The likely targets of a call through a table, from samples of the baseline. A guess is
 //! compared with before it is called, so a wrong one costs that and nothing else.
 
 use smallvec::SmallVec;
@@ -57,7 +57,7 @@ pub(crate) fn guesses(
     guesses
 }
 
-/// Whether hardly anything else is called than what is guessed.
+/// Whether the guesses are nearly all of the calls.
 pub(crate) fn are_nearly_all(guesses: &[Guess]) -> bool {
     let (Some(first), Some(last)) = (guesses.first(), guesses.last()) else {
         return false;

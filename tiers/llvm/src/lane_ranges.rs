@@ -121,7 +121,7 @@ fn range(value: BasicValueEnum<'_>, left: &mut u32) -> Option<Range> {
     Some(found.filter(|found| found.fits_signed(bits)).unwrap_or(all))
 }
 
-/// What an operator makes of its operands' ranges.
+/// The range of an operator's result.
 fn result(instruction: InstructionValue<'_>, left: &mut u32) -> Option<Range> {
     let value = |index| instruction.get_operand(index)?.value();
     let mut operand = |index| range(value(index)?, left);

@@ -102,7 +102,7 @@ impl<'ctx> Linear<'ctx> {
         &self.terms
     }
 
-    /// What is added to them.
+    /// The constant added to them.
     pub fn constant_part(&self) -> u64 {
         self.constant
     }

@@ -1,4 +1,4 @@
-//! Links an object of LLVM's into code memory: places its code and constants, resolves what refers to what
+//! Links an object of LLVM's into code memory: places its code and constants, resolves references
 //! among them, and refuses everything that refers to anything else.
 
 use std::collections::HashMap;

@@ -19,7 +19,7 @@ pub(crate) struct Locations {
 }
 
 impl Locations {
-    /// Takes the debug sections of a linked object. What can't be read is missing from backtraces.
+    /// Takes the debug sections of a linked object. Unreadable parts are missing from backtraces.
     pub fn new(linked: &Linked<'_>) -> Self {
         let executable = linked.allocation.executable as u64;
         let address_of = |section: SectionIndex| -> u64 {

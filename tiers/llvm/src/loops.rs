@@ -1,4 +1,4 @@
-//! Loops of one block: what our own passes know how to change.
+//! Loops of one block: the kind that our own passes change.
 
 use inkwell::IntPredicate;
 use inkwell::attributes::{Attribute, AttributeLoc};
@@ -27,7 +27,7 @@ pub(crate) struct Counter<'ctx> {
     pub outside: u32,
     pub start: IntValue<'ctx>,
     pub next: InstructionValue<'ctx>,
-    /// What a round adds.
+    /// The constant that a round adds.
     pub step: i64,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Ending<'ctx> {
     pub side: u32,
     /// It is compared as it was before this round's addition.
     pub late: bool,
-    /// What it is compared with.
+    /// The value it is compared with.
     pub bound: IntValue<'ctx>,
 }
 
@@ -159,11 +159,11 @@ pub(crate) fn is_pure(call: InstructionValue<'_>) -> bool {
     touches_none && callee.get_name().to_bytes().starts_with(b"llvm.")
 }
 
-/// Who uses a value, once for each use.
+/// The users of a value, once for each use.
 pub(crate) fn users(
     instruction: InstructionValue<'_>,
 ) -> impl Iterator<Item = InstructionValue<'_>> {
     let uses = std::iter::successors(instruction.get_first_use(), |used| used.get_next_use());
-    // SAFETY: only instructions use what an instruction makes, and they are alive.
+    // SAFETY: only instructions use an instruction's value, and they are alive.
     uses.map(|used| unsafe { InstructionValue::new(used.get_user().as_value_ref()) })
 }

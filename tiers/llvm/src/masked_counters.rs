@@ -1,7 +1,7 @@
 //! Keeps loops from LLVM's vectorizer whose counters are looked at through a mask, because LLVM 20 to 22 compute wrong there
 //! (llvm#191382, mended for 23).
 //!
-//! What is the right address only if a counter does not wrap around is vectorized all the same, with a check of that before the
+//! A loop whose addresses are right only if a counter does not wrap around is vectorized all the same, with a check of that before the
 //! loop. A counter `i` of 32 bits and its lowest four, `i & 15`, are two counters that wrap around on their own. But
 //! `SCEVWrapPredicate::implies` takes the check of the wider one for one of the narrower, so that `x[i & 15]` becomes a line
 //! through memory. The narrow counter is a mask, a truncation, an extension of a number of 8 or 16 bits; and it matters where it
@@ -24,7 +24,7 @@ use crate::dominators::{Dominators, successors};
 use crate::lane_ranges::{constants, instruction_of};
 use crate::loops::users;
 
-/// The counters of ours whose checks are meant: what addresses and most loops are counted in.
+/// The counters of ours whose checks are meant: addresses and most loops are counted in them.
 const COUNTER_BITS: u32 = 32;
 
 /// Blocks of all loops of a function together, each counted in every loop that it is in, that are looked at.
@@ -70,7 +70,7 @@ fn keep_scalar_in<'ctx>(module: &LlvmModule<'ctx>, function: FunctionValue<'ctx>
         }
         let body = body(header, &latches, &predecessors);
         left = left.saturating_sub(body.len());
-        // What nests too deep to be looked at is left alone, too.
+        // Expressions that nest too deep to be looked at are left alone, too.
         let is_narrow = || {
             let narrow = narrow_counters(header, &body);
             narrow.into_iter().any(|it| is_address_or_exit(it, &body))
@@ -101,7 +101,7 @@ fn body<'ctx>(
     body
 }
 
-/// What is made in a loop of its numbers through a mask or the like, by whatever ways.
+/// Numbers that a loop makes of its counters through a mask or the like, by whatever ways.
 fn narrow_counters<'ctx>(
     header: BasicBlock<'ctx>,
     body: &HashSet<BasicBlock<'ctx>>,
@@ -119,13 +119,13 @@ fn is_counter(phi: InstructionValue<'_>) -> bool {
     phi.get_opcode() == InstructionOpcode::Phi && int_bits(phi).is_some()
 }
 
-/// The numbers that a loop makes of these, themselves among them, and what uses those as addresses or to decide.
+/// The numbers that a loop makes of these, themselves among them, and their uses as addresses or in decisions.
 fn made_of<'ctx>(
     numbers: Vec<InstructionValue<'ctx>>,
     body: &HashSet<BasicBlock<'ctx>>,
 ) -> HashSet<InstructionValue<'ctx>> {
     let is_made = |user: &InstructionValue<'ctx>| {
-        // What is loaded from there is no counter.
+        // A number loaded from there is no counter.
         user.get_opcode() != InstructionOpcode::Load
             && user.get_parent().is_some_and(|block| body.contains(&block))
     };
@@ -163,7 +163,7 @@ fn int_bits(instruction: InstructionValue<'_>) -> Option<u32> {
     }
 }
 
-/// Whether an instruction makes what LLVM takes for a counter of less than 32 bits, or uses one.
+/// Whether an instruction makes, or uses, a counter of less than 32 bits in LLVM's eyes.
 fn narrows(instruction: InstructionValue<'_>) -> bool {
     let operand = |index| instruction.get_operand(index)?.value();
     let bits = int_bits(instruction);
@@ -201,12 +201,12 @@ fn leave_alone<'ctx>(module: &LlvmModule<'ctx>, latch: BasicBlock<'ctx>) {
     let property = context.metadata_node(&[key.into(), no.into()]);
     // A loop's metadata is a node that begins with itself, so that no two are the same.
     let node = context.metadata_node(&[property.into(), property.into()]);
-    // SAFETY: the node is alive, has two operands, and is in the context of what replaces the first.
+    // SAFETY: the node is alive, has two operands, and is in the context of the replacement of the first.
     unsafe {
         let itself = LLVMValueAsMetadata(node.as_value_ref());
         LLVMReplaceMDNodeOperandWith(node.as_value_ref(), 0, itself);
     }
-    // Fails for what is no instruction only.
+    // Fails for values that are no instruction only.
     let _ = last.set_metadata(node, kind);
 }
 
@@ -218,7 +218,7 @@ mod tests {
     use inkwell::memory_buffer::MemoryBuffer;
     use inkwell::passes::PassBuilderOptions;
 
-    /// What the vectorizer makes of a loop in whose rounds `%i` counts up to `%n`, with a comparison as 64 bits.
+    /// The vectorizer's result for a loop in whose rounds `%i` counts up to `%n`, with a comparison as 64 bits.
     fn vectorized(guard: bool, address: &str) -> String {
         let text = format!(
             "define void @f(ptr %x, ptr %y, i64 %n) {{

@@ -37,7 +37,7 @@ pub(crate) fn choose(module: &LlvmModule<'_>, context: &Context) {
                 let first = builder.build_int_compare(predicate, a, b, "").built();
                 let chosen = builder.build_select(first, a, b, "").built();
                 if let Some(chosen) = chosen.as_instruction_value() {
-                    // Fails for what is no instruction only.
+                    // Fails for values that are no instruction only.
                     let _ = chosen.set_metadata(context.metadata_node(&[]), unpredictable);
                     call.replace_all_uses_with(&chosen);
                     call.erase_from_basic_block();

@@ -2,7 +2,7 @@
 //! and one that was extended with its sign, both from as many bits. Where the rest of an expression ends in fewer bits, such as a
 //! clamped difference that is stored in 16, the vectorizer makes the comparison in so few bits as well, and takes the larger
 //! half of the one's numbers for negative. Functions with such comparisons are not vectorized: during the passes they have the
-//! attribute `noimplicitfloat`, which vectorizers respect, and so have those that they are inlined into.
+//! attribute `noimplicitfloat`, which vectorizers respect, and so have functions that they are inlined into.
 
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::module::Module as LlvmModule;
@@ -28,7 +28,7 @@ pub(crate) fn keep_scalar(module: &LlvmModule<'_>) {
     }
 }
 
-/// Takes back what the code generator should not know. To be called after the passes.
+/// Takes the attribute away, which the code generator should not know. To be called after the passes.
 pub(crate) fn release(module: &LlvmModule<'_>) {
     let kind = Attribute::get_named_enum_kind_id(ATTRIBUTE);
     for function in module.get_functions() {

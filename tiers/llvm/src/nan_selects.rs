@@ -1,9 +1,9 @@
 //! Keeps choices between a square root and a NaN from LLVM's code generator, to which any NaN is as good as another.
 //!
 //! `select (x < 0 or x is NaN), NaN, sqrt(x)` is how programs make the NaNs of square roots canonical, and `DAGCombiner` takes it
-//! for `sqrt(x)`: the root of a negative number is a NaN anyway. But a choice has the bits of what it chooses (clause 4.3.3 of
+//! for `sqrt(x)`: the root of a negative number is a NaN anyway. But a choice has the bits of its operand (clause 4.3.3 of
 //! the specification leaves those of arithmetic open only). The NaN goes through a piece of assembly that does nothing, so that
-//! the code generator does not know what it is.
+//! the code generator does not know the value.
 //!
 //! The code generator moves negations and other operations on bits out of choices, so the root may be behind some of these:
 //!
@@ -66,7 +66,7 @@ fn hidden<'ctx>(
 ) -> BasicValueEnum<'ctx> {
     let context = module.get_context();
     let (lane_type, _) = lanes_of(constant.get_type());
-    // What holds a float is hidden where floats are.
+    // An integer that holds a float's bits is hidden where floats are.
     let (integer, float) = match bits_of(lane_type) {
         Some(32) => (context.i32_type(), context.f32_type()),
         _ => (context.i64_type(), context.f64_type()),
@@ -116,7 +116,7 @@ fn comes_from_root(value: BasicValueEnum<'_>) -> bool {
     false
 }
 
-/// Whether an operation moves bits, or changes some of them, without looking at what number they are.
+/// Whether an operation moves bits, or changes some of them, without regard to the number that they are.
 fn keeps_bits(instruction: InstructionValue<'_>) -> bool {
     match instruction.get_opcode() {
         Op::FNeg | Op::BitCast | Op::Freeze | Op::And | Op::Or | Op::Xor => true,

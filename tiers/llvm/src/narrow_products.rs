@@ -1,5 +1,5 @@
 //! Keeps products of narrow numbers from an error of LLVM's code generator for x86, which computes other bits than it
-//! should. What it wants, and how its pattern is broken, is said here; which numbers lanes can be, in `lane_ranges`.
+//! should. The pattern, and the break of it, are described here; the numbers that lanes can be, in `lane_ranges`.
 //!
 //! The combine `combinePMULH` of LLVM 22 (reported as llvm#218844, mended on the way to 24) looks for
 //!
@@ -16,7 +16,7 @@
 //! for `lshr (mul (sext a), (sext b)), 16`, and extends that by zeros: bits from 16 on are lost, which in lanes of 64 are the sign's.
 //!
 //! The code generator brings many other forms into these: rotations, arithmetic shifts, shifts in several steps, truncations
-//! to single bits and to 32 bits of what is multiplied again. So all products in wider lanes are candidates whose bits reach
+//! to single bits, and to 32 bits before another product. So all products in wider lanes are candidates whose bits reach
 //! narrower lanes or a shift to the right, whatever stands between. Two ways break the pattern:
 //!
 //! - a product that fits in 32 bits is made in 32, and then extended: `sext (mul <n x i32> a, b)`. The combine is right there,
@@ -24,7 +24,7 @@
 //! - where that is not known here, which does not mean that LLVM does not know, the product is combined by exclusive or with a
 //!   zero that comes from a piece of assembly: `lshr` then shifts something else than a product.
 //!
-//! Operands of which nothing can be known, such as numbers of 32 or 64 bits from memory, are not what the combine wants.
+//! Operands of which nothing can be known, such as numbers of 32 or 64 bits from memory, do not fit the combine.
 
 use std::collections::{HashMap, HashSet};
 
@@ -219,8 +219,8 @@ fn splat<'ctx>(
         .built()
 }
 
-/// What is a product's way to a vector whose lanes are narrower than the combine's are wide, or to a shift to the right. Memory
-/// ends a way: what is loaded again is another value to the code generator.
+/// The values on a product's way to a vector whose lanes are narrower than the combine's are wide, or to a shift to the right. Memory
+/// ends a way: a loaded value is another value to the code generator.
 fn reaching_fewer_bits<'ctx>(function: FunctionValue<'ctx>) -> HashSet<InstructionValue<'ctx>> {
     let mut made_of: HashMap<_, Vec<_>> = HashMap::new();
     let mut ahead = Vec::new();
@@ -351,7 +351,7 @@ mod tests {
         module.print_to_string().to_string()
     }
 
-    /// What becomes of a body.
+    /// The guard's result for a body.
     #[derive(Debug, PartialEq, Eq)]
     enum Outcome {
         /// A product of 32 bits.
@@ -375,7 +375,7 @@ mod tests {
         }
     }
 
-    /// A product of both operands extended, and what leads from it, `%m`, to the result.
+    /// A product of both operands extended, and the instructions from it, `%m`, to the result.
     fn product(extend: [&str; 2], lanes: &str, rest: &str) -> String {
         let [first, second] = extend;
         format!(

@@ -2,9 +2,9 @@
 //! which it works out the distance between two accesses; where they go at different strides it cannot, and gives up on
 //! the loop. Between objects it compares where accesses begin and end before the loop instead, as it does for C.
 //!
-//! What is an object is a guess, and needs no more than that: the address that other numbers are added to, such as a
-//! parameter or what was loaded. Accesses that have different ones get different bases, by calls of which LLVM knows
-//! nothing except that they have no effect; so it must assume that what two of them lead to may be the same. After LLVM's
+//! The choice of objects is a guess, and needs no more than that: the address that other numbers are added to, such as a
+//! parameter or a loaded value. Accesses that have different ones get different bases, by calls of which LLVM knows
+//! nothing except that they have no effect; so it must assume that two of them may lead to the same memory. After LLVM's
 //! passes the calls go, and the base is one again.
 
 use std::collections::HashMap;
@@ -27,10 +27,10 @@ use crate::loops::repeats;
 const PREFIX: &str = "object.";
 /// Objects that one unit may have.
 const MOST_OBJECTS: usize = 32;
-/// Values that are looked at to find what an address is counted from.
+/// Values that are looked at to find an address's origin.
 const MOST_VALUES: usize = 64;
 
-/// What an address is counted from.
+/// The origin of an address: the value it is counted from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Root<'ctx> {
     /// Numbers only: LLVM knows how far apart these are.
@@ -138,7 +138,7 @@ impl<'m: 'ctx, 'ctx> Objects<'_, 'm, 'ctx> {
         }
     }
 
-    /// Accesses to linear memory of which it is known what their addresses are counted from, block by block.
+    /// Accesses to linear memory with known origins of their addresses, block by block.
     fn accesses(&self, function: FunctionValue<'ctx>) -> Vec<Access<'ctx>> {
         let invariant = self.context.get_kind_id("invariant.load");
         let blocks = function.get_basic_block_iter();
@@ -196,7 +196,7 @@ fn are_apart(of_loop: &[Access<'_>]) -> bool {
         && written.any(|one| of_loop.iter().any(|other| other.root != one.root))
 }
 
-/// What was found of what a number is counted from.
+/// The findings about a number's origin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found<'ctx> {
     /// It comes from the round before.
@@ -208,10 +208,10 @@ enum Found<'ctx> {
 impl<'ctx> Found<'ctx> {
     const NOTHING: Self = Self::From(None);
 
-    /// What a sum of two is counted from; none if that might be either.
+    /// The origin of a sum of two; none if that might be either.
     fn plus(self, other: Self) -> Option<Self> {
         match (self, other) {
-            // What a round adds is nothing to count from.
+            // A round's step is no origin.
             (Self::Before, _) | (_, Self::Before) => Some(Self::Before),
             (Self::From(Some(_)), Self::From(Some(_))) => None,
             (Self::From(a), Self::From(b)) => Some(Self::From(a.or(b))),
@@ -219,7 +219,7 @@ impl<'ctx> Found<'ctx> {
     }
 }
 
-/// Looks for what an address is counted from.
+/// Looks for the origin of an address.
 #[derive(Default)]
 struct Search<'ctx> {
     /// Values looked at.
@@ -271,7 +271,7 @@ impl<'ctx> Search<'ctx> {
         }
     }
 
-    /// What the ways into a block bring, or the value itself if they don't agree.
+    /// The value that the ways into a block bring, or the phi itself if they don't agree.
     fn find_of_phi(&mut self, phi: PhiValue<'ctx>) -> Option<Found<'ctx>> {
         let mut common = Found::Before;
         for (value, _) in phi.get_incomings() {

@@ -1,4 +1,4 @@
-//! Which of LLVM's passes go over a unit. What costs more than others take on gets passes whose time grows with the code: some
+//! Which of LLVM's passes go over a unit. A unit that costs more than others take on gets passes whose time grows with the code: some
 //! others look at all branches on a value for each use of it, go through all blocks for each loop that they change, or compare
 //! each access of a block with each.
 
@@ -15,11 +15,11 @@ pub(crate) const INLINING: &str = "cgscc(inline)";
 /// The passes for a unit, in LLVM's notation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pipeline<'a> {
-    /// What brings expressions into LLVM's usual form, as our own passes want to see them. After [`LIFTING`].
+    /// Passes that bring expressions into LLVM's usual form, as our own passes want to see them. After [`LIFTING`].
     pub simplification: &'static str,
     /// Both together.
     pub preparation: &'static str,
-    /// What follows our own passes.
+    /// Passes after our own.
     pub rest: &'a str,
     /// Whether the unit costs more than others.
     pub is_costly: bool,

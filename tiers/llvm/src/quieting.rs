@@ -67,7 +67,7 @@ pub(crate) fn guard(module: &LlvmModule<'_>) {
     }
 }
 
-/// Takes `llvm.canonicalize` away from what is no signalling NaN. To be called after the passes.
+/// Takes `llvm.canonicalize` away from values that are no signalling NaN. To be called after the passes.
 pub(crate) fn release(module: &LlvmModule<'_>) {
     let builder = module.get_context().create_builder();
     for function in module.get_functions() {
@@ -112,7 +112,7 @@ fn fits_a_register(ty: BasicTypeEnum<'_>) -> bool {
     }
 }
 
-/// The same value, of which LLVM does not know what it is. Its type is that of a scalar or of a whole register.
+/// The same value, unknown to LLVM. Its type is that of a scalar or of a whole register.
 pub(crate) fn hide<'ctx>(
     module: &LlvmModule<'ctx>,
     builder: &Builder<'ctx>,
@@ -180,7 +180,7 @@ fn is_signed(value: BasicValueEnum<'_>) -> bool {
     })
 }
 
-/// What can be said of an instruction.
+/// The facts about an instruction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Arithmetic whose result may be folded to an operand.
@@ -266,7 +266,7 @@ fn kind_of_call(call: InstructionValue<'_>) -> Kind {
     }
 }
 
-/// Whether LLVM might take an operation's result for one of its operands, or find out what it is.
+/// Whether LLVM might take an operation's result for one of its operands, or find out its value.
 fn folds(instruction: InstructionValue<'_>) -> bool {
     let may_be = |index| operand(instruction, index).is_none_or(may_be_neutral);
     match kind_of(instruction) {
@@ -298,7 +298,7 @@ fn may_be_neutral(value: BasicValueEnum<'_>) -> bool {
     !is_constant(value) || any_lane(value, is_neutral)
 }
 
-/// What an instruction makes, if it is floats.
+/// An instruction's result, if it is floats.
 fn float_of(instruction: InstructionValue<'_>) -> Option<BasicValueEnum<'_>> {
     let is_value = match instruction.get_type() {
         AnyTypeEnum::FloatType(_) => true,

@@ -3,7 +3,7 @@
 //! it makes vectors, and unrolls it as this machine likes it.
 //!
 //! A loop of one block whose counters advance by `k * s` a round is `k` copies of a round that advances by `s`, if each
-//! store of the block does what the store as far into the first copy would do with counters that are `s`, `2 * s`, ...
+//! store of the block is the one as far into the first copy with counters that are `s`, `2 * s`, ...
 //! further ([`Copies`]), and if the loop ends after a multiple of `k` such rounds only. Then the stores of all
 //! copies but the first go, and the counters advance by `s`.
 
@@ -146,7 +146,7 @@ impl<'ctx> Loop<'ctx> {
             distance.add_constant(ending.step.cast_unsigned());
         }
         if factor.is_power_of_two() {
-            // In numbers that wrap around at a power of two, what is a multiple of the step's power of two is met, by
+            // In numbers that wrap around at a power of two, a multiple of the step's power of two is met, by
             // the parts first after a multiple of theirs.
             return distance.trailing_zeros() >= ending.step.trailing_zeros();
         }
@@ -201,7 +201,7 @@ impl<'ctx> Loop<'ctx> {
         self.forget_flags(context);
     }
 
-    /// What held of every `k`th round need not hold of all.
+    /// Facts of every `k`th round need not hold of all.
     fn forget_flags(&self, context: &Context) {
         let builder = context.create_builder();
         let instructions: Vec<_> = self.block.get_instructions().collect();

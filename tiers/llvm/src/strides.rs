@@ -45,12 +45,12 @@ struct Counted<'ctx> {
 
 /// An address that advances.
 struct Line<'ctx> {
-    /// The base, and what is added to it.
+    /// The base, and the index added to it.
     place: InstructionValue<'ctx>,
     /// The address in 64 bits.
     wide: InstructionValue<'ctx>,
     address: Linear<'ctx>,
-    /// What a round adds to it, more than 0 and at most [`HEADROOM`].
+    /// The sum that a round adds to it, more than 0 and at most [`HEADROOM`].
     step: u64,
 }
 
@@ -319,7 +319,7 @@ impl<'ctx> Counted<'ctx> {
         let far = context.i64_type().const_int(u64::from(u32::MAX), false);
         // SAFETY: one index for a pointer to bytes.
         let far = unsafe { builder.build_gep(context.i8_type(), base, &[far], "") }.built();
-        // LLVM takes it for granted that a volatile load returns, so that what leads to one with nothing behind it can't
+        // LLVM takes it for granted that a volatile load returns, so that a branch to one with nothing behind it can't
         // happen; of a volatile store it does not ("Volatile Memory Accesses" in LLVM's language reference).
         let store = builder.build_store(far, context.i8_type().const_zero());
         let store = store.built();

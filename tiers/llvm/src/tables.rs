@@ -12,7 +12,7 @@ use upshift_translate::OptimizerOptions;
 use crate::guesses::{Guess, are_nearly_all};
 use crate::unit::Summaries;
 
-/// Modules with more bytes of code than this are not searched for what writes to tables.
+/// Modules with more bytes of code than this are not searched for writes to tables.
 const LARGEST_SEARCHED: usize = 4 << 20;
 /// Larger tables are left as they are.
 const MOST_ELEMENTS: u32 = 1 << 12;
@@ -20,28 +20,28 @@ const MOST_ELEMENTS: u32 = 1 << 12;
 const MOST_DIRECT_CALLS: usize = 4;
 /// The same where all are small and call nothing, so that they are inlined.
 const MOST_INLINED_CALLS: usize = 16;
-/// Operators of what is small there.
+/// Operators of a small function there.
 const MOST_OPERATORS: usize = 40;
 
-/// What is known about a module's tables, found out when first asked.
+/// The facts about a module's tables, found out when first asked.
 #[derive(Default)]
 pub(crate) struct Tables {
     known: OnceLock<Vec<Option<KnownTable>>>,
-    /// What calls may reach, by table and type index, as far as somebody asked.
+    /// The possible targets of calls, by table and type index, as far as asked for.
     targets: Mutex<HashMap<(u32, u32), Arc<Targets>>>,
 }
 
-/// A table of which it is known what instantiation leaves in it.
+/// A table whose elements after instantiation are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownTable {
     /// The function (imports first) of each element; none for null.
     elements: Box<[Option<u32>]>,
-    /// Whether others than the module can change it: what is known holds for elements before
+    /// Whether others than the module can change it: elements are known before
     /// `VMTable::unchanged` only.
     may_change: bool,
 }
 
-/// What may be called through a table with one signature.
+/// The possible targets of a call through a table with one signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Targets {
     /// Positions of elements of that signature, with their functions.
@@ -57,7 +57,7 @@ pub(crate) struct Targets {
 }
 
 impl Targets {
-    /// What a call should call directly, by the index, after what probably is called: all that fit, or nothing.
+    /// The targets that a call should call directly, by the index, after the guesses: all that fit, or nothing.
     pub fn direct(&self, guesses: &[Guess], options: &OptimizerOptions) -> &[(u32, u32)] {
         let is_sure = !self.may_change && self.fitting.len() <= MOST_DIRECT_CALLS;
         // Some that are nearly all that is called make less code.
@@ -79,7 +79,7 @@ impl Tables {
         all.get(table as usize)?.as_ref()
     }
 
-    /// What a call through a table with this signature (a type index) may reach, as far as that is known.
+    /// The possible targets of a call through a table with this signature (a type index), as far as they are known.
     pub fn targets(
         &self,
         module: &Module,
@@ -101,7 +101,7 @@ impl Tables {
 }
 
 impl KnownTable {
-    /// Takes over what an active segment leaves in the table, if that can be told.
+    /// Takes over an active segment's elements, if they can be told.
     fn fill(&mut self, offset: &[ConstOp], items: &ElementItems) -> Option<()> {
         let ([ConstOp::I32(offset)], ElementItems::Functions(functions)) = (offset, items) else {
             return None;
@@ -115,7 +115,7 @@ impl KnownTable {
         Some(())
     }
 
-    /// What a call with this signature (a type index) may reach.
+    /// The possible targets of a call with this signature (a type index).
     fn targets(&self, module: &Module, summaries: &Summaries, type_index: u32) -> Targets {
         let wanted = &module.types[type_index as usize];
         let mut targets = Targets {
@@ -148,9 +148,9 @@ impl KnownTable {
     }
 }
 
-/// The tables of which it is known what instantiation leaves in them; none at all where something can't be told.
+/// The tables whose elements after instantiation are known; none at all where something can't be told.
 ///
-/// An instantiation that fails in one segment leaves what earlier ones wrote, and functions may have escaped
+/// An instantiation that fails in one segment leaves the writes of earlier ones, and functions may have escaped
 /// by then. So a table is known for good only if every active segment of the module is known to fit.
 fn find_known(module: &Module, summaries: &Summaries) -> Option<Vec<Option<KnownTable>>> {
     let imported = module.imported.tables;

@@ -18,20 +18,20 @@ pub(crate) struct Processor {
     pub tune: String,
 }
 
-/// What every processor that this tier runs on has (x86-64-v2).
+/// The features of every processor that this tier runs on (x86-64-v2).
 const GENERIC: &str = "x86-64-v2";
 
 /// Gathering lanes from memory one by one is not worth a vector: a product of matrices took twice as long
 /// with it as without.
 const NO_GATHER: &str = ",+prefer-no-gather,+prefer-no-scatter";
 
-/// What AVX-512 adds to vectors of 256 bits made SHA-256 1.6 times slower (rotations of lanes tempt LLVM
+/// The additions of AVX-512 to vectors of 256 bits made SHA-256 1.6 times slower (rotations of lanes tempt LLVM
 /// to move scalars to vectors and back), and Levenshtein 1.2 times. Explicit SIMD gains 1.4 times, so units with
 /// operators on vectors have it.
 const NO_AVX512: &str = ",-avx512f";
 
-/// Intel's processors from Alder Lake and Sapphire Rapids on, and what they have that earlier ones lack. A virtual
-/// machine hides some of what LLVM tells them apart by: it takes a Sapphire Rapids for a Rocket Lake, for which it makes a
+/// Intel's processors from Alder Lake and Sapphire Rapids on, and a feature that earlier ones lack. A virtual
+/// machine hides some features that LLVM tells them apart by: it takes a Sapphire Rapids for a Rocket Lake, for which it makes a
 /// bytecode interpreter 1.33 times slower.
 const GOLDEN_COVE: (&str, &str) = ("alderlake", "+avxvnni,");
 
@@ -39,7 +39,7 @@ impl Processor {
     /// The name that stands for this machine's.
     pub const NATIVE: &str = "native";
 
-    /// By LLVM's name; `native` is this machine's, `generic` what all of ours have.
+    /// By LLVM's name; `native` is this machine's, `generic` the common part of all of ours.
     ///
     /// Without `avx512`, that is left alone on this machine even where it has it.
     pub fn named(name: &str, avx512: bool) -> Self {
@@ -90,7 +90,7 @@ static IDLE: Mutex<Vec<(Processor, Idle)>> = Mutex::new(Vec::new());
 
 struct Idle(TargetMachine);
 
-// SAFETY: a target machine is data without ties to a thread; whoever takes it out of `IDLE` has it alone.
+// SAFETY: a target machine is data without ties to a thread; a thread that takes it out of `IDLE` has it alone.
 unsafe impl Send for Idle {}
 
 /// A target machine, lent until this is dropped.
@@ -124,7 +124,7 @@ fn idle_machines() -> MutexGuard<'static, Vec<(Processor, Idle)>> {
 /// A target machine for a processor.
 ///
 /// # Errors
-/// What LLVM has against the triple.
+/// LLVM's objection to the triple.
 pub(crate) fn machine(processor: &Processor) -> Result<Machine, String> {
     let mut idle = idle_machines();
     let found = idle.iter().position(|(of, _)| of == processor);

@@ -1,4 +1,4 @@
-//! The tier: what LLVM is told about this machine and about how hard to try, once for all modules.
+//! The tier: LLVM's settings for this machine and for the effort, once for all modules.
 
 use std::sync::{Arc, OnceLock};
 
@@ -27,7 +27,7 @@ pub struct LlvmTier {
     settings: Arc<Settings>,
 }
 
-/// What all compilers of a tier share.
+/// State that all compilers of a tier share.
 pub(crate) struct Settings {
     pub options: OptimizerOptions,
     /// Known when something is compiled first: asking LLVM takes a good part of the time that a small program runs.
@@ -47,7 +47,7 @@ impl Settings {
         if let Some(processors) = self.processors.get() {
             return processors.of(uses_vectors);
         }
-        // What is done once for the process is done, or not begun, in the child of a fork.
+        // Work done once for the process is done, or not begun, in the child of a fork.
         let _section = Section::enter();
         let processors = self.processors.get_or_init(|| {
             constructors::run();

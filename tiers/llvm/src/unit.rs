@@ -1,4 +1,4 @@
-//! What goes into one LLVM module: the functions asked for, the small callees worth inlining, and copies of
+//! The contents of one LLVM module: the functions asked for, the small callees worth inlining, and copies of
 //! functions that call themselves, one for each level that is unrolled.
 
 use std::collections::{HashMap, HashSet};
@@ -56,12 +56,12 @@ pub(crate) struct Member {
     pub calls_itself_as: Option<usize>,
     /// Whether it makes calls, so that it must look after its stack.
     pub makes_calls: bool,
-    /// Whether likely targets of its calls through tables are called directly. Not in what is itself there as
+    /// Whether likely targets of its calls through tables are called directly. Not in a function that is itself there as
     /// such a target: a tree's methods would all be inlined into one another.
     pub guesses: bool,
 }
 
-/// What LLVM is told about inlining a function.
+/// The advice to LLVM about inlining a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Inlining {
     /// Nothing.
@@ -72,7 +72,7 @@ pub(crate) enum Inlining {
     Always,
 }
 
-/// What a plan is made after.
+/// The input of a plan.
 #[derive(Clone, Copy)]
 pub(crate) struct Knowledge<'a> {
     pub module: &'a Module,
@@ -82,7 +82,7 @@ pub(crate) struct Knowledge<'a> {
     pub options: &'a OptimizerOptions,
 }
 
-/// The functions of a unit. First come its roots, those that were asked for, in that order.
+/// The functions of a unit. First come its roots, the functions asked for, in that order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     pub members: Vec<Member>,
@@ -100,7 +100,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Chooses what to compile along with a function that is entered at a loop or at its start.
+    /// Chooses the functions to compile along with one that is entered at a loop or at its start.
     pub fn of_one(
         knowledge: Knowledge<'_>,
         defined: u32,
@@ -112,7 +112,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Chooses what to compile along with several functions, none of them twice. They call one another directly,
+    /// Chooses the functions to compile along with several, none of them twice. They call one another directly,
     /// and may be inlined into one another.
     pub fn of_several(knowledge: Knowledge<'_>, roots: &[u32]) -> Result<Self, TranslateError> {
         let mut plan = Self::default();
@@ -127,7 +127,7 @@ impl Plan {
             };
             plan.add_root(knowledge, defined, EntryPoint::Function, inlining)?;
         }
-        // What comes along is shared, so there is need of less of it for each.
+        // Callees are shared, so there is need of less of them for each.
         let room = knowledge.options.max_inlined_operators_per_unit;
         plan.complete(knowledge, room.max(plan.operators / 2))?;
         Ok(plan)
@@ -184,7 +184,7 @@ impl Plan {
         place
     }
 
-    /// Adds to the roots what is to come along.
+    /// Adds callees to the roots.
     fn complete(
         &mut self,
         knowledge: Knowledge<'_>,
@@ -279,7 +279,7 @@ impl Plan {
                     Some(place) => place,
                     None => {
                         let summary = summaries.get(module, callee)?;
-                        // What calls itself is unrolled into itself where it is compiled on its own.
+                        // A function that calls itself is unrolled into itself where it is compiled on its own.
                         if calls_itself(module, callee, summary)
                             || summary.operators > options.max_inlined_operators.min(*room)
                         {

@@ -11,8 +11,8 @@
 //! low    = third << 32 | first.low
 //! ```
 //!
-//! or the same with `a` and `b` exchanged in the middle. Where `third` is found, `third >> 32` becomes what
-//! it must be given `high`, so that LLVM cancels the rest in whatever order the sum was written.
+//! or the same with `a` and `b` exchanged in the middle. Where `third` is found, `third >> 32` becomes
+//! the value that `high` requires, so that LLVM cancels the rest in whatever order the sum was written.
 
 use inkwell::builder::Builder;
 use inkwell::context::Context;
@@ -35,7 +35,7 @@ enum Half<'ctx> {
     High(IntValue<'ctx>),
 }
 
-/// What was found around `third`.
+/// The findings around `third`.
 struct Product<'ctx> {
     a: IntValue<'ctx>,
     b: IntValue<'ctx>,
@@ -207,7 +207,7 @@ fn carry_of_third<'ctx>(
         .built()
 }
 
-/// What a use of `third` stands for.
+/// The meaning of a use of `third`.
 enum Replacement {
     Low,
     Carry,

@@ -71,7 +71,7 @@ impl Mem {
     }
 }
 
-/// What the `r/m` field stands for.
+/// The operand of the `r/m` field.
 #[derive(Clone, Copy, Debug)]
 pub enum Rm {
     /// A register of either kind.
@@ -494,7 +494,7 @@ impl Assembler {
         Constant(index as u32)
     }
 
-    /// What a constant is.
+    /// The bits of a constant.
     pub fn bits_of(&self, constant: Constant) -> u128 {
         self.constants[constant.0 as usize]
     }
@@ -541,22 +541,22 @@ impl Assembler {
         self.code.extend_from_slice(&[0xf3, 0x48, 0xa5]);
     }
 
-    /// `rep stosq`: stores `rax` to `[rdi]` and what follows, `rcx` times.
+    /// `rep stosq`: stores `rax` to `[rdi]` and upwards, `rcx` times.
     pub fn repeat_store(&mut self) {
         self.code.extend_from_slice(&[0xf3, 0x48, 0xab]);
     }
 
-    /// Calls what is at an address in memory.
+    /// Calls the address at a place in memory.
     pub fn call_at(&mut self, place: Mem) {
         self.encode(0, Width::W32, 0xff, 2, place.into(), false);
     }
 
-    /// Calls what is at the address in a register.
+    /// Calls the address in a register.
     pub fn call(&mut self, register: Gpr) {
         self.encode(0, Width::W32, 0xff, 2, register.into(), false);
     }
 
-    /// Jumps to what is at an address in memory, or to the address in a register.
+    /// Jumps to the address at a place in memory, or in a register.
     pub fn jump_at(&mut self, rm: impl Into<Rm>) {
         self.encode(0, Width::W32, 0xff, 4, rm.into(), false);
     }

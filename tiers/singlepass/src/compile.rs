@@ -1,5 +1,5 @@
-//! Compiles one function: goes over its body, and installs the code with its tables of traps and offsets. What can't be
-//! done here is left to another tier, or what is too much for another tier is done here.
+//! Compiles one function: goes over its body, and installs the code with its tables of traps and offsets. A function that can't be
+//! compiled here is left to another tier, or one that is too much for another tier is compiled here.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -18,17 +18,17 @@ use crate::emitter::{FastEmitter, Scratch};
 const ALIGNMENT: usize = 16;
 
 thread_local! {
-    /// What this thread compiles with, between compilations.
+    /// This thread's working memory, between compilations.
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
 /// A body larger than this has its thread give the memory back that compiling it took.
 const LARGE_BODY: usize = 256 << 10;
 
-/// Parameters and results that all calls of a function may have together, whatever its size. What branches pass is moved by
+/// Parameters and results that all calls of a function may have together, whatever its size. Values of branches are moved by
 /// loops, in no time of the compiler's.
 const CALL_VALUES: usize = 1 << 20;
-/// How many more for each byte of its body. Most calls have a few; those that have two thousand in two bytes would make ten
+/// How many more for each byte of its body. Most calls have a few; calls with two thousand in two bytes would make ten
 /// seconds of work of a megabyte.
 const CALL_VALUES_PER_BYTE: usize = 8;
 
@@ -41,9 +41,9 @@ pub struct FastTier<T> {
 /// Which of the two is asked for a function first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
-    /// The single pass. What it does not know is for the other.
+    /// The single pass. Functions that it does not know are for the other.
     SinglePass,
-    /// The other. What is too large for that is for the single pass.
+    /// The other. Functions that are too large for it are for the single pass.
     Other,
 }
 
@@ -56,7 +56,7 @@ impl<T: Tier> FastTier<T> {
         }
     }
 
-    /// The single pass for what is too large for another tier.
+    /// The single pass for functions that are too large for another tier.
     pub fn behind(other: T) -> Self {
         Self {
             other,
@@ -217,7 +217,7 @@ impl ModuleCompiler for FastCompiler {
 
     fn emit(&self, request: CompileRequest, form: CodeForm) -> Result<String, CompileError> {
         let text = match form {
-            // There is none here: what the other tier would make of the function tells more than nothing.
+            // There is none here: the other tier's form of the function tells more than nothing.
             CodeForm::Intermediate => None,
             CodeForm::Assembly if self.asked_first == Asked::Other => None,
             CodeForm::Assembly => self.with_scratch(request, |scratch| {

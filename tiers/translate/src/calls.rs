@@ -29,7 +29,7 @@ impl CallList {
         });
     }
 
-    /// Forgets what was called on a way that ends here: errors, which are not what a program is about. Without a branch
+    /// Forgets the calls on a way that ends here: errors, which are no part of a program's normal course. Without a branch
     /// on that way only the last call is one that does not return; those before it come to pass.
     pub fn forget_doomed(&mut self) {
         let branches = self.branches;

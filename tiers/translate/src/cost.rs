@@ -1,13 +1,13 @@
-//! What a compile costs besides its operators, and the bounds that tiers have on it. A few bytes of WebAssembly can stand for
+//! The cost of a compile besides its operators, and the bounds that tiers have on it. A few bytes of WebAssembly can stand for
 //! a thousand values that are handed over, or for as many locals that are alive at each of a thousand joins, and code
 //! generators take time and memory for each of them.
 //!
-//! The walk counts while it emits, and ends at the first bound that is exceeded, so that what is refused has cost no more
+//! The walk counts while it emits, and ends at the first bound that is exceeded, so that a refused function has cost no more
 //! than the bound.
 
 use std::fmt;
 
-/// What a bound is on.
+/// The measure of a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CostMeasure {
@@ -18,31 +18,31 @@ pub enum CostMeasure {
     /// Arguments of branches: the sum over all of them, each label of a branch table being one. In an entry at a loop a branch
     /// has the whole operand stack as arguments.
     PassedValues,
-    /// Parameters and results of calls, and what is returned: the sum over all of them.
+    /// Parameters and results of calls, and returned values: the sum over all of them.
     CallValues,
-    /// For each call, and for each function that returns them, the square of the number of its parameters and results: what
-    /// instruction selectors take that look at all of them for each of them.
+    /// For each call, and for each function that returns them, the square of the number of its parameters and results: the time
+    /// of instruction selectors that look at all of them for each of them.
     CallPairs,
-    /// For each branch table the square of the number of its labels: what passes take that go along a chain of cases
+    /// For each branch table the square of the number of its labels: the time of passes that go along a chain of cases
     /// for each case.
     TablePairs,
-    /// Conditional branches: each `br_if` and `if`, each label of a branch table, and each division that may trap. What passes
-    /// take that go through all branches on one value for each use of it, and through all blocks for each change of one.
+    /// Conditional branches: each `br_if` and `if`, each label of a branch table, and each division that may trap. The time of passes
+    /// that go through all branches on one value for each use of it, and through all blocks for each change of one.
     Branches,
-    /// Loops. Passes change one after the other, and go each time through what is known of the function's blocks.
+    /// Loops. Passes change one after the other, and go each time through all facts about the function's blocks.
     Loops,
     /// For each loop the number of loops that it is in, itself included: each change of one concerns those around it.
     LoopLevels,
-    /// For each loop the locals that are alive at its header, times the loops that it is in: passes hand what loops change on from
+    /// For each loop the locals that are alive at its header, times the loops that it is in: passes hand changed values on from
     /// one to the one around it.
     NestedLocals,
     /// Loads and stores in a row that neither branch nor are branched to. Vectorizers compare each with each.
     BlockAccesses,
     /// Operands on the stack at the headers of loops, and in tiers that keep locals as values the locals that are alive
-    /// there: the sum over all loops. What polls store.
+    /// there: the sum over all loops. Polls store them.
     LoopValues,
     /// Locals that are alive where control joins, at the ends of blocks and at the headers of loops: the sum over all of
-    /// these. What becomes parameters of blocks in tiers that keep locals as values.
+    /// these. They become parameters of blocks in tiers that keep locals as values.
     JoinedLocals,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for CostMeasure {
     }
 }
 
-/// The bounds of a tier on what the walk counts.
+/// The bounds of a tier on the walk's counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CostLimits {
     /// On [`CostMeasure::Operators`], of which those of one copy of the body count.
@@ -120,7 +120,7 @@ impl CostLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{amount} {measure} are more than the limit of {limit}")]
 pub struct Excess {
-    /// What there is too much of.
+    /// The measure that exceeds its bound.
     pub measure: CostMeasure,
     /// How much there is, as far as was counted.
     pub amount: usize,
@@ -145,7 +145,7 @@ impl Excess {
     }
 }
 
-/// What code costs, as the walk counts it.
+/// The cost of code, as the walk counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Costs {
     /// [`CostMeasure::BlockOperators`] of the longest block.
@@ -173,7 +173,7 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// What two functions cost together.
+    /// The cost of two functions together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let add = usize::saturating_add;
@@ -221,7 +221,7 @@ impl Costs {
     }
 }
 
-/// What a walk has counted so far, and what it may.
+/// The counts of a walk so far, and their bounds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     limits: CostLimits,

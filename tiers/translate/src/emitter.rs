@@ -1,4 +1,4 @@
-//! What a tier implements: straight-line operators, blocks and jumps, calls. Nothing here knows of
+//! The trait that a tier implements: straight-line operators, blocks and jumps, calls. Nothing here knows of
 //! WebAssembly's control stack; the walk in `walk` turns that into blocks and jumps.
 
 use upshift_module::{FuncType, ValType};
@@ -296,7 +296,7 @@ pub trait Emitter {
     fn call_builtin(&mut self, builtin: Builtin, args: &[Self::Value]) -> Option<Self::Value>;
 }
 
-/// Where a branch table leads. A label may be there for thousands of indices, so what a tier does on the way to a block is
+/// The targets of a branch table. A label may be there for thousands of indices, so a tier's work on the way to a block is
 /// done once for each way, not for each index.
 #[derive(Clone, Copy, Debug)]
 pub struct BranchTable<'t, B, V> {

@@ -1,5 +1,5 @@
 //! Errors from which a code generator's library does not return. The tier reports one and parks its thread
-//! for good; whoever gave the thread its work has said here what is to happen then.
+//! for good; the code that gave the thread its work has said here how to go on then.
 
 use std::cell::RefCell;
 
@@ -9,8 +9,8 @@ thread_local! {
     static HANDLER: RefCell<Option<Handler>> = const { RefCell::new(None) };
 }
 
-/// Runs `work`, during which a fatal error of a code generator on this thread calls `on_fatal` with what it
-/// said. The thread then never returns from `work`.
+/// Runs `work`, during which a fatal error of a code generator on this thread calls `on_fatal` with its
+/// message. The thread then never returns from `work`.
 pub fn with_fatal_handler<T>(
     on_fatal: impl FnOnce(String) + 'static,
     work: impl FnOnce() -> T,
@@ -26,7 +26,7 @@ pub fn with_fatal_handler<T>(
     work()
 }
 
-/// Tells whoever waits for this thread's work that it will not come. For tiers.
+/// Tells waiters for this thread's work that it will not come. For tiers.
 pub fn report_fatal(message: String) {
     if let Some(handler) = HANDLER.take() {
         handler(message);

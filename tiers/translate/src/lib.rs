@@ -1,4 +1,4 @@
-//! The one walk over a function body, and what it drives.
+//! The one walk over a function body, and the emitters that it drives.
 //!
 //! [`translate`] reads the operators of a validated function once and calls an [`Emitter`], which a tier
 //! implements: straight-line operators, blocks and jumps. WebAssembly's control stack, unreachable code,

@@ -1,4 +1,4 @@
-//! WebAssembly's numeric and memory operators, grouped: what is done, on which type. A tier matches on a
+//! WebAssembly's numeric and memory operators, grouped by operation and type. A tier matches on a
 //! group where the specification has dozens of operators of one shape.
 
 /// An integer type.

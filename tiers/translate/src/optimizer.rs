@@ -1,5 +1,5 @@
-//! What an optimizing tier is told: how hard it tries, how much it takes on, what it inlines. None of it
-//! changes what a program computes.
+//! Options of an optimizing tier: effort, bounds, inlining. None of it
+//! changes a program's results.
 
 use crate::CostLimits;
 
@@ -12,13 +12,13 @@ pub struct OptimizerOptions {
     pub pipeline_for_large_units: String,
     /// The pipeline for units that cost more than `costly`: of passes whose time grows with the code.
     pub pipeline_for_costly_units: String,
-    /// What units may cost that get another pipeline.
+    /// Costs beyond which a unit gets another pipeline.
     pub costly: CostLimits,
     /// From how many operators on, inlined functions included, a unit is large.
     pub large_unit_operators: usize,
     /// Functions of more operators than this are not compiled.
     pub max_function_operators: usize,
-    /// The same for what else compiles cost.
+    /// The same for the other costs of compiles.
     pub limits: CostLimits,
     /// Callees of up to so many operators are compiled along, to be inlined.
     pub max_inlined_operators: usize,

@@ -16,7 +16,7 @@ const MOST_TARGETS: usize = 16;
 /// Instead of a cell: there is none.
 const NO_CELL: u32 = u32::MAX;
 
-/// What is known about a module's calls through tables, each named by its operator's offset in the module.
+/// Samples of a module's calls through tables, each named by its operator's offset in the module.
 ///
 /// Compilers look calls up by offset, under a lock. Samples are taken on threads that run the guest, for functions
 /// that mostly have no such call: that takes one load to find out, and a lock only for a call that was made.
@@ -94,7 +94,7 @@ impl CallProfile {
             next: first.load(Ordering::Relaxed),
             samples: Mutex::default(),
         });
-        // Whoever finds the cell finds its call.
+        // A thread that finds the cell finds its call.
         first.store(cell, Ordering::Release);
         cell_of.insert(offset, cell);
         Some(cell)
@@ -132,7 +132,7 @@ impl CallProfile {
         all
     }
 
-    /// What was seen of the call at `offset`.
+    /// The samples of the call at `offset`.
     #[must_use]
     pub fn samples(&self, offset: u32) -> CallSamples {
         let site = self.calls.get().and_then(|calls| {

@@ -1,4 +1,4 @@
-//! The seam between tiering and the tiers: what is asked of a tier and what comes back.
+//! The seam between tiering and the tiers: requests to a tier and their results.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub trait ModuleCompiler: Send + Sync {
         self.compile(request)
     }
 
-    /// What the tier makes of a function, as text for people. Installs nothing.
+    /// The tier's code for a function, as text for people. Installs nothing.
     ///
     /// # Errors
     /// When the code generator refuses the function.
@@ -80,8 +80,8 @@ pub struct Compiled {
 pub struct DirectCall {
     /// The callee (imports not counted).
     pub function: u32,
-    /// How many conditional branches stand before the call in the body: the fewer, the likelier it is that who
-    /// enters the body gets to the call.
+    /// How many conditional branches stand before the call in the body: the fewer, the likelier it is that a
+    /// call of the body gets to this call.
     pub branches_before: u32,
 }
 
@@ -94,7 +94,7 @@ pub enum CodeForm {
     Assembly,
 }
 
-/// What a tier needs to know of a module.
+/// The module as a tier needs it.
 pub struct ModuleUnit {
     /// The module.
     pub module: Arc<Module>,
@@ -104,11 +104,11 @@ pub struct ModuleUnit {
     pub code: Arc<ModuleCode>,
     /// How code is generated.
     pub settings: CodegenSettings,
-    /// What is known about its calls through tables.
+    /// Samples of its calls through tables.
     pub calls: CallProfile,
 }
 
-/// What changes the generated code, in every tier.
+/// Settings that change the generated code, in every tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodegenSettings {
     /// How accesses to linear memory are kept in bounds.
@@ -131,13 +131,13 @@ pub struct CodegenSettings {
 /// How accesses to linear memory are kept in bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MemoryStyle {
-    /// Every address that can be formed is inside the reservation; what is not accessible faults.
+    /// Every address that can be formed is inside the reservation; inaccessible pages fault.
     Guarded,
     /// Each access is compared with the current length.
     Checked,
 }
 
-/// What to compile.
+/// The code to compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CompileRequest {
     /// The defined function (imports not counted).
@@ -168,17 +168,17 @@ pub enum CompileError {
         tier: &'static str,
         /// The function's index, imports first.
         function: u32,
-        /// What the code generator says.
+        /// The code generator's message.
         message: String,
     },
-    /// The function is larger than what the tier takes.
+    /// The function is too large for the tier.
     #[error("the {tier} tier leaves function {function} where it is: {excess}")]
     TooLarge {
         /// The tier's name.
         tier: &'static str,
         /// The function's index, imports first.
         function: u32,
-        /// What there is too much of, and the limit, which the tiering profile has.
+        /// The measure that is exceeded, and its limit, which the tiering profile has.
         excess: Excess,
     },
     /// It was to end. Nothing is left of it.
@@ -194,13 +194,13 @@ pub enum CompileError {
     CodeMemory {
         /// The function's index, imports first.
         function: u32,
-        /// The bound that was reached, or what the system says.
+        /// The bound that was reached, or the system's error.
         source: CodeMemoryError,
     },
 }
 
 impl CompileError {
-    /// What it means for a tier that the walk over a body ended early.
+    /// The error of a tier for a walk over a body that ended early.
     #[must_use]
     pub fn of_walk(tier: &'static str, error: &TranslateError) -> Self {
         let function = error.function();

@@ -24,10 +24,10 @@ pub(super) struct Limits {
 
 /// Calls that are made in the steady state at least.
 const STEADY_CALLS: usize = 3;
-/// Nobody waits longer than this for what is in the queue.
+/// The longest wait for queued compiles.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came of it.
+/// The outcome.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Measured {
     /// From the module's bytes to the result of the first call.
@@ -44,7 +44,7 @@ pub(super) struct Measured {
     pub llvm_functions: usize,
 }
 
-/// Does what the first engine of a process has to do once.
+/// Does the work that the first engine of a process has to do once.
 pub(super) fn set_up(profile: &TieringProfile) -> Result<()> {
     let engine = Engine::new(Config::new().profile(profile.clone())).map_err(CliError::Engine)?;
     let module = Module::new(&engine, "(module (func))").map_err(CliError::Engine)?;
@@ -118,7 +118,7 @@ pub(super) fn measure(
             break;
         }
     }
-    // What still compiles would disturb the next measurement.
+    // Compiles still under way would disturb the next measurement.
     let end = Instant::now();
     while module.tier_stats().pending > 0 && end.elapsed() < PATIENCE {
         thread::sleep(Duration::from_millis(1));

@@ -1,5 +1,5 @@
 //! `upshift bench`: kernels, or a function of the user's, in several tiers and profiles beside each other. Which
-//! programs and profiles is here, measuring is in `measure`, what came out is shown by `report`.
+//! programs and profiles is here, measuring is in `measure`, results are shown by `report`.
 
 mod measure;
 mod report;
@@ -157,7 +157,7 @@ fn contenders(options: &Bench) -> Result<Vec<Contender>> {
     Ok(contenders)
 }
 
-/// Everything in turns: what disturbs a round disturbs all of them.
+/// Everything in turns: a disturbance of a round disturbs all of them.
 fn measure_all(
     options: &Bench,
     workloads: &[Workload],
@@ -183,7 +183,7 @@ fn measure_all(
     if let Ok(style) = style {
         progress.set_style(style);
     }
-    // The first engine of a process sets LLVM up, and the first result of a workload is what others are held to.
+    // The first engine of a process sets LLVM up, and the first result of a workload is the measure of the others.
     let mut results: Vec<Option<String>> = workloads.iter().map(|it| it.expected.clone()).collect();
     for round in 0..options.rounds {
         for (index, row) in rows.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! What `upshift bench` has measured: as a table, as JSON, as a picture.
+//! Results of `upshift bench`: as a table, as JSON, as a picture.
 
 use std::io::{self, Write};
 
@@ -21,7 +21,7 @@ pub(super) struct Row {
     pub rounds: Vec<Measured>,
 }
 
-/// What is shown of a measurement, in milliseconds.
+/// A figure of a measurement, in milliseconds.
 struct Column {
     name: &'static str,
     /// Whether the table has its interval as well.

@@ -1,4 +1,4 @@
-//! What is run: a kernel at some size, or a function of a file.
+//! Workloads: a kernel at some size, or a function of a file.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use crate::exports::nearest;
 use crate::options::Run;
 use crate::{program, run};
 
-/// The kernels that are run when none is named: those that everybody knows.
+/// The kernels that are run when none is named: the best known ones.
 const USUAL: [&str; 4] = ["nbody", "fib", "rho", "snappy"];
 
 /// A function with its arguments.
@@ -32,7 +32,7 @@ pub(super) struct Workload {
     pub memories: usize,
 }
 
-/// What the command line asks for.
+/// The workloads of the command line.
 pub(super) fn chosen(options: &Bench) -> Result<Vec<Workload>> {
     let kernels = embedded();
     let named = |name: &str| kernels.iter().find(|it| it.kernel.name == name);

@@ -26,7 +26,7 @@ const PREFIX_SIZE: usize = 16;
 /// Bytes of a load record in front of the name.
 const LOAD_SIZE: usize = PREFIX_SIZE + 40;
 
-/// What the records of one file share.
+/// State that the records of one file share.
 pub(super) struct JitDump {
     process: u32,
     /// When the file was made, in nanoseconds of the monotonic clock.

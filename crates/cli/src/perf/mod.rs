@@ -1,4 +1,4 @@
-//! `--perf`: tells Linux `perf` the names of generated code, in a file that it looks for. What is new is added
+//! `--perf`: tells Linux `perf` the names of generated code, in a file that it looks for. New code is added
 //! whenever LLVM's code is published, and at the end, so that a program that is killed is told of too.
 
 mod jitdump;
@@ -59,7 +59,7 @@ impl PerfNames {
         upshift::keep_code_anonymous();
         let process = std::process::id();
         let path = PathBuf::from(match how {
-            // Where `perf` looks, whatever the environment says about temporary files.
+            // Where `perf` looks, independently of the environment's place for temporary files.
             Perf::Map => format!("/tmp/perf-{process}.map"),
             // It finds this one wherever it is, by this name.
             Perf::Jitdump => format!("jit-{process}.dump"),
@@ -96,7 +96,7 @@ impl PerfNames {
         self.with(|inner| inner.module = Some(module.clone()));
     }
 
-    /// Writes what is new, if the event says that there is something.
+    /// Writes new code, if the event says that there is some.
     pub(crate) fn hear(&self, event: &TierEvent) {
         let TierEventKind::Published { tier, .. } = &event.kind else {
             return;

@@ -1,6 +1,6 @@
-//! `--report`: what became of a run, as one page of HTML: tiers over time, compile threads, functions.
+//! `--report`: a run as one page of HTML: tiers over time, compile threads, functions.
 //!
-//! Here is what is recorded, and what a page is told; how that looks is in `page.rs`.
+//! Here are the record and the contents of a page; its look is in `page.rs`.
 
 use std::cmp::Reverse;
 use std::io;
@@ -31,7 +31,7 @@ const COMPILES: usize = 3000;
 /// Events that are kept: some tens of megabytes of them. A program that runs for weeks has more.
 const KEPT: usize = 100_000;
 
-/// Records what tiering tells while a program runs. Clones record for the same page.
+/// Records tiering's events while a program runs. Clones record for the same page.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     /// Times of events count from here.
@@ -39,7 +39,7 @@ pub(crate) struct Recorder {
     recorded: Arc<Mutex<Recorded>>,
 }
 
-/// What was told, as far as it is kept.
+/// The events, as far as they are kept.
 #[derive(Default)]
 struct Recorded {
     events: Vec<TierEvent>,
@@ -57,10 +57,10 @@ impl Recorded {
     }
 }
 
-/// What is known when the program has ended, besides what was recorded.
+/// The facts at the end of the program, besides the record.
 pub(crate) struct Ending<'a> {
     pub(crate) file: &'a Path,
-    /// What was run: the program with its arguments.
+    /// The program with its arguments.
     pub(crate) command: String,
     pub(crate) mode: TierMode,
     pub(crate) module: &'a Module,
@@ -81,7 +81,7 @@ impl Recorder {
         }
     }
 
-    /// Keeps what the tiers above the baseline do. First compiles are in the module's statistics.
+    /// Keeps the events of the tiers above the baseline. First compiles are in the module's statistics.
     pub(crate) fn hear(&self, event: &TierEvent) {
         if let TierEventKind::Compiled { tier, .. } | TierEventKind::Published { tier, .. } =
             &event.kind
@@ -108,7 +108,7 @@ impl Recorder {
     }
 }
 
-/// What a page shows. All times count from when the engine was made.
+/// The contents of a page. All times count from when the engine was made.
 struct Report<'a> {
     ending: &'a Ending<'a>,
     /// From the engine to the end of the program.
@@ -147,7 +147,7 @@ struct Shares {
     elsewhere: u64,
 }
 
-/// A function, or frames of it that were running, went to better code.
+/// A move of a function, or of running frames of it, to better code.
 struct Move<'a> {
     at: Duration,
     function: u32,
@@ -316,7 +316,7 @@ fn on_threads(mut compiles: Vec<Compile<'_>>) -> Vec<Vec<Compile<'_>>> {
     threads
 }
 
-/// What ran, by where the time went.
+/// The functions that ran, by where the time went.
 fn functions<'a>(ending: &'a Ending<'a>, moves: &[Move<'_>]) -> Vec<Function<'a>> {
     let samples_of = |function| {
         let mut shares = Shares::default();

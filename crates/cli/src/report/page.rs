@@ -155,7 +155,7 @@ fn tiers_over_time(report: &Report<'_>) -> Markup {
     }
 }
 
-/// A colour, what it stands for, and its share.
+/// A colour, its meaning, and its share.
 fn key(class: &str, name: &str, part: u64, whole: u64) -> Markup {
     html! { span.key { i class=(class) {} (name) " " (share(part, whole)) } }
 }
@@ -245,7 +245,7 @@ fn compile_threads(report: &Report<'_>) -> Markup {
 
 fn bar(compile: &Compile<'_>, whole: Duration) -> Markup {
     let x = compile.start.as_secs_f64() / whole.as_secs_f64() * WIDTH;
-    // What ended after the program is cut off.
+    // The part after the program's end is cut off.
     let width = (compile.time.as_secs_f64() / whole.as_secs_f64() * WIDTH)
         .min(WIDTH - x)
         .max(0.5);
@@ -326,7 +326,7 @@ fn row(function: &Function<'_>, all: u64) -> Markup {
     }
 }
 
-/// What calls through tables reached.
+/// The targets of calls through tables.
 fn calls(report: &Report<'_>) -> Markup {
     if report.calls.is_empty() {
         return html! {};

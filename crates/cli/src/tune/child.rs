@@ -25,12 +25,12 @@ use crate::error::{CliError, Result};
 pub(super) struct Program {
     /// This command.
     executable: PathBuf,
-    /// What follows the profile on its command line.
+    /// The part of its command line behind the profile.
     arguments: Vec<OsString>,
     stdin: Option<PathBuf>,
-    /// Where the profile is written to, and what the program writes.
+    /// Where the profile is written to, and the program's output.
     folder: TempDir,
-    /// How the first run ended and what it printed, by a hash. Others are held to it.
+    /// The end of the first run and its output, by a hash. Others are held to it.
     expected: Option<(ExitStatus, u64)>,
     /// Whether two runs under the same profile printed the same.
     prints_the_same: bool,
@@ -159,7 +159,7 @@ fn hash(file: &mut File) -> io::Result<u64> {
     }
 }
 
-/// The end of what a program complained about.
+/// The end of a program's complaint.
 fn last_words(file: &mut File) -> io::Result<String> {
     const BYTES: u64 = 1000;
     let length = file.metadata()?.len();

@@ -2,20 +2,20 @@
 
 use crate::statistics::Estimate;
 
-/// What is called faster takes at least so much less: below that nobody cares, and what else changes between two
-/// builds of a program is as much.
+/// A faster candidate takes at least so much less: below that nobody cares, and other differences between two
+/// builds of a program are as large.
 const WORTH_IT: f64 = 0.99;
 /// Fewer pairs can't tell anything with 95 % confidence.
 pub(crate) const FEWEST_PAIRS: usize = 6;
 
-/// What pairs of runs say.
+/// The findings of pairs of runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Comparison {
     /// Time of the one over time of the other, paired within rounds.
     pub ratio: Estimate,
 }
 
-/// What follows.
+/// The conclusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Faster,

@@ -1,6 +1,6 @@
-//! `upshift tune`: searches for the profile under which a program of the user's takes the least time. What is tried
-//! is in `search`, how candidates compete in `race`, what counts as a difference in `compare`; `child` runs the
-//! program, `report` tells what was found.
+//! `upshift tune`: searches for the profile under which a program of the user's takes the least time. Candidates
+//! are in `search`, how they compete in `race`, the meaning of a difference in `compare`; `child` runs the
+//! program, `report` tells the findings.
 
 mod child;
 mod compare;
@@ -181,7 +181,7 @@ fn cannot_write(file: &Path, error: std::io::Error) -> CliError {
     }
 }
 
-/// What `upshift run` is given behind the profile.
+/// The arguments of `upshift run` behind the profile.
 fn arguments(options: &Tune) -> Vec<OsString> {
     let mut arguments = options.run.clone();
     arguments.extend(options.given.arguments());

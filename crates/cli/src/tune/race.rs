@@ -1,5 +1,5 @@
-//! Several candidates against one that holds the place: all run in turns, who is far behind drops out, and who
-//! leads at the end has to win once more, in fresh runs, before it takes the place. Without these, the best of
+//! Several candidates against one that holds the place: all run in turns, a candidate far behind drops out, and the
+//! leader at the end has to win once more, in fresh runs, before it takes the place. Without these, the best of
 //! many equal ones would look better than it is.
 
 use std::ops::RangeInclusive;
@@ -13,7 +13,7 @@ use crate::statistics::Estimate;
 
 /// A profile that may be better.
 pub(crate) struct Candidate {
-    /// What is different about it, in words.
+    /// Its difference, in words.
     pub label: String,
     /// The threshold that it stands for in the picture.
     pub threshold: Option<u64>,
@@ -23,7 +23,7 @@ pub(crate) struct Candidate {
     pub fate: Fate,
 }
 
-/// What became of a candidate.
+/// The fate of a candidate.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fate {
     /// Ran to the end.
@@ -36,13 +36,13 @@ pub(crate) enum Fate {
 /// One thing that was searched for.
 pub(crate) struct Stage {
     pub subject: &'static str,
-    /// The first is what held the place before.
+    /// The first is the one that held the place before.
     pub candidates: Vec<Candidate>,
-    /// How the one that led did in fresh runs against what held the place.
+    /// The leader's result in fresh runs against the holder of the place.
     pub confirmed: Option<(usize, Comparison)>,
 }
 
-/// What a race may use.
+/// The limits of a race.
 pub(crate) struct Terms {
     /// When it is over at the latest, by the trial's clock.
     pub until: Duration,
@@ -50,11 +50,11 @@ pub(crate) struct Terms {
     pub limit: Duration,
 }
 
-/// Rounds after which those that are left are known well enough.
+/// Rounds after which the remaining candidates are known well enough.
 const ROUNDS: usize = 6;
-/// After so many rounds, who takes so much longer is far behind. In few rounds, bad luck looks like slowness.
+/// After so many rounds, a candidate that takes so much longer is far behind. In few rounds, bad luck looks like slowness.
 const FAR_BEHIND: [(usize, f64); 2] = [(3, 1.05), (2, 1.5)];
-/// Pairs of a confirmation, from what may do to where what is not clear won't become so.
+/// Pairs of a confirmation, from a number that may do to one where an unclear result won't become clear.
 const PAIRS: RangeInclusive<usize> = FEWEST_PAIRS..=2 * FEWEST_PAIRS;
 
 impl Candidate {
@@ -82,7 +82,7 @@ impl Candidate {
         self.fate == Fate::Ran
     }
 
-    /// Runs it once. What fails is out.
+    /// Runs it once. A failure is out.
     fn run(&mut self, trial: &mut dyn Trial, limit: Duration) {
         match trial.run(&self.profile, limit) {
             Ok(time) => self.times.push(time),
@@ -107,7 +107,7 @@ impl Stage {
     pub fn race(&mut self, trial: &mut dyn Trial, terms: &Terms) {
         for round in 0..ROUNDS {
             let challenged = self.candidates[1..].iter().any(Candidate::runs);
-            // Without what holds the place there is nothing to compare with.
+            // Without the holder of the place there is nothing to compare with.
             if !challenged || !self.candidates[0].runs() || !self.round(round, trial, terms) {
                 return;
             }
@@ -171,7 +171,7 @@ impl Stage {
         }
     }
 
-    /// Who is in front, with what holds the place in the running.
+    /// The candidate in front, the holder of the place included.
     pub fn leader(&self) -> Option<usize> {
         let holder = &self.candidates[0];
         let ratio = |(index, candidate): (usize, &Candidate)| {
@@ -184,7 +184,7 @@ impl Stage {
             .map(|(index, _)| index)
     }
 
-    /// Has the leader, if it is not what holds the place already, win once more.
+    /// Has the leader, if it does not hold the place already, win once more.
     pub fn confirm(&mut self, trial: &mut dyn Trial, terms: &Terms) {
         let Some(leader @ 1..) = self.leader() else {
             return;
@@ -197,14 +197,14 @@ impl Stage {
         }
     }
 
-    /// Who holds the place from now on, if somebody else does.
+    /// The next holder of the place, if it is another.
     pub fn winner(&self) -> Option<&Candidate> {
         let (leader, comparison) = self.confirmed?;
         (comparison.verdict() == Verdict::Faster).then(|| &self.candidates[leader])
     }
 }
 
-/// Runs two in turns, until it is clear who is faster or that it will not become so.
+/// Runs two in turns, until it is clear which is faster or that it will not become so.
 pub(crate) fn duel(
     this: &TieringProfile,
     other: &TieringProfile,
@@ -214,7 +214,7 @@ pub(crate) fn duel(
 ) -> Option<Comparison> {
     let mut pairs = Vec::new();
     while pairs.len() < *count.end() && trial.elapsed() <= terms.until {
-        // Whoever goes first may find another machine than who goes second.
+        // The first to go may find another machine than the second.
         let pair = if pairs.len() % 2 == 0 {
             let this = trial.run(this, terms.limit);
             (this, trial.run(other, terms.limit))

@@ -1,4 +1,4 @@
-//! What a search has found: as a table, as a profile that says how it was obtained, as a picture.
+//! The findings of a search: as a table, as a profile that says how it was obtained, as a picture.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use crate::picture;
 use crate::profile::changes;
 use crate::statistics::Estimate;
 
-/// What is said about a search beside what it found.
+/// The facts about a search beside its findings.
 pub(super) struct About {
     /// The command line.
     pub command: String,
@@ -127,7 +127,7 @@ fn over(comparison: &Comparison) -> String {
     format!("{median:.3} ({low:.3} to {high:.3})")
 }
 
-/// What it comes to, in sentences.
+/// The conclusion, in sentences.
 fn conclusion(found: &Found, about: &About) -> Vec<String> {
     let base = &about.base;
     let mut lines = Vec::new();
@@ -206,7 +206,7 @@ pub(super) fn profile(found: &Found, about: &About) -> String {
     comment.push(String::new());
     comment.push("What is not named here is as in `balanced`: `upshift profile show --all FILE` has all of it.".to_owned());
     for line in comment {
-        // Whatever an argument of the program is: a comment ends with its line.
+        // An argument of the program may hold anything: a comment ends with its line.
         let line: String = line
             .chars()
             .map(|it| if it.is_control() { ' ' } else { it })

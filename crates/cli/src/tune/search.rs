@@ -1,5 +1,5 @@
-//! The search: what is tried, in which order, and how the time is shared out. One subject after the other, each
-//! beginning with what was found so far, and in the end the whole against what it began with.
+//! The search: its candidates, their order, and how the time is shared out. One subject after the other, each
+//! beginning with the findings so far, and in the end the whole against the first profile.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use super::race::{Candidate, Stage, Terms, duel};
 use super::trial::{Failure, Trial};
 use crate::statistics::Estimate;
 
-/// What came of a search.
+/// The findings of a search.
 pub(crate) struct Found {
     pub stages: Vec<Stage>,
-    /// What it began with.
+    /// The first profile.
     pub base: TieringProfile,
-    /// The best that is known: what it began with, if nothing was found to be better.
+    /// The best known profile: the first one, if none was found to be better.
     pub best: TieringProfile,
-    /// The best against what it began with, in fresh runs. `None` when nothing was found, or time was up.
+    /// The best against the first profile, in fresh runs. `None` when nothing was found, or time was up.
     pub overall: Option<Comparison>,
     /// Seconds that the program takes under the profile that it began with.
     pub base_time: f64,
@@ -27,7 +27,7 @@ pub(crate) struct Found {
     pub is_interrupted: bool,
 }
 
-/// How much of the time each subject gets, as a part of what is left.
+/// How much of the time each subject gets, as a part of the rest.
 const SHARES: [(Subject, f64); 6] = [
     (Subject::Profiles, 0.15),
     (Subject::Thresholds, 0.35),
@@ -36,9 +36,9 @@ const SHARES: [(Subject, f64); 6] = [
     (Subject::Inlining, 0.4),
     (Subject::Workers, 0.6),
 ];
-/// How much is kept for the whole against what it began with.
+/// How much is kept for the whole against the first profile.
 const RESERVE: f64 = 0.15;
-/// Pairs of runs of the whole against what it began with: its interval is what users go by.
+/// Pairs of runs of the whole against the first profile: users go by its interval.
 const OVERALL_PAIRS: RangeInclusive<usize> = 2 * FEWEST_PAIRS..=4 * FEWEST_PAIRS;
 /// Runs before anything is compared, so that files are in memory.
 const WARM_UPS: usize = 1;
@@ -73,7 +73,7 @@ pub(crate) fn search(
         best: base.clone(),
         stages: Vec::new(),
         left_out: Vec::new(),
-        // Three times as long is out of the question; what is short may have bad luck.
+        // Three times as long is out of the question; short runs may have bad luck.
         limit: Duration::from_secs_f64(base_time * 3.0 + 1.0),
         end: budget.mul_f64(1.0 - RESERVE),
         run_time: Duration::from_secs_f64(base_time),
@@ -122,7 +122,7 @@ struct Search<'a> {
     limit: Duration,
     /// When the last subject has to be done with.
     end: Duration,
-    /// What a run takes.
+    /// The time of a run.
     run_time: Duration,
     processors: usize,
 }
@@ -138,7 +138,7 @@ impl Search<'_> {
         }
         let now = self.trial.elapsed();
         let time = self.end.saturating_sub(now).mul_f64(share);
-        // Two rounds of all, and who leads once more.
+        // Two rounds of all, and the leader once more.
         let least = self.run_time * u32::try_from(2 * (candidates.len() + 1)).unwrap_or(u32::MAX)
             + self.run_time * u32::try_from(2 * FEWEST_PAIRS).unwrap_or(u32::MAX);
         if least > self.end.saturating_sub(now) {
@@ -195,7 +195,7 @@ impl Search<'_> {
             .into(),
             Subject::Workers => self.workers(),
         };
-        // What holds the place already is in the race anyway.
+        // The holder of the place is in the race anyway.
         candidates.retain(|candidate| candidate.profile != self.best);
         candidates
     }
@@ -219,7 +219,7 @@ impl Search<'_> {
         candidate
     }
 
-    /// Around the best of those that have been tried.
+    /// Around the best tried threshold.
     fn finer_thresholds(&self) -> Vec<Candidate> {
         let coarse = self
             .stages
@@ -246,7 +246,7 @@ impl Search<'_> {
             for nice in ["0", "5", "19"] {
                 let count = count.to_string();
                 let mut candidate = self.with(&[("workers.count", &count), ("workers.nice", nice)]);
-                // What is there when nothing is given is the same.
+                // The default is the same.
                 let usual = u32::try_from(self.processors.saturating_sub(1).max(1)).ok();
                 if candidate.profile.workers.count == usual && self.best.workers.count.is_none() {
                     candidate.profile.workers.count = None;
@@ -272,7 +272,7 @@ impl Subject {
 }
 
 impl Stage {
-    /// The threshold of the least time, whether it is faster than what holds the place or not.
+    /// The threshold of the least time, whether it is faster than the holder of the place or not.
     fn best_threshold(&self) -> Option<u64> {
         let holder = &self.candidates[0];
         let ratio = |it: &Candidate| {
@@ -291,7 +291,7 @@ impl Found {
     pub fn curve(&self) -> Vec<(u64, Comparison)> {
         let mut curve = Vec::new();
         for stage in &self.stages {
-            // Thresholds were compared with what was best by then.
+            // Thresholds were compared with the best profile by then.
             let holder = &stage.candidates[0];
             let level = holder.time().map_or(1.0, |it| it.median) / self.base_times().median;
             let points = stage.candidates.iter().filter_map(|candidate| {

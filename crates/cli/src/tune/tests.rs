@@ -1,4 +1,4 @@
-//! The search against a model with a clock of its own: what takes how long is known, and so is what is to be found.
+//! The search against a model with a clock of its own: all times are known, and so is the best profile.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ impl<F: Fn(&TieringProfile) -> Result<f64, Failure>> Trial for Model<F> {
     fn begin(&mut self, _subject: &str) {}
 }
 
-/// A program for which `best` is the best threshold: what is lower compiles too much, what is higher waits too
+/// A program for which `best` is the best threshold: a lower one compiles too much, a higher one waits too
 /// long. The estimate of the default is two decades off.
 fn valley(best: f64) -> impl Fn(&TieringProfile) -> Result<f64, Failure> {
     move |profile| {
@@ -95,7 +95,7 @@ fn flat(_: &TieringProfile) -> Result<f64, Failure> {
     Ok(1.0)
 }
 
-/// What the user reads.
+/// The text that the user reads.
 fn told(found: &Found) -> String {
     let about = About {
         command: "upshift tune model".to_owned(),
@@ -134,7 +134,7 @@ fn a_known_best_threshold_is_found_in_spite_of_noise() {
             Verdict::Faster,
             "seed {seed}: {overall:?}"
         );
-        // What the profile is said to gain is what it gains.
+        // The gain that the profile states is its gain.
         let gain = (1.0 + 0.1 * off) / 1.2;
         right += usize::from((overall.ratio.low..=overall.ratio.high).contains(&gain));
         told(&found);

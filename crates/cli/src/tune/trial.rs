@@ -1,4 +1,4 @@
-//! What the search needs of the world: to run the program under a profile, a clock, and to be told to stop. Tests
+//! The search's needs of the world: to run the program under a profile, a clock, and to be told to stop. Tests
 //! put a model in its place.
 
 use std::time::Duration;
@@ -13,10 +13,10 @@ pub(crate) trait Trial {
     /// How long the search has been going on.
     fn elapsed(&self) -> Duration;
 
-    /// Whether it is to end with what it has.
+    /// Whether it is to end with its findings so far.
     fn is_stopped(&self) -> bool;
 
-    /// Hears what is being searched for now.
+    /// Hears the subject of the search now.
     fn begin(&mut self, subject: &str);
 }
 

@@ -1,5 +1,5 @@
 //! Spec scripts (`.wast`): parsing one, running its directives through the embedding API, and telling how
-//! many of its assertions hold. What a directive does is in `runner`, values and patterns are in `values`.
+//! many of its assertions hold. Directives are carried out in `runner`, values and patterns are in `values`.
 
 mod runner;
 mod spectest;
@@ -17,7 +17,7 @@ use wast::parser::{self, ParseBuffer};
 
 use runner::{Done, Runner};
 
-/// What came of running a script.
+/// The outcome of running a script.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
@@ -25,13 +25,13 @@ pub struct Report {
     pub passed: usize,
     /// Assertions that don't hold, and other directives that could not be carried out.
     pub failed: usize,
-    /// What tiering did for the script's modules.
+    /// Tiering's compiles of the script's modules.
     pub tiering: Tiering,
     /// The first failures, in the script's order; at most [`Report::FAILURES_KEPT`].
     pub failures: Vec<Failure>,
 }
 
-/// What tiering did for the modules of a script, summed.
+/// Tiering's compiles of the modules of a script, summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tiering {
@@ -62,7 +62,7 @@ pub struct Failure {
     pub column: usize,
     /// The first line of its text.
     pub text: String,
-    /// What happened instead.
+    /// The actual behaviour.
     pub reason: Reason,
 }
 
@@ -89,31 +89,31 @@ pub enum Reason {
     /// The engine reported an error of another kind, or worded otherwise, than the script expects.
     #[error("expected \"{}\", but the error is: {error}", Printable(expected))]
     OtherError {
-        /// What the script expects.
+        /// The script's expectation.
         expected: String,
-        /// What the engine reported.
+        /// The engine's error.
         error: upshift::Error,
     },
     /// The engine accepted a module, or finished a call, that should have failed.
     #[error("expected \"{}\", but {instead}", Printable(expected))]
     NoError {
-        /// What the script expects.
+        /// The script's expectation.
         expected: String,
-        /// What happened.
+        /// The actual behaviour.
         instead: String,
     },
     /// A call or a global gave other values.
     #[error("expected ({}), but the result is ({})", expected.join(" "), given.join(" "))]
     Values {
-        /// What the script expects.
+        /// The script's expectation.
         expected: Vec<String>,
-        /// What the engine gave.
+        /// The engine's results.
         given: Vec<String>,
     },
     /// The script names a module or an export that is not there.
     #[error("there is no {what} `{}`", Printable(name))]
     Unknown {
-        /// What kind of thing.
+        /// The kind of thing.
         what: &'static str,
         /// Its name.
         name: String,

@@ -1,5 +1,5 @@
-//! Carries out the directives of one script: which modules and instances it has named, and what each
-//! assertion asks.
+//! Carries out the directives of one script: the modules and instances it has named, and the rules of each
+//! assertion.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use wast::{QuoteWat, QuoteWatTest, WastDirective, WastExecute, WastInvoke, WastR
 use super::values::{argument, matches, show, show_pattern, unsupported};
 use super::{Reason, Tiering, spectest};
 
-/// What a directive was that did what it should.
+/// The kind of a directive that held.
 pub(super) enum Done {
     Assertion,
     Command,
@@ -22,7 +22,7 @@ pub(super) enum Done {
 pub(super) struct Runner<'script> {
     engine: Engine,
     store: Store<()>,
-    /// What modules import from: `spectest`, and all that was registered.
+    /// The imports of modules: `spectest`, and all that was registered.
     linker: Linker<()>,
     /// Everything that was compiled, for `tiering`.
     modules: Vec<Module>,
@@ -132,7 +132,7 @@ impl<'script> Runner<'script> {
         Ok(Module::new(&self.engine, bytes))
     }
 
-    /// What tiering did so far.
+    /// Tiering's compiles so far.
     pub(super) fn tiering(&self) -> Tiering {
         let stats = self.modules.iter().map(Module::tier_stats);
         stats.fold(Tiering::default(), |sum, stats| Tiering {

@@ -1,4 +1,4 @@
-//! That the runner is strict: each kind of assertion fails when what it says does not hold.
+//! That the runner is strict: each kind of assertion fails when its statement does not hold.
 
 use upshift::Config;
 
@@ -169,7 +169,7 @@ fn commands_that_cannot_be_carried_out_are_failures() {
         fails(r#"(assert_exception (invoke "one"))"#),
         Reason::Unsupported { .. }
     ));
-    // What comes after a broken module is not answered by the one before it.
+    // Directives after a broken module are not answered by the one before it.
     let report =
         report(r#"(module (func (result i32))) (assert_return (invoke "one") (i32.const 1))"#);
     assert_eq!((report.passed, report.failed), (0, 2));

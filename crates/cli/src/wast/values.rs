@@ -7,7 +7,7 @@ use wast::{WastArg, WastRet};
 
 use super::Reason;
 
-/// What an `externref` of a script holds: its number.
+/// The value of an `externref` of a script: its number.
 struct ScriptRef(u32);
 
 /// The value of an argument.

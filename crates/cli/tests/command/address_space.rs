@@ -1,4 +1,4 @@
-//! What the command does where address space is scarce: under `ulimit -v`, and in containers that limit it.
+//! The command where address space is scarce: under `ulimit -v`, and in containers that limit it.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What a program may use: time, memory, stack. Who reaches a limit ends with 134 and is told which it was.
+//! Limits of a program: time, memory, stack. A program that reaches one ends with 134, and the message names it.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ fn check_stopped(ended: &Ended, message: &str) {
     );
 }
 
-/// Runs what never ends until its time is up, with the limit that was given. On a busy machine a short time may be up before
+/// Runs an endless program until its time is up, with the limit that was given. On a busy machine a short time may be up before
 /// the program starts: then it gets ten times as long.
 fn spin_until_stopped(options: &[&str]) -> (Ended, Duration) {
     let mut limit = Duration::from_millis(100);
@@ -168,7 +168,7 @@ fn the_stack_is_as_large_as_said() {
             "error: the program trapped: call stack exhausted; its stack is limited to 4MiB (--max-stack)\n\
              wasm backtrace:\n  0: deep (function 1)",
         );
-        // More than what the first thread has.
+        // More than the stack of the first thread.
         let ended = run(&[&["--max-stack", "2GiB"], &deep[..]].concat());
         assert_eq!((ended.status, ended.stdout.as_str()), (0, "5000000\n"));
 

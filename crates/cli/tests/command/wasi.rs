@@ -1,4 +1,4 @@
-//! Programs for WASI: that they behave as they would natively, and that whatever they do, the command is never the
+//! Programs for WASI: that they behave as they would natively, and that, with any behaviour, the command is never the
 //! victim.
 
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Ended, Files, check_failure, run, upshift};
 
-/// What all programs here begin with: imports, and small functions over them. Memory below 1024 is theirs.
+/// The start of all programs here: imports, and small functions over them. Memory below 1024 is theirs.
 const PRELUDE: &str = r#"
   (import "wasi_snapshot_preview1" "fd_write"
     (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -236,7 +236,7 @@ fn a_signal_ends_the_command_as_it_ends_every_process() {
             .args(["-INT", &pid.to_string()])
             .status();
         assert!(sent.unwrap().success());
-        // What shells show as 130.
+        // Shown by shells as 130.
         const SIGINT: i32 = 2;
         assert_eq!(child.wait().unwrap().signal(), Some(SIGINT));
     }

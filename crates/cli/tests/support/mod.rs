@@ -28,7 +28,7 @@ pub fn upshift() -> Command {
     Command::new(env!("CARGO_BIN_EXE_upshift"))
 }
 
-/// What a command printed and how it ended.
+/// The output of a command and how it ended.
 pub struct Ended {
     pub status: i32,
     pub stdout: String,

@@ -27,11 +27,11 @@ fn each_module(f: impl Fn(usize, &Binary) + Sync) {
     });
 }
 
-/// Checks what an error says of `bytes`, or that a module holds together.
+/// Checks the text of an error about `bytes`, or that a module holds together.
 fn check(origin: &str, bytes: &[u8]) -> Option<ModuleError> {
     let verdict = Module::validate(bytes, &Features::all());
     let section = verdict.as_ref().err().map(|error| error.section());
-    // What is wrong elsewhere has nothing to do with bodies.
+    // A mistake elsewhere has nothing to do with bodies.
     if section.is_none_or(|section| section == Some("code")) {
         let lazily = validate_lazily(bytes, &Features::all());
         assert_eq!(verdict, lazily, "{origin}: body by body");
@@ -218,7 +218,7 @@ fn flipped_bytes_give_an_error_or_a_module() {
         for _ in 0..copies {
             damaged.copy_from_slice(bytes);
             for _ in 0..=random.below(3) {
-                // The header stays: what damage to it does is soon known.
+                // The header stays: effects of damage to it are soon known.
                 let Some(room) = bytes.len().checked_sub(8).filter(|&room| room > 0) else {
                     break;
                 };

@@ -8,7 +8,7 @@ pub(crate) fn validate_lazily(bytes: &[u8], features: &Features) -> Result<(), M
     let module = Module::parse_owned(None, bytes.to_vec(), features, later)?;
     (0..module.bodies.len() as u32).try_for_each(|defined| {
         module.validate_body(defined)?;
-        // What is valid stays so.
+        // Valid bodies stay so.
         module.validate_body(defined)
     })
 }

@@ -1,4 +1,4 @@
-//! What must hold for every module of the specification's test suite: the verdicts, and that no damage
+//! Rules for every module of the specification's test suite: the verdicts, and that no damage
 //! makes the reader panic.
 
 mod broken_input;

@@ -7,7 +7,7 @@ use wast::{QuoteWatTest, WastDirective};
 use crate::lazy::validate_lazily;
 use crate::suite::each_directive;
 
-/// What the suite says of a module.
+/// The suite's verdict on a module.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Verdict {
     MalformedText,
@@ -74,7 +74,7 @@ fn the_suites_bad_modules_are_rejected_for_the_right_reason() {
                         Verdict::Invalid
                     },
                     Module::parse_binary(bytes.clone(), &features),
-                    // What does not begin like a binary would be read as text here.
+                    // Bytes that do not begin like a binary would be read as text here.
                     match bytes.starts_with(b"\0asm") {
                         true => validate_lazily(&bytes, &features),
                         false => Module::parse_binary(bytes, &features).map(drop),

@@ -1,4 +1,4 @@
-//! What depends on the instruction set: stubs between host and generated code, the calling convention's
+//! Code that depends on the instruction set: stubs between host and generated code, the calling convention's
 //! argument registers, and how a signal's context is read and redirected. A folder or file each.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

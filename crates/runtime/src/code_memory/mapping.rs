@@ -24,7 +24,7 @@ pub(super) fn give_addresses_back(address: usize, size: usize) {
 /// Has pages of a range be private anonymous memory.
 pub(super) fn map_anonymous(address: usize, len: usize, protection: i32) -> io::Result<()> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
-    // SAFETY: the pages are inside of a range that is ours alone, and nobody uses what was there.
+    // SAFETY: the pages are inside of a range that is ours alone, and nobody uses their contents.
     let mapped = unsafe { libc::mmap(address as *mut _, len, protection, flags, -1, 0) };
     if mapped == libc::MAP_FAILED {
         Err(io::Error::last_os_error())
@@ -53,7 +53,7 @@ pub(super) fn is_emptied(writable: usize, len: usize) -> bool {
     unsafe { libc::madvise(writable as *mut _, len, libc::MADV_REMOVE) == 0 }
 }
 
-/// A memory file; what is mapped of it stays when it is closed.
+/// A memory file; mappings of it stay when it is closed.
 pub(super) struct MemoryFile {
     descriptor: i32,
     len: usize,
@@ -77,7 +77,7 @@ impl MemoryFile {
     pub(super) fn map(&self, address: usize, protection: i32) -> io::Result<()> {
         let flags = libc::MAP_SHARED | libc::MAP_FIXED;
         let (file, len) = (self.descriptor, self.len);
-        // SAFETY: the pages are inside of a range that is ours alone, and nobody uses what was there.
+        // SAFETY: the pages are inside of a range that is ours alone, and nobody uses their contents.
         let mapped = unsafe { libc::mmap(address as *mut _, len, protection, flags, file, 0) };
         if mapped == libc::MAP_FAILED {
             Err(io::Error::last_os_error())

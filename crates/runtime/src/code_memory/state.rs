@@ -1,4 +1,4 @@
-//! What there is of a range of code memory: which of its pages are free, what is behind those, and where this process writes to
+//! The state of a range of code memory: which of its pages are free, the memory behind those, and where this process writes to
 //! them.
 
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ impl RangeState {
         }
     }
 
-    /// Forgets what is behind free pages, which is nothing that anybody has written.
+    /// Forgets the memory behind free pages, which is nothing that anybody has written.
     pub(super) fn take_as_unbacked(&mut self) {
         for (offset, free) in std::mem::take(&mut self.free) {
             self.give(offset, free.len, false);

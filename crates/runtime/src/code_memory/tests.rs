@@ -96,7 +96,7 @@ fn a_used_up_range_is_an_error_that_says_so() {
     };
     assert_eq!((error.scope, error.limit), (CodeScope::Process, range.size));
     assert!(error.to_string().contains("drop modules"), "{error}");
-    // What was freed in parts is there as a whole.
+    // Memory that was freed in parts is there as a whole.
     let half = |_| range.allocate(range.size / 4).expect("there");
     drop((0..3).map(half).collect::<Vec<_>>());
     drop(range.allocate(range.size / 10 * 9).expect("all of it"));

@@ -1,4 +1,4 @@
-//! Instantiation without running code: segments, imports, limits, and what stays after a failure.
+//! Instantiation without running code: segments, imports, limits, and the state after a failure.
 
 use upshift_module::{Entity, GlobalType, MemoryType, TableType, ValType};
 
@@ -273,7 +273,7 @@ fn link_errors_show_both_types_and_leave_nothing_behind() {
     );
     assert_eq!(used(&store), before);
     assert_eq!(store.instances().len(), 0);
-    // What has grown fits.
+    // A memory that has grown fits.
     // SAFETY: the memory is of this store.
     let memory_ref = unsafe { memory.as_ref() };
     store.grow_memory(memory_ref, 1).unwrap();

@@ -58,7 +58,7 @@ fn what_instances_share_is_what_the_first_has() {
         .collect();
     for (number, instance) in (1..).zip(&instances) {
         assert_eq!(contents(instance, 0), first, "instance {number}");
-        // What it writes is its own.
+        // Its writes are its own.
         // SAFETY: the store is alive.
         let memory = unsafe { instance.memory(0).as_ref() };
         memory.fill(0, number, 262_144, Stop::NEVER).unwrap();

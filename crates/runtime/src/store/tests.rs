@@ -1,4 +1,4 @@
-//! What a store owns: many instances, host objects and host values; and that it finds its memories'
+//! The contents of a store: many instances, host objects and host values; and that it finds its memories'
 //! addresses. That it gives everything back is tested in a process of its own.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Whatever a module has of each kind, the parts of its context are aligned and apart from one another.
+//! For modules of all kinds, the parts of the context are aligned and apart from one another.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ fn module([funcs, memories, tables, imported, globals]: [usize; 5]) -> Module {
     Module::parse(format!("{text})").as_bytes(), &Features::all()).unwrap()
 }
 
-/// What lies in a context: where, and how it must be aligned.
+/// The parts of a context: where, and how each must be aligned.
 fn parts(module: &Module, offsets: &VMOffsets) -> Vec<(Range<usize>, usize)> {
     let mut parts = vec![(0..size_of::<VMContext>(), 16)];
     let mut part = |offset: i32, size: usize, align: usize| {

@@ -39,7 +39,7 @@ const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
 /// pop rbp; ret
 const EPILOGUE: [u8; 2] = [0x5d, 0xc3];
 
-/// Assembles what stands for the compiled body of defined function `function`.
+/// Assembles a stand-in for the compiled body of defined function `function`.
 fn assemble(function: u32, layout: &VMOffsets) -> Option<Vec<u8>> {
     let body = match function {
         // lea eax, [rsi + rdx]
@@ -98,8 +98,8 @@ fn assemble_counted(function: u32) -> Vec<u8> {
     code
 }
 
-/// What becomes of a first call: it compiles; it is interrupted meanwhile; it is, and that is taken back before anybody
-/// has noticed but who compiles.
+/// The fate of a first call: it compiles; it is interrupted meanwhile; it is, and that is taken back before
+/// anyone but the compiling thread has noticed.
 const COMPILES: u8 = 0;
 const STOPPED: u8 = 1;
 const STOPPED_IN_VAIN: u8 = 2;
@@ -109,7 +109,7 @@ struct Assembler {
     code: Arc<ModuleCode>,
     layout: VMOffsets,
     compiled: Arc<AtomicUsize>,
-    /// What becomes of the next first call.
+    /// The fate of the next first call.
     first_call: Arc<AtomicU8>,
     /// Whether to interrupt when a budget is used up.
     interrupts: Arc<AtomicBool>,

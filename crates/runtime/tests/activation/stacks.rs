@@ -7,7 +7,7 @@ use upshift_runtime::{Builtin, TrapCode, VMOffsets, offsets, remaining_stack};
 
 use super::{Fixture, HostResult, assemble_host_call};
 
-/// What stands for code whose frame ends at the address that is its argument, and which then goes out of it.
+/// A stand-in for code whose frame ends at the address that is its argument, and which then goes out of it.
 pub(super) fn assemble(function: u32, layout: &VMOffsets) -> Vec<u8> {
     // mov rsp, rsi
     let mut code = vec![0x48, 0x89, 0xf4];

@@ -1,19 +1,19 @@
 //! Compiling functions in the baseline before they are called: which are worth it, and how that goes together
 //! with first calls.
 //!
-//! A function that is called makes its direct callees likely: those that have few conditional branches before
-//! them. When one of them is compiled ahead, so may be what it calls in turn, as long as the branches on the whole
+//! A function that is called makes its direct callees likely: the callees with few conditional branches before
+//! them. When one of them is compiled ahead, its own callees may be too, as long as the branches on the whole
 //! way are few enough. Once it is called in fact, which its first look at its budget shows, its own callees get
 //! the whole number of branches.
 //!
 //! **Publication** is that of a first call: compiled with the function's own lock held, then one release store
 //! into the slot. A first call that finds the lock taken waits for that very compile, which is on its way; one
-//! that finds it free takes it, and whoever comes for it here goes away without waiting. The lock is held for
+//! that finds it free takes it, and a thread that comes to compile ahead goes away without waiting. The lock is held for
 //! that one function's compile only and nothing else is waited for meanwhile, so there is no circle in which
 //! threads could wait. Both look for code again behind the lock: nothing is compiled twice.
 //!
-//! What can't be compiled is left as if nobody had tried. Its first call, if there is one, finds out again, and
-//! that is whom it concerns.
+//! A function that can't be compiled is left as if nobody had tried. Its first call, if there is one, fails
+//! with the error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -60,8 +60,8 @@ impl Task {
         let Some(module) = self.module.upgrade() else {
             return;
         };
-        // Compiling must not keep the module alive: its owner may drop it meanwhile. These keep what the
-        // compile needs of it.
+        // Compiling must not keep the module alive: its owner may drop it meanwhile. These keep the parts that the
+        // compile needs.
         let functions = Arc::clone(&module.functions);
         let baseline = Arc::clone(&module.baseline);
         drop(module);

@@ -1,16 +1,16 @@
 //! Calls of functions that are hot in their loops, whose budgets are never used up at their entries: they are seen
 //! all the same, and make the function the better thing to compile.
 //!
-//! Who compiles a loop makes code for the frame that is in there. It serves the calls that follow, too, but knows
-//! less than the function's own code does: what the function computed before the loop comes out of cells. A frame
+//! A compile for a loop makes code for the frame that is in there. It serves the calls that follow, too, but knows
+//! less than the function's own code does: values from before the loop come out of cells. A frame
 //! that returns before any compile is over needs no entry. So once a function is on its way to its threshold, its
 //! slot is led back to its lazy stub: the next call comes by here, which costs that call a microsecond and the others
-//! nothing. What was called again shortly before the threshold is compiled as a function, and its loop is left alone.
+//! nothing. A function that was called again shortly before the threshold is compiled as such, and its loop is left alone.
 //! Should a frame stay in there after all, it runs in the middle tier, and the loop is compiled when it has done
 //! another threshold's work; so where there is no middle tier for it, the loop comes first.
 //!
 //! Where calls take longer than the way to the threshold, the loop's entry comes first and serves them. Once that
-//! has gone on for so long that the function's own code pays, it is compiled too, after what else waits. If calls came
+//! has gone on for so long that the function's own code pays, it is compiled too, behind the backlog. If calls came
 //! while the entry was compiled, and another loop gets hot, the function is compiled in its place: entries at each of
 //! its loops would take a compile each.
 
@@ -57,7 +57,7 @@ impl CallWatch {
         self.since_asked[rung].store(NOT_CALLED, Ordering::Relaxed);
     }
 
-    /// The slot has been stored to. For who holds the function's lock.
+    /// The slot has been stored to. For the holder of the function's lock.
     pub fn end(&self) {
         self.waits.store(false, Ordering::Relaxed);
     }
@@ -190,7 +190,7 @@ impl ModuleTiering {
 
     /// Whether calls have been in an entry for so long that the function's code pays.
     fn served_for_long(&self, rung: Rung, entry: &LoopEntry) -> bool {
-        // What is compiled for who waits is to be the same each time.
+        // Compiles that a caller waits for are to be the same each time.
         if rung != Rung::Optimizing || self.engine.options.synchronous {
             return false;
         }

@@ -1,4 +1,4 @@
-//! What a tier makes of a function, as text for people.
+//! A tier's code for a function, as text for people.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
@@ -13,7 +13,7 @@ use crate::pool::WORKER_STACK;
 use crate::rung::Rung;
 
 impl ModuleTiering {
-    /// What a tier makes of a function (imports not counted), as text. Installs nothing.
+    /// A tier's code for a function (imports not counted), as text. Installs nothing.
     ///
     /// The tier that `tier` says is asked if there is one; otherwise the baseline.
     ///

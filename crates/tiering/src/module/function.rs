@@ -1,4 +1,4 @@
-//! What is known of one function: little for those that are never called, the rest in a box.
+//! The state of one function: little for functions that are never called, the rest in a box.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -27,18 +27,18 @@ pub(super) struct FunctionState {
     code: AtomicPtr<u8>,
     /// Operators granted in the baseline, over all instances.
     pub work: AtomicU64,
-    /// What is needed of functions that are called.
+    /// The state of a function that is called.
     detail: OnceLock<Box<Detail>>,
 }
 
-/// What is needed of functions that are called.
+/// The state of a function that is called.
 #[derive(Default)]
 pub(super) struct Detail {
     /// Its loops, as far as they were asked for.
     pub loops: LoopTable,
     /// Its calls, while it is hot in a loop.
     pub watch: CallWatch,
-    /// What tiers did for it.
+    /// Compiles of it by tier.
     pub totals: Mutex<Totals>,
     /// Work before which no tier is asked again.
     pub retry_at: AtomicU64,
@@ -46,12 +46,12 @@ pub(super) struct Detail {
     pub retries: AtomicU8,
     /// Work that had been done when a tier's code was published.
     pub ready_at: PerRung<AtomicU64>,
-    /// Work that had been done when an entry at a loop was last asked for, published or used for the first time: what is
-    /// done before says nothing about how much of it calls will do in the baseline.
+    /// Work that had been done when an entry at a loop was last asked for, published or used for the first time: work
+    /// from before says nothing about how much of it calls will do in the baseline.
     pub entry_at: PerRung<AtomicU64>,
     /// Whether there is an entry at a loop.
     pub has_entry: PerRung<AtomicBool>,
-    /// What it calls, if it was compiled ahead and has not been called yet.
+    /// Its direct calls, if it was compiled ahead and has not been called yet.
     pub calls: Mutex<Box<[DirectCall]>>,
     /// How often something of it was compiled again.
     pub attempts: AtomicU32,
@@ -82,20 +82,20 @@ impl Ahead {
         }
     }
 
-    /// True for the one who may try.
+    /// True for the one thread that may try.
     pub fn try_once(&self) -> bool {
         let (from, to) = (AheadStage::Untried as u8, AheadStage::Tried as u8);
         let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
         self.0.compare_exchange(from, to, success, failure).is_ok()
     }
 
-    /// That it worked, said by who tried.
+    /// That it worked, said by the thread that tried.
     pub fn set_compiled(&self) {
         self.0.store(AheadStage::Compiled as u8, Ordering::Relaxed);
     }
 }
 
-/// What tiers did.
+/// Compiles of a function by tier.
 #[derive(Default)]
 pub(super) struct Totals {
     pub baseline: TierTotals,
@@ -109,7 +109,7 @@ impl FunctionState {
         (!code.is_null()).then_some(code.cast_const())
     }
 
-    /// Notes what was stored into the slot, `compiling` being held.
+    /// Notes the address stored into the slot, `compiling` being held.
     pub fn publish(&self, address: usize) {
         let code = ptr::with_exposed_provenance_mut(address);
         self.code.store(code, Ordering::Release);

@@ -1,11 +1,11 @@
-//! What happens when a budget is used up: work is counted, and what turns out hot is asked to be compiled.
+//! The cold path of a used-up budget: work is counted, and compiles of hot functions are requested.
 //!
 //! A function that has done its threshold's work, seen at its **entry**, is queued. Seen at a **loop header**,
 //! an entry at a loop is queued instead (`loops` says at which), because the frame may stay in there for long.
-//! Until the code is there, grants are small, so that a loop looks again soon, and what keeps running out of them
+//! Until the code is there, grants are small, so that a loop looks again soon, and a function that keeps running out of them
 //! rises in the queue. An entry at a loop serves calls too: grants are the smallest then, so that they get to
-//! the loop with an empty budget. Only what still does a threshold's work in the baseline is queued as a
-//! function, or what calls have been served for long (`calls`): huge ones, which are mostly loops, need not be
+//! the loop with an empty budget. The function itself is queued only if it still does a threshold's work in the
+//! baseline, or if its entry has served calls for long (`calls`): huge ones, which are mostly loops, need not be
 //! compiled twice. When the function has been published, calls need no more work; a frame that is still in the old
 //! code, and does so much in its loops that a compile would pay with no processor to spare, gets an entry there too.
 //!
@@ -52,7 +52,7 @@ impl ModuleTiering {
         refill(state, budget, grant);
     }
 
-    /// What to grant where there is nothing to decide, but work is counted all the same: as much as leaves the count as
+    /// The grant where there is nothing to decide, but work is counted all the same: as much as leaves the count as
     /// exact as it is elsewhere.
     fn grant_for_the_record(&self, work: u64) -> i32 {
         self.engine.policy.grant(work, u64::MAX)
@@ -118,8 +118,8 @@ impl ModuleTiering {
         }
     }
 
-    /// What to grant in the baseline while better code is on its way. If all that there is so far is an entry at a
-    /// loop, what is called is to get there soon with nothing left, whatever other loops it comes by.
+    /// The grant in the baseline while better code is on its way. If all that there is so far is an entry at a
+    /// loop, calls are to get there soon with nothing left, whatever other loops they come by.
     fn grant_while_waiting(&self, rung: Rung, state: &FunctionState) -> i32 {
         let policy = &self.engine.policy;
         if state.has_entry(rung) && state.better[rung].stage() != Stage::Ready {
@@ -129,7 +129,7 @@ impl ModuleTiering {
         }
     }
 
-    /// Work before entries at loops were last heard of, and that after which what calls still do on their way there is
+    /// Work before entries at loops were last heard of, and the work after which calls on their way there are
     /// worth a compile of the function.
     pub(super) fn threshold_after_entries(
         &self,
@@ -142,7 +142,7 @@ impl ModuleTiering {
         (before, threshold.saturating_add(before))
     }
 
-    /// Moves a waiting function forward by what it does in spite of entries at loops.
+    /// Moves a waiting function forward by its work in spite of entries at loops.
     pub(super) fn raise_function(
         &self,
         rung: Rung,
@@ -400,7 +400,7 @@ impl ModuleTiering {
         self.threshold_with(rung, function, state, pending)
     }
 
-    /// The same for the loops of a function that has been published: what is left in the old code is more likely to
+    /// The same for the loops of a function that has been published: a frame in the old code is more likely to
     /// return soon than to stay.
     pub(super) fn threshold_when_left_behind(
         &self,
@@ -427,7 +427,7 @@ impl ModuleTiering {
         threshold.max(retry_at)
     }
 
-    /// What a compile's place in the queue is decided by.
+    /// The key of a compile's place in the queue.
     pub(super) fn heat(&self, function: u32, work: u64) -> u64 {
         self.engine
             .policy
@@ -441,7 +441,7 @@ fn work_done(state: &FunctionState, budget: i32) -> u64 {
     granted.saturating_add(overdrawn(budget))
 }
 
-/// What the last stretch of code took beyond its grant.
+/// The work of the last stretch of code beyond its grant.
 fn overdrawn(budget: i32) -> u64 {
     u64::from(budget.min(0).unsigned_abs())
 }

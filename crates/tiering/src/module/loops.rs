@@ -1,7 +1,7 @@
 //! The loops of a function that better code was asked for, and the choice among them.
 //!
 //! The loop that runs out of budget is the innermost, most of the time. An entry there leads through copies
-//! of the loops around it, so it costs a multiple to compile of what an entry at an outer loop does. But an
+//! of the loops around it, so it costs a multiple to compile of an entry at an outer loop. But an
 //! outer loop is of use only if the frame gets back to its header soon. So before something is asked for, the
 //! function is *probed*: it gets no budget for a few hundred polls, so that every header that it passes is
 //! seen. The outermost loop around the first one that comes by in that time is entered; if it is the start of
@@ -41,7 +41,7 @@ pub(super) struct LoopEntry {
     pub number: u32,
     /// The loops around it, inside out.
     pub outer: Box<[u32]>,
-    /// What each tier makes of it.
+    /// Each tier's code for it.
     pub better: PerRung<LoopCode>,
     /// Held while the baseline compiles an entry, for tests.
     pub compiling: WorkLock,
@@ -73,7 +73,7 @@ struct Probe {
     polls_left: u32,
 }
 
-/// What a probe has found.
+/// The findings of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing yet.
@@ -176,7 +176,7 @@ impl LoopTable {
         self.entries.read().clone()
     }
 
-    /// The header of this loop came by: what follows from that for the probe, which is started if none is
+    /// The header of this loop came by: the consequence for the probe, which is started if none is
     /// going on.
     pub fn probe(
         &self,

@@ -40,26 +40,26 @@ const COMPILE_STACK: usize = 512 << 10;
 const PARTS: usize = 8;
 /// As how many operators a function counts that has none.
 const FUNCTION_OPERATORS: usize = 16;
-/// Operators of functions that are compiled together. Below, what is common to a compile takes more time than
-/// what is particular; above, one thread may be at the last part for long.
+/// Operators of functions that are compiled together. Below, the fixed part of a compile takes more time than
+/// the code; above, one thread may be at the last part for long.
 const SMALLEST_PART: usize = 500;
 const LARGEST_PART: usize = 5_000;
 /// The stack of that other thread.
 pub(crate) const COMPILE_THREAD_STACK: usize = 16 << 20;
 
-/// How the functions of one module are compiled, and what is known about each.
+/// How the functions of one module are compiled, and the state of each.
 pub struct ModuleTiering {
-    /// What tiers need to know of the module.
+    /// The module as tiers need it.
     unit: Arc<ModuleUnit>,
     /// The first tier's compiler.
     baseline: Arc<dyn ModuleCompiler>,
     /// The first tier's name.
     baseline_name: &'static str,
-    /// What hot functions move to.
+    /// The tiers that hot functions move to.
     better: PerRung<Option<Better>>,
     /// One per defined function.
     functions: Arc<[FunctionState]>,
-    /// What all modules of the engine share.
+    /// The state that all modules of the engine share.
     engine: Arc<EngineState>,
     /// The module's number in the engine.
     id: u64,
@@ -104,7 +104,7 @@ impl ModuleTiering {
         })
     }
 
-    /// What tiers need to know of the module.
+    /// The module as tiers need it.
     #[must_use]
     pub fn unit(&self) -> &Arc<ModuleUnit> {
         &self.unit
@@ -119,7 +119,7 @@ impl ModuleTiering {
     /// Compiles all functions and publishes them: by the optimizing tier in [`TierMode::Optimizing`], else by
     /// the baseline, on as many threads as there are processors.
     ///
-    /// What the optimizing tier can't compile is left to the baseline, at its first call, and is no error.
+    /// Functions that the optimizing tier can't compile are left to the baseline, at their first calls, and are no error.
     ///
     /// # Errors
     /// The first error of the baseline; functions compiled by then stay compiled.
@@ -146,9 +146,9 @@ impl ModuleTiering {
         failed.into_inner().map_or(Ok(()), Err)
     }
 
-    /// Has the background threads compile everything, what is largest first, and waits.
+    /// Has the background threads compile everything, the largest first, and waits.
     ///
-    /// Neighbours are compiled together: compilers of source code leave functions near those that they call.
+    /// Neighbours are compiled together: compilers of source code leave functions near their callees.
     fn optimize_all(&self) {
         let latch = Arc::new(Latch::default());
         let sizes: Vec<usize> = (0..self.functions.len() as u32)
@@ -176,10 +176,10 @@ impl ModuleTiering {
         latch.wait();
     }
 
-    /// The code of a function that has none: the baseline's, compiled and published now, and what it calls after
-    /// so many branches at most meanwhile, elsewhere.
+    /// The code of a function that has none: the baseline's, compiled and published now. Callees behind
+    /// so many branches at most are compiled meanwhile, elsewhere.
     ///
-    /// When `stop` ends it, the function is as it was. Who waits for it goes on waiting: the next to get the function's
+    /// When `stop` ends it, the function is as it was. Other waiters go on waiting: the next to get the function's
     /// lock compiles it anew.
     fn ensure_compiled(
         &self,
@@ -284,7 +284,7 @@ impl ModuleTiering {
         self.functions[function as usize].detail()
     }
 
-    /// Tells what happened to a function, if anybody listens. Not to be called with a lock held.
+    /// Tells an event of a function, if there are listeners. Not to be called with a lock held.
     fn tell(&self, function: u32, kind: impl FnOnce() -> TierEventKind) {
         self.tell_as(Loudness::Notable, function, kind);
     }

@@ -16,7 +16,7 @@ use crate::progress::{Progress, Stage};
 use crate::rung::Rung;
 
 impl ModuleTiering {
-    /// A worker takes a queued compile. `None` when it is not to be done any more. What else is to happen to it
+    /// A worker takes a queued compile. `None` when it is not to be done any more. Its mishap
     /// is drawn here.
     pub(crate) fn begin(&self, rung: Rung, request: CompileRequest) -> Option<Mishap> {
         if !self.with_progress(rung, request, Progress::claim) {
@@ -116,7 +116,7 @@ impl ModuleTiering {
                 let work = state.work.load(Ordering::Relaxed);
                 state.detail().ready_at[rung].store(work, Ordering::Relaxed);
                 // A first call that is compiling for the baseline right now must not store over it. Nor must
-                // the middle tier over what is better.
+                // the middle tier over better code.
                 let _compiling = state.compiling.lock();
                 let better = &state.better;
                 let store = || {
@@ -180,7 +180,7 @@ impl ModuleTiering {
         retries < self.engine.policy.retries()
     }
 
-    /// Does something to the progress of what is requested.
+    /// Calls a function with the progress of a request.
     pub(super) fn with_progress<T>(
         &self,
         rung: Rung,

@@ -1,4 +1,4 @@
-//! How a tier above the baseline is asked for something: noted once, handed to the pool, and waited for by who was
+//! Requests to a tier above the baseline: noted once, handed to the pool, and waited for by a caller that was
 //! told to wait.
 
 use std::sync::Arc;
@@ -127,7 +127,7 @@ impl ModuleTiering {
         true
     }
 
-    /// Gives the pool what was noted.
+    /// Gives the pool the noted request.
     fn submit(
         &self,
         rung: Rung,

@@ -1,5 +1,5 @@
 //! Statistics: nothing is kept for them alone but times and sizes of compiles. Calls are counted by instances, and
-//! added by who knows those.
+//! added by their readers.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use crate::rung::Rung;
 use crate::{CallSiteStats, FunctionStats, FunctionTier, TierStats, TierTotals};
 
 impl ModuleTiering {
-    /// Sums of what was done so far.
+    /// Sums of all compiles so far.
     #[must_use]
     pub fn stats(&self) -> TierStats {
         let all = self.unit.code.all();
@@ -56,7 +56,7 @@ impl ModuleTiering {
         stats
     }
 
-    /// What was sampled so far of calls through tables, in the order of the module's bytes.
+    /// Samples so far of calls through tables, in the order of the module's bytes.
     pub fn call_site_stats(&self) -> Vec<CallSiteStats> {
         let sites = self.unit.calls.all().into_iter();
         sites
@@ -69,7 +69,7 @@ impl ModuleTiering {
             .collect()
     }
 
-    /// What was done so far for each function that the module defines.
+    /// Compiles so far of each function that the module defines.
     pub fn function_stats(&self) -> impl ExactSizeIterator<Item = FunctionStats> {
         let functions = self.functions.iter().enumerate();
         functions.map(|(function, state)| {

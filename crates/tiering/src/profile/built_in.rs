@@ -5,7 +5,7 @@ use super::{ProfileError, TieringProfile};
 /// A profile that comes with Upshift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuiltInProfile {
-    /// What it is called.
+    /// The name of the profile.
     pub name: &'static str,
     /// Its file, with comments.
     pub text: &'static str,
@@ -30,7 +30,7 @@ impl BuiltInProfile {
         Self::ALL.iter().find(|profile| profile.name == name)
     }
 
-    /// What it is for, in a line: the first of its file.
+    /// The purpose in a line: the first of its file.
     #[must_use]
     pub fn summary(&self) -> &'static str {
         let first = self.text.lines().next().unwrap_or_default();
@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    /// So that a file does not claim to change what it leaves alone.
+    /// So that a file does not claim to change a key that it leaves alone.
     #[test]
     fn all_but_the_default_have_only_keys_that_differ_from_it() {
         let usual = TieringProfile::default();

@@ -1,11 +1,11 @@
-//! That a profile has only keys that there are, each in its range, and what must hold between them.
+//! That a profile has only known keys, each in its range, and the rules between keys.
 
 use toml::{Table, Value};
 
 use super::keys::{KEYS, Key};
 use super::{ProfileError, TieringProfile};
 
-/// That there are no other keys, with a hint at what may have been meant.
+/// That there are no other keys, with a hint at the likely key.
 pub(super) fn keys(table: &Table) -> Result<(), ProfileError> {
     for (name, contents) in table {
         if KEYS.iter().any(|key| key.name == name) {
@@ -19,7 +19,7 @@ pub(super) fn keys(table: &Table) -> Result<(), ProfileError> {
             names.extend(in_section(""));
             return Err(ProfileError::unknown(name.clone(), name, &names));
         }
-        // Anything else than a section is for the reader to complain about, who knows the line.
+        // Anything else than a section is an error of the reader's, which knows the line.
         let Value::Table(contents) = contents else {
             continue;
         };
@@ -78,7 +78,7 @@ pub(super) fn ranges(profile: &TieringProfile) -> Result<(), ProfileError> {
     Ok(())
 }
 
-/// What a profile as a table has for a key.
+/// The value that a profile as a table has for a key.
 pub(super) fn value<'a>(table: &'a Table, key: &Key) -> Option<&'a Value> {
     match key.section() {
         "" => table.get(key.name),

@@ -1,4 +1,4 @@
-//! What can be wrong with a profile, in words for whoever wrote it.
+//! Errors of a profile, in words for its author.
 
 use super::BuiltInProfile;
 
@@ -13,15 +13,15 @@ pub enum ProfileError {
     Read {
         /// Which.
         file: String,
-        /// What the system says.
+        /// The system's error.
         error: String,
     },
-    /// What is wrong with a file.
+    /// An error in a file.
     #[error("{file}: {error}")]
     InFile {
         /// Which.
         file: String,
-        /// What is wrong with it.
+        /// The error in it.
         error: Box<ProfileError>,
     },
     /// A profile that does not come with Upshift.
@@ -30,7 +30,7 @@ pub enum ProfileError {
         hint(.similar, .known)
     )]
     UnknownProfile {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
         /// The name that is most like it.
         similar: Option<&'static str>,
@@ -40,7 +40,7 @@ pub enum ProfileError {
     /// A key, or a section, that there is not.
     #[error("the tiering profile has no key `{key}`{}", hint(.similar, .known))]
     UnknownKey {
-        /// What was found, with its section.
+        /// The key in question, with its section.
         key: String,
         /// The name that is most like it.
         similar: Option<&'static str>,
@@ -54,7 +54,7 @@ pub enum ProfileError {
         key: &'static str,
         /// Its value.
         value: String,
-        /// What is allowed.
+        /// The range of values.
         allowed: String,
     },
     /// Two keys that exclude each other.

@@ -1,4 +1,4 @@
-//! Which keys there are, and which values each takes by itself. What must hold between keys is in `check`.
+//! The keys, and the values that each takes by itself. Rules between keys are in `check`.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub(super) struct Key {
     pub range: Range,
 }
 
-/// What a key may be set to.
+/// The values that a key may be set to.
 pub(super) enum Range {
     Integer {
         least: u64,
@@ -32,7 +32,7 @@ pub(super) enum Range {
 
 use Range::{Bool, Integer, Number, OneOf, OneOfIntegers, Text};
 
-/// The largest grant: budgets are 32 bits, and have room for what is taken at once on top.
+/// The largest grant: budgets are 32 bits, and have room for the work taken at once on top.
 const MAX_GRANT: u64 = 1 << 30;
 /// As many as TOML's integers have.
 const MAX_THRESHOLD: u64 = i64::MAX.cast_unsigned();
@@ -121,7 +121,7 @@ impl Key {
     /// When there is none, with the most similar name.
     pub fn find(name: &str) -> Result<&'static Self, ProfileError> {
         KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
-            // Whoever leaves the section out, or takes a wrong one, means the key of the same last name.
+            // A name without its section, or with a wrong one, means the key of the same last name.
             let last = name.rsplit('.').next().unwrap_or(name);
             let same = KEYS.iter().find(|key| key.last_name() == last);
             match same {
@@ -171,7 +171,7 @@ impl Key {
         })
     }
 
-    /// What a text on a command line stands for. Quotes are not needed.
+    /// The value that a text on a command line stands for. Quotes are not needed.
     ///
     /// # Errors
     /// When the key may not have this value.

@@ -1,6 +1,6 @@
-//! All numbers of tiering in one place: what they mean, their defaults, and how they come out of a file.
-//! Ranges are in `keys`, what can be wrong with a file in `error`, the files that come with Upshift in
-//! `built_in`, how a profile becomes text in `write`. What is done with the numbers is in `policy`.
+//! All numbers of tiering in one place: their meaning, their defaults, and how they come out of a file.
+//! Ranges are in `keys`, errors of a file in `error`, the files that come with Upshift in
+//! `built_in`, how a profile becomes text in `write`. The arithmetic on the numbers is in `policy`.
 
 mod built_in;
 mod check;
@@ -19,8 +19,8 @@ use upshift_translate::{CostLimits, OptimizerOptions};
 use crate::{BaselineCompiler, TierMode};
 use keys::Key;
 
-/// Which tiers there are for a program, and the numbers of moving between them. None has an effect on what a
-/// program computes.
+/// Which tiers there are for a program, and the numbers of moving between them. None has an effect on the
+/// program's results.
 ///
 /// ```
 /// use upshift_tiering::TieringProfile;
@@ -41,35 +41,35 @@ use keys::Key;
 pub struct TieringProfile {
     /// Which tiers functions run in.
     pub mode: TierMode,
-    /// How the baseline counts, and what it compiles before it is called.
+    /// How the baseline counts, and how far it compiles ahead of calls.
     pub baseline: BaselineProfile,
     /// When a function is worth compiling again.
     pub tier_up: TierUpProfile,
-    /// When and for what the middle tier is used.
+    /// Use of the middle tier.
     pub middle: MiddleProfile,
     /// The threads that do it.
     pub workers: WorkersProfile,
     /// How the optimizing tier goes about it.
     pub optimizer: OptimizerProfile,
-    /// What it compiles along with a function.
+    /// Callees that it compiles along with a function.
     pub inlining: InliningProfile,
-    /// What it assumes of a function after what was seen in the baseline.
+    /// Its assumptions about a function, from samples of the baseline.
     pub speculation: SpeculationProfile,
 }
 
-/// How the baseline counts work, of which the unit is a WebAssembly operator, and what it compiles before it is
-/// called.
+/// How the baseline counts work, of which the unit is a WebAssembly operator, and how far it compiles ahead of
+/// calls.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BaselineProfile {
-    /// What makes the code.
+    /// The compiler of the code.
     pub compiler: BaselineCompiler,
-    /// What an instance may do in a function at first before it asks again, in operators. Grants grow with
+    /// Work of an instance in a function before it asks for the first time, in operators. Grants grow with
     /// the work that all instances have done in the function.
     pub smallest_grant_in_operators: u32,
-    /// What grants never exceed, in operators.
+    /// The largest grant, in operators.
     pub largest_grant_in_operators: u32,
-    /// What is granted while better code is on its way, in operators: how soon a loop looks whether it is
+    /// The grant while better code is on its way, in operators: how soon a loop looks whether it is
     /// there.
     pub grant_while_compiling_in_operators: u32,
     /// How many threads compile functions that are about to be called, 0 for none; when not given, one if there is
@@ -78,7 +78,7 @@ pub struct BaselineProfile {
     pub ahead_threads: Option<u32>,
     /// How many functions are compiled at their first calls before that begins.
     pub ahead_after_functions: u32,
-    /// How many conditional branches may stand in the code between what was called and what is compiled for it.
+    /// How many conditional branches may stand in the code between a called function and its callees compiled ahead.
     pub ahead_max_branches: u32,
 }
 
@@ -97,9 +97,9 @@ pub struct TierUpProfile {
     /// so rounds of loops count as parts of a call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold_in_calls: Option<u64>,
-    /// What a compile takes however small the function is, in microseconds.
+    /// The time of a compile however small the function is, in microseconds.
     pub compile_base_in_microseconds: u32,
-    /// What it takes more for each operator, in nanoseconds.
+    /// The additional time for each operator, in nanoseconds.
     pub compile_per_operator_in_nanoseconds: u32,
     /// How fast the baseline's code is, in operators per microsecond.
     pub baseline_operators_per_microsecond: u32,
@@ -107,7 +107,7 @@ pub struct TierUpProfile {
     pub eagerness: f64,
     /// How much that rises with each request that waits, divided by the number of workers.
     pub eagerness_rise_with_backlog: f64,
-    /// What it rises to at most, and what holds when there is one processor for the program and the workers.
+    /// Its maximum, and its value when there is one processor for the program and the workers.
     pub least_eagerness: f64,
     /// How many times in a row a hot function asks again at once, so that it is seen which of its loops comes
     /// round often; 0 leaves that out.
@@ -128,9 +128,9 @@ pub struct MiddleProfile {
     /// Work after which a function is compiled, in operators, in place of the estimate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold_in_operators: Option<u64>,
-    /// What a compile takes however small the function is, in microseconds.
+    /// The time of a compile however small the function is, in microseconds.
     pub compile_base_in_microseconds: u32,
-    /// What it takes more for each operator, in nanoseconds.
+    /// The additional time for each operator, in nanoseconds.
     pub compile_per_operator_in_nanoseconds: u32,
     /// Which part of the compile time a function runs before it is compiled.
     pub eagerness: f64,
@@ -151,8 +151,8 @@ pub struct WorkersProfile {
     /// How many; when not given, one fewer than there are processors, at least one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
-    /// When all of them have been at what they compile for so many milliseconds, one more thread compiles what
-    /// is waiting and is expected to take no longer than that; 0 for never.
+    /// When all of them have been at their compiles for so many milliseconds, one more thread takes queued functions
+    /// that are expected to take no longer than that; 0 for never.
     pub relief_after_in_milliseconds: u32,
     /// Their scheduling priority, as `nice` has it: 0 is the program's own, 19 the lowest.
     pub nice: i32,
@@ -178,7 +178,7 @@ pub struct OptimizerProfile {
     pub costly_nested_locals: usize,
     /// The same of loads and stores in one block.
     pub costly_block_accesses: usize,
-    /// From how many operators on, what was inlined included, a unit is large.
+    /// From how many operators on, inlined callees included, a unit is large.
     pub large_unit_operators: usize,
     /// Functions of more operators stay in the baseline.
     pub max_function_operators: usize,
@@ -209,7 +209,7 @@ pub struct OptimizerProfile {
     pub vector_bits: u32,
 }
 
-/// What is compiled along with a function.
+/// Callees that are compiled along with a function.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct InliningProfile {
@@ -221,7 +221,7 @@ pub struct InliningProfile {
     pub recursion_depth: u32,
 }
 
-/// What the optimizing tier assumes after what was seen in the baseline.
+/// The optimizing tier's assumptions, from samples of the baseline.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SpeculationProfile {
@@ -241,7 +241,7 @@ impl TieringProfile {
         Self::default()
     }
 
-    /// Reads a profile. What the text does not mention keeps its default.
+    /// Reads a profile. Keys that the text does not mention keep their defaults.
     ///
     /// # Errors
     /// When the text is not TOML, has a key that there is not, or a value of the wrong kind or out of range.
@@ -269,8 +269,8 @@ impl TieringProfile {
         })
     }
 
-    /// A profile that comes with Upshift, by its name, or one from a file: what `--profile` takes. What has a `/`
-    /// or ends in `.toml` is a file, and so is what is not the name of a profile but that of a file.
+    /// A profile that comes with Upshift, by its name, or one from a file: the argument of `--profile`. A name with a `/`
+    /// or ending in `.toml` is a file, and so is a name of an existing file that is no profile's.
     ///
     /// # Errors
     /// When there is neither, or the file is no profile.
@@ -288,7 +288,7 @@ impl TieringProfile {
     /// Sets one key from text, as on a command line: `workers.count` to `2`, `optimizer.pipeline` to
     /// `default<O2>`. Of the two thresholds, the one that is set takes the place of the other.
     ///
-    /// What must hold between keys is left to [`validate`](Self::validate), so that several can be set in any order.
+    /// Rules between keys are left to [`validate`](Self::validate), so that several can be set in any order.
     ///
     /// ```
     /// use upshift_tiering::TieringProfile;
@@ -381,7 +381,7 @@ impl TieringProfile {
 }
 
 impl MiddleProfile {
-    /// What functions may cost in the middle tier.
+    /// Bounds on the cost of functions in the middle tier.
     #[must_use]
     pub fn limits(&self) -> CostLimits {
         CostLimits {

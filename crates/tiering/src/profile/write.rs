@@ -1,4 +1,4 @@
-//! A profile as text: without comments, with those of the default's file, and what differs between two.
+//! A profile as text: without comments, with those of the default's file, and the difference of two.
 
 use toml::{Table, Value};
 
@@ -15,7 +15,7 @@ impl TieringProfile {
         toml::to_string_pretty(self).expect("numbers and strings in one level of tables")
     }
 
-    /// The profile as a file, every key with a comment that says what it does, its unit and its range.
+    /// The profile as a file, every key with a comment that has its effect, its unit and its range.
     ///
     /// # Errors
     /// When a number is out of its range.
@@ -45,7 +45,7 @@ impl TieringProfile {
     }
 
     /// The keys, with their sections, whose values differ from those of `other`, with their values here as
-    /// TOML has them, `None` for those that are not given here.
+    /// TOML has them, `None` for keys that are not given here.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<(&'static str, Option<String>)> {
         let tables = (self.to_table(), other.to_table());

@@ -21,18 +21,18 @@ use upshift_translate::{
     EntryPoint, MemoryStyle, ModuleCompiler, ModuleUnit, Stop, Tier,
 };
 
-/// What a compile does before it returns.
+/// A compile's steps before it returns.
 pub type Behaviour =
     Arc<dyn Fn(CompileRequest, Stop<'_>) -> Result<(), CompileError> + Send + Sync>;
 
-/// A tier whose code is a single `ret`. It notes which thread compiled what.
+/// A tier whose code is a single `ret`. It notes the thread of each compile.
 #[derive(Clone)]
 pub struct FakeTier {
     name: &'static str,
     behaviour: Behaviour,
     compiled: Arc<Mutex<HashMap<CompileRequest, Vec<ThreadId>>>>,
     order: Arc<Mutex<Vec<CompileRequest>>>,
-    /// What it says of each direct call.
+    /// The branches that it tells for each direct call.
     pub branches_before: u32,
     /// Bytes of its code.
     pub code_bytes: usize,
@@ -47,7 +47,7 @@ impl FakeTier {
         Self::that_may_stop(name, move |request, _| behaviour(request))
     }
 
-    /// One that is told what ends a compile.
+    /// One whose behaviour is given the compile's `Stop`.
     pub fn that_may_stop(
         name: &'static str,
         behaviour: impl Fn(CompileRequest, Stop<'_>) -> Result<(), CompileError> + Send + Sync + 'static,
@@ -84,7 +84,7 @@ impl FakeTier {
         self.order.lock().len()
     }
 
-    /// What was compiled, in its order.
+    /// The compiles in their order.
     pub fn order(&self) -> Vec<CompileRequest> {
         self.order.lock().clone()
     }
@@ -134,7 +134,7 @@ impl ModuleCompiler for FakeCompiler {
                 branches_before: self.tier.branches_before,
             })
             .collect();
-        // Before others hear of it, and compile what it calls.
+        // Before others hear of it, and compile its callees.
         self.tier.order.lock().push(request);
         let mut compiled = self.tier.compiled.lock();
         compiled
@@ -313,7 +313,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A listener, and what it has heard.
+/// A listener, and the events that it has heard.
 pub fn listener() -> (EventSink, Arc<Mutex<Vec<TierEvent>>>) {
     let heard: Arc<Mutex<Vec<TierEvent>>> = Arc::default();
     let sink = {
@@ -323,7 +323,7 @@ pub fn listener() -> (EventSink, Arc<Mutex<Vec<TierEvent>>>) {
     (sink, heard)
 }
 
-/// One word for each event, in order, of those that are about the optimizing tier.
+/// One word for each event of the optimizing tier, in order.
 pub fn words(events: &[TierEvent]) -> Vec<String> {
     let word = |event: &TierEvent| {
         let at = |entry: EntryPoint| match entry {

@@ -1,4 +1,4 @@
-//! What an error can be about, as data.
+//! The subjects of errors, as data.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,7 +10,7 @@ use upshift_runtime::{CodeMemoryError, LimitError, StackError};
 use super::BoxedError;
 use crate::{ExternType, FuncType, Trap};
 
-/// What an [`Error`](crate::Error) is about.
+/// The subject of an [`Error`](crate::Error).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -19,7 +19,7 @@ pub enum ErrorKind {
     File {
         /// Which.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The bytes are not a module, or one that uses proposals which this engine was not told to allow. With
@@ -53,9 +53,9 @@ pub enum ErrorKind {
     WrongExport {
         /// Its name.
         name: String,
-        /// What it is.
+        /// The object's type.
         given: ExternType,
-        /// What was asked for.
+        /// The type asked for.
         wanted: &'static str,
     },
     /// A typed function was asked for with other types than it has.
@@ -69,11 +69,11 @@ pub enum ErrorKind {
     /// A read or write outside of a memory or table.
     #[error("{what} of {length} {unit} at {start} is outside of the {object}, which has {size}")]
     OutOfBounds {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
-        /// What of.
+        /// Its object.
         object: &'static str,
-        /// What lengths are counted in.
+        /// The unit of lengths.
         unit: &'static str,
         /// The first byte or element.
         start: u64,
@@ -92,7 +92,7 @@ pub enum ErrorKind {
          an object works with the store that it was made in"
     )]
     WrongStore {
-        /// What it is.
+        /// The object.
         object: &'static str,
         /// The number of the store that it belongs to.
         owner: u64,
@@ -105,7 +105,7 @@ pub enum ErrorKind {
          make one `Engine` and share its clones"
     )]
     WrongEngine {
-        /// What it is.
+        /// The object.
         object: &'static str,
         /// The number of the engine that it belongs to.
         owner: u64,
@@ -127,7 +127,7 @@ pub enum ErrorKind {
     CodeMemory {
         /// The function's index, imports first.
         function: u32,
-        /// The bound that was reached, or what the system says.
+        /// The bound that was reached, or the system's error.
         source: CodeMemoryError,
     },
     /// A host function's error, as it was returned.
@@ -181,7 +181,7 @@ impl fmt::Debug for HostError {
     }
 }
 
-/// What could not be had, and why.
+/// The refused resource, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct ResourceError {
@@ -272,7 +272,7 @@ pub enum LinkProblem {
     },
 }
 
-/// What the types alone do not tell.
+/// The reason that the types alone do not tell.
 fn why_incompatible(wanted: &ExternType, given: &ExternType) -> &'static str {
     let (ExternType::Memory(wanted), ExternType::Memory(given)) = (wanted, given) else {
         return "";
@@ -285,7 +285,7 @@ fn why_incompatible(wanted: &ExternType, given: &ExternType) -> &'static str {
 }
 
 impl LinkError {
-    /// What does not fit, in the module's order.
+    /// The imports that do not fit, in the module's order.
     #[must_use]
     pub fn problems(&self) -> &[LinkProblem] {
         &self.problems

@@ -1,4 +1,4 @@
-//! The one error type of the API, one pointer wide: how it is made and asked. What it can be about is in
+//! The one error type of the API, one pointer wide: how it is made and asked. Its subjects are in
 //! `kind`; traps and backtraces are in `trap`.
 
 mod kind;
@@ -15,14 +15,14 @@ pub use kind::{ErrorKind, HostError, LinkError, LinkProblem, ResourceError};
 
 use crate::{Backtrace, Trap, TrapCode};
 
-/// What operations of this crate return.
+/// The result of operations of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type BoxedError = Box<dyn StdError + Send + Sync + 'static>;
 
 /// Anything that can go wrong, one pointer wide.
 ///
-/// What happened is told by [`kind`](Self::kind), or by the accessors of the two kinds that embedders ask
+/// The subject is told by [`kind`](Self::kind), or by the accessors of the two kinds that embedders ask
 /// for most: [`as_trap`](Self::as_trap), and [`downcast_ref`](Self::downcast_ref) for an error that a host
 /// function returned, which comes back to the caller as it was.
 ///
@@ -68,7 +68,7 @@ impl Error {
 
     /// Wraps an error of the embedder, so that a host function can return it.
     ///
-    /// Whoever called into WebAssembly gets it back with [`downcast_ref`](Self::downcast_ref) or
+    /// The caller of WebAssembly gets it back with [`downcast_ref`](Self::downcast_ref) or
     /// [`downcast`](Self::downcast). An `Error` is not wrapped again.
     ///
     /// ```
@@ -94,7 +94,7 @@ impl Error {
         Self::from(BoxedError::from(message.to_string()))
     }
 
-    /// Whatever host functions may return as their error.
+    /// An error of any type that host functions may return.
     #[cold]
     pub(crate) fn from_host<E: Into<BoxedError> + 'static>(error: E) -> Self {
         // Two types keep more when they are not boxed first; a cast through `Any` finds them.
@@ -194,7 +194,7 @@ impl Error {
         self
     }
 
-    /// What this error is about.
+    /// The subject of this error.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
@@ -285,14 +285,14 @@ impl fmt::Display for Error {
     }
 }
 
-/// For `fn main() -> upshift::Result<()>`: the text of `Display`, and what caused it.
+/// For `fn main() -> upshift::Result<()>`: the text of `Display`, and the cause.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
             let because = error.to_string();
-            // Some messages say already what caused them.
+            // Some messages tell their cause already.
             if !text.contains(&because) {
                 text.push_str("\ncaused by: ");
                 text.push_str(&because);

@@ -43,7 +43,7 @@ pub unsafe trait WasmTy: sealed::Sealed + Copy + Send + 'static {
     #[doc(hidden)]
     fn into_bits(self) -> u128;
 
-    /// The value in the low bits; what is above them is ignored.
+    /// The value in the low bits; the bits above are ignored.
     ///
     /// # Safety
     /// A reference is one of this store's, or null.
@@ -151,7 +151,7 @@ impl Placement {
         }
     }
 
-    /// What a signature with these results does with vector registers.
+    /// The use of vector registers by a signature with these results.
     const fn vectors(&self, results: &[ValType]) -> VectorUse {
         let mut cursor = self.cursor;
         if results.len() == 1 {
@@ -164,7 +164,7 @@ impl Placement {
 /// Writes an argument to its place.
 ///
 /// # Safety
-/// `frame` and `stack` are valid for writes of what the location says.
+/// `frame` and `stack` are valid for writes to the location.
 #[inline(always)]
 pub(crate) unsafe fn put_argument(
     frame: *mut CallFrame,
@@ -337,7 +337,7 @@ impl<P: WasmParams, R: WasmResults> Signature<P, R> {
     pub(crate) const POINTER: ArgLocation = Params::<P>::PLACEMENT.locations[P::TYPES.len()];
     /// Stack words of the arguments.
     pub(crate) const STACK_WORDS: usize = Params::<P>::PLACEMENT.words[Self::BY_POINTER as usize];
-    /// What the signature does with vector registers.
+    /// The signature's use of vector registers.
     pub(crate) const VECTORS: VectorUse = Params::<P>::PLACEMENT.vectors(R::TYPES);
 }
 
@@ -346,7 +346,7 @@ pub(crate) const fn location<P: WasmParams>(i: usize) -> ArgLocation {
     Params::<P>::PLACEMENT.locations[i]
 }
 
-/// Room for the stack arguments and the results of a typed call; only what is used is ever written.
+/// Room for the stack arguments and the results of a typed call; only used parts are ever written.
 pub(crate) struct Room {
     pub(crate) stack: [MaybeUninit<u64>; MOST_WORDS],
     pub(crate) cells: [MaybeUninit<u128>; MOST],

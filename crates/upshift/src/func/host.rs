@@ -18,7 +18,7 @@ use crate::{Caller, Error, FuncType, Result, Val, ValType};
 /// A host function that is in no store yet.
 pub(crate) struct HostFunc {
     ty: FuncType,
-    /// What its signature does with vector registers.
+    /// Its signature's use of vector registers.
     vectors: VectorUse,
     callback: HostCallback,
 }
@@ -114,11 +114,11 @@ unsafe fn cells_at(call: &HostCall<'_>, location: ArgLocation) -> *mut u128 {
     std::ptr::with_exposed_provenance_mut(address as usize)
 }
 
-/// What a host function returns: nothing, a value, a tuple of up to 16, or a `Result` of these.
+/// The result of a host function: nothing, a value, a tuple of up to 16, or a `Result` of these.
 ///
 /// The error of such a `Result` may be any that fits into a `Box<dyn Error + Send + Sync>`: [`Error`], an
 /// error type of your own, `std::io::Error`, `anyhow::Error`, `String`. It ends the WebAssembly that
-/// called the host function, and comes back unchanged to whoever called that. If the compiler asks for
+/// called the host function, and comes back unchanged to the caller of that WebAssembly. If the compiler asks for
 /// the type, write it down: `|x: i32| -> upshift::Result<()> { ... }`.
 ///
 /// # Safety

@@ -39,7 +39,7 @@ use crate::{
 /// assert_eq!(add.ty(&store), FuncType::new([ValType::I32], [ValType::I32]));
 /// assert_eq!(add.typed::<i32, i32>(&store)?.call(&mut store, 5)?, 15);
 ///
-/// // Of a type that is known at run time only; what it needs, the closure takes along.
+/// // Of a type that is known at run time only; the closure takes its own state along.
 /// let factor = 3;
 /// let ty = FuncType::new([ValType::I64], [ValType::I64]);
 /// let multiply = Func::new(&mut store, ty, move |_caller, params, results| {
@@ -69,10 +69,10 @@ unsafe impl Sync for Func {}
 impl Func {
     /// A host function whose type is known at run time only.
     ///
-    /// The closure gets the arguments, and results to be set, which start as zeroes and nulls. What it
-    /// needs from outside, it captures; what belongs to the store is in the store's data, which the
+    /// The closure gets the arguments, and results to be set, which start as zeroes and nulls. State
+    /// from outside, it captures; the store's own state is in the store's data, which the
     /// [`Caller`] reaches. An error that it returns ends the WebAssembly that called it, and comes back
-    /// unchanged to whoever called that. So does a panic.
+    /// unchanged to the caller of that. So does a panic.
     pub fn new<T: 'static>(
         mut store: impl AsContextMut<Data = T>,
         ty: FuncType,
@@ -115,7 +115,7 @@ impl Func {
 
     /// Calls it.
     ///
-    /// `results` must have as many elements as the function has results; what they hold before does not
+    /// `results` must have as many elements as the function has results; their values before do not
     /// matter.
     ///
     /// # Errors
@@ -248,7 +248,7 @@ impl Func {
         Self { store, raw }
     }
 
-    /// What generated code sees.
+    /// The value that generated code sees.
     pub(crate) fn reference(func: Option<Self>) -> u64 {
         func.map_or(0, |func| func.raw.as_ptr().expose_provenance() as u64)
     }
@@ -274,14 +274,14 @@ pub(crate) unsafe fn invoke<T>(
     func: NonNull<VMFuncRef>,
     frame: *mut CallFrame,
 ) -> Result<()> {
-    // SAFETY: as the caller says. What is not initialized of the frame is not looked at.
+    // SAFETY: as the caller says. Uninitialized parts of the frame are not looked at.
     match unsafe { upshift_runtime::call(store.core_ptr(), func, &mut *frame) } {
         Ok(()) => Ok(()),
         Err(unwind) => Err(error_of(unwind)),
     }
 }
 
-/// What the caller of WebAssembly gets to see.
+/// The error that the caller of WebAssembly gets to see.
 #[cold]
 fn error_of(unwind: Unwind) -> Error {
     match unwind {

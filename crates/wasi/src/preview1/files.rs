@@ -1,4 +1,4 @@
-//! What is done to files and directories that are open: their position, flags, rights and attributes.
+//! Operations on open files and directories: their position, flags, rights and attributes.
 
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -21,7 +21,7 @@ pub(super) struct OpenWish {
     pub(super) fdflags: Fdflags,
     /// The rights of the new descriptor.
     pub(super) base: Rights,
-    /// What descriptors may have that are opened through the new one.
+    /// The rights that descriptors opened through the new one may have.
     pub(super) inheriting: Rights,
 }
 

@@ -1,4 +1,4 @@
-//! Sockets by number, and connections to those that listen. Transfers are in `socket`.
+//! Sockets by number, and connections to listening ones. Transfers are in `socket`.
 
 use crate::bindings::preview1::types::{Errno, Fd, Fdflags, Rights};
 use crate::context::WasiCtx;

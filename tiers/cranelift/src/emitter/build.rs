@@ -1,5 +1,5 @@
 //! Helpers that every group of operators builds its instructions with: accesses, constants, conditions,
-//! types of vectors, and signatures of what is called.
+//! types of vectors, and signatures of callees.
 
 use cranelift_codegen::ir::immediates::{Imm64, Offset32};
 use cranelift_codegen::ir::types::{I8, I8X16, I32, I64};

@@ -74,14 +74,14 @@ impl ClifEmitter<'_> {
         self.call_code(type_index, code, callee, args, results);
     }
 
-    /// The context that a reference's function is called with, told who calls unless that is this instance's own.
+    /// The context that a reference's function is called with, with the caller told unless that is this instance's own.
     fn context_of(&mut self, reference: Value) -> Value {
         let callee = self.load_at(I64, self.flags.own, reference, offsets::VMFUNCREF_VMCTX);
         if !self.as_values() {
             self.announce_caller();
             return callee;
         }
-        // Mostly the callee is of this instance. As that is foreseen, what it reads from its context need not wait
+        // Mostly the callee is of this instance. As that is foreseen, its reads from its context need not wait
         // for the table's element and the reference.
         let own = self.context();
         let is_foreign = self.cursor.ins().icmp(IntCC::NotEqual, callee, own);
@@ -104,7 +104,7 @@ impl ClifEmitter<'_> {
         context
     }
 
-    /// Leaves behind what is called.
+    /// Leaves the callee's reference behind.
     fn record_call(&mut self, reference: Value) {
         if !self.unit.settings.record_calls {
             return;
@@ -117,7 +117,7 @@ impl ClifEmitter<'_> {
         }
     }
 
-    /// Tells a callee that may be a host function who calls.
+    /// Tells the caller to a callee that may be a host function.
     fn announce_caller(&mut self) {
         let store = self.fixed_field(offsets::VMCONTEXT_STORE);
         let context = self.context();

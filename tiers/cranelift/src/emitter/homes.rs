@@ -10,7 +10,7 @@ use upshift_runtime::offsets;
 
 use super::state::ClifEmitter;
 
-/// What has a home.
+/// The values that have a home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resident {
     /// The context.
@@ -107,7 +107,7 @@ impl ClifEmitter<'_> {
         }
     }
 
-    /// Forgets what values residents have.
+    /// Forgets the residents' values.
     pub(super) fn forget_residents(&mut self) {
         for home in &mut self.scratch.homes {
             home.known = None;

@@ -15,7 +15,7 @@ use super::vector::{lane_type, vector_type};
 /// log2 of the size of a page.
 const PAGE_BITS: i64 = 16;
 
-/// How many sums are known in a block. What was used long ago is in a spill slot anyway.
+/// How many sums are known in a block. A sum of long ago is in a spill slot anyway.
 const KNOWN_SUMS: usize = 4;
 
 /// A memory's base and an address, added.
@@ -39,7 +39,7 @@ fn narrow_load(bits: u8, signed: bool) -> Opcode {
 }
 
 impl ClifEmitter<'_> {
-    /// Where an access to `size` bytes goes: an address and an offset from it. Checks what must be.
+    /// The place of an access to `size` bytes: an address and an offset from it. Emits the checks that are needed.
     fn heap_address(&mut self, access: MemoryAccess, size: u32, address: Value) -> (Value, i32) {
         if self.unit.settings.memory == MemoryStyle::Checked {
             self.check_bounds(access, size, address);

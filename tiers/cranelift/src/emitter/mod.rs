@@ -1,5 +1,5 @@
-//! The emitter: what the walk asks for, as Cranelift instructions. The trait's methods and blocks are
-//! here; what each group of operators becomes is in the file named after it.
+//! The emitter: the walk's requests as Cranelift instructions. The trait's methods and blocks are
+//! here; the code of each group of operators is in the file named after it.
 
 mod build;
 mod call;

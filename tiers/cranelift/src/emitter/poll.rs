@@ -1,4 +1,4 @@
-//! Where work is counted, and what happens when a budget is used up at a loop header, where a frame may
+//! Where work is counted, and the cold path of a budget that is used up at a loop header, where a frame may
 //! move into better code. The check at the function's entry is in `arch`.
 //!
 //! The first round of a loop is part of the work of the site around it, and goes past the loop's own
@@ -16,7 +16,7 @@ use upshift_translate::WorkSite;
 use super::homes::Resident;
 use super::state::{ClifEmitter, clif_type, result_offset};
 
-/// What a poll returns where no work is counted.
+/// A poll's result where no work is counted.
 const NOT_COUNTED: WorkSite = WorkSite(u32::MAX);
 
 /// A place that takes work from the budget.
@@ -61,7 +61,7 @@ impl ClifEmitter<'_> {
         self.start_block(cold);
         if !first_round_is_free || self.as_values() {
             // In cells, the check is otherwise behind the loop, and a round ends in one jump, back past the check,
-            // only if what is rare comes next.
+            // only if rare code comes next.
             self.cursor.func.layout.set_cold(cold);
         }
         let types = operands.iter().map(|&(_, ty)| ty);
@@ -194,7 +194,7 @@ impl ClifEmitter<'_> {
         WorkSite(site)
     }
 
-    /// States how much work a site takes, at the end of what it counts.
+    /// States how much work a site takes, at the end of the counted code.
     pub(super) fn set_counted_work(&mut self, site: WorkSite, operators: u32) {
         let sites = &mut self.scratch.work_sites;
         let Some(closed) = sites.get(site.0 as usize) else {
@@ -220,7 +220,7 @@ impl ClifEmitter<'_> {
         }
     }
 
-    /// The block that calls the OSR entry it is given and returns what that returned. All loops of the
+    /// The block that calls the OSR entry it is given and returns its results. All loops of the
     /// function share it.
     fn osr_exit_block(&mut self) -> Block {
         if let Some(block) = self.osr_exit {
@@ -232,8 +232,8 @@ impl ClifEmitter<'_> {
         block
     }
 
-    /// Fills the block that [`Self::osr_exit_block`] promised. The runtime has lowered the stack's limit by what the entry
-    /// takes.
+    /// Fills the block that [`Self::osr_exit_block`] promised. The runtime has lowered the stack's limit by the entry's
+    /// frame.
     pub(super) fn emit_osr_exit(&mut self) {
         let Some(block) = self.osr_exit else { return };
         self.seal_block(block);

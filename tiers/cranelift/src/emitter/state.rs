@@ -35,7 +35,7 @@ pub(crate) enum Locals {
     AsValues,
 }
 
-/// What is the same for all functions of a tier.
+/// State that is the same for all functions of a tier.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EmitOptions {
     /// How functions are called.
@@ -44,18 +44,18 @@ pub(crate) struct EmitOptions {
     pub poll_first_rounds: bool,
     /// Where locals are between blocks.
     pub locals: Locals,
-    /// What functions may cost.
+    /// Bounds on the cost of functions.
     pub limits: CostLimits,
 }
 
 impl EmitOptions {
-    /// Whether code that is entered there counts work. What the baseline is entered at, for tests, does not.
+    /// Whether code that is entered there counts work. Entries of the baseline, for tests, do not.
     fn counts_in(self, entry: EntryPoint) -> bool {
         entry == EntryPoint::Function || self.locals == Locals::AsValues
     }
 }
 
-/// What the code generator needs beside the function.
+/// The code generator's input beside the function.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Finished {
     /// The work that each call counts for, if work is counted.
@@ -151,7 +151,7 @@ impl Scratch {
     }
 }
 
-/// What is stated about memory accesses, entered in the function's table once.
+/// Statements about memory accesses, entered in the function's table once.
 #[derive(Clone, Copy)]
 pub(super) struct AccessFlags {
     /// Our own structures and cells: mapped and aligned.
@@ -259,7 +259,7 @@ impl<'f> ClifEmitter<'f> {
         emitter
     }
 
-    /// Makes what locals as values begin with.
+    /// Makes the first values of locals.
     fn begin_values(&mut self) {
         if !self.as_values() {
             return;
@@ -275,7 +275,7 @@ impl<'f> ClifEmitter<'f> {
         self.scratch.values_of_locals.begin(zeros);
     }
 
-    /// What is left to do behind the walk. The function can be compiled then.
+    /// The work left behind the walk. The function can be compiled then.
     pub(crate) fn finish(mut self) -> Finished {
         self.emit_osr_exit();
         self.cursor.func.sized_stack_slots[self.frame_slot].size = self.layout.size();
@@ -412,7 +412,7 @@ impl<'f> ClifEmitter<'f> {
         }
     }
 
-    /// Forgets what values locals and residents have. At the start of a block; and at a call, across which a value
+    /// Forgets the values of locals and residents. At the start of a block; and at a call, across which a value
     /// would be stored and loaded again: it is in memory already.
     pub(super) fn forget_values(&mut self) {
         if self.as_values() {

@@ -8,7 +8,7 @@ use cranelift_codegen::entity::packed_option::ReservedValue;
 use cranelift_codegen::ir::types::{F32, F64, I32, I64};
 use cranelift_codegen::ir::{Block, Function, Inst, Type, Value};
 
-/// What is known of the blocks of a function.
+/// The state of a function's blocks.
 pub(super) struct Values {
     /// The value that a variable has at the end of a block, or so far.
     ends: HashMap<(Block, u32), Value>,

@@ -1,4 +1,4 @@
-//! Vector operators. A vector has whatever Cranelift type its maker gave it; each operator asks for the
+//! Vector operators. A vector has the Cranelift type that its maker gave it; each operator asks for the
 //! one it needs ([`ClifEmitter::as_type`]), which costs no instruction.
 
 use cranelift_codegen::ir::condcodes::FloatCC;

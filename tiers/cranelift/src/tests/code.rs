@@ -1,4 +1,4 @@
-//! What is known about code: its traps, its offsets, its intermediate forms; and that it can be compiled
+//! Tables of code: its traps, its offsets, its intermediate forms; and that it can be compiled
 //! from several threads.
 
 use upshift_runtime::TrapCode;
@@ -161,7 +161,7 @@ fn calls_are_told_with_the_branches_before_them_before_code_is_made() {
     let expected = [(1, 0), (2, 1), (1, 2), (2, 2), (1, 3), (2, 3)];
     assert_eq!(told(branches), expected);
     assert_eq!(told("(br 0 (call $a)) (call $b)"), [(1, 0)]);
-    // Errors are not what a program is about.
+    // Errors are no part of a program's normal course.
     let errors = "(call $a)
         (if (local.get 0) (then (call $b) (call $error) (unreachable)))
         (if (local.get 0) (then (call $error) (unreachable)) (else (call $b)))";

@@ -1,4 +1,4 @@
-//! Counted work: what is taken from a budget, what happens when it is used up at a function's entry, and
+//! Counted work: the amount taken from a budget, the cold path of one used up at a function's entry, and
 //! which rounds of a loop ask.
 
 use std::sync::atomic::Ordering;
@@ -51,7 +51,7 @@ fn an_entry_takes_its_own_work_and_the_first_round_of_its_loops() {
         r#"(module (func (export "f") (param i32)
           (drop (local.get 0)) (loop (loop (drop (local.get 0))) (drop (local.get 0)))))"#,
     );
-    // What the walk counts for a loop itself is its own business.
+    // The walk's count for a loop itself is its own business.
     assert_eq!(straight, 2);
     assert!((6..8).contains(&one), "{one}");
     assert!((6..10).contains(&two), "{two}");
@@ -124,7 +124,7 @@ fn a_call_whose_budget_is_used_up_goes_to_better_code() {
         i64_bits((1 << 6) - (1 << 15)),
         "the other function has run"
     );
-    // What runs in its place has a budget of its own.
+    // The code that runs in its place has a budget of its own.
     assert_eq!(lab.hooks.entries.load(Ordering::Relaxed), 2);
 }
 

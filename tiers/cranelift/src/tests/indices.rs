@@ -8,7 +8,7 @@ use upshift_translate::{CodegenSettings, Tier};
 use super::lab::{CHECKED, GUARDED, Host, Lab};
 use crate::CraneliftTier;
 
-/// What a caller may leave above an `i32`.
+/// Bits that a caller may leave above an `i32`.
 const RUBBISH: u128 = 0xdead_beef_0000_0000;
 
 const USES: &str = r#"(module
@@ -50,7 +50,7 @@ const USES: &str = r#"(module
   (func (export "fill") (param i32 i32) (result i32)
     (memory.fill (local.get 0) (i32.const 42) (local.get 1)) (i32.load8_u (i32.const 16))))"#;
 
-/// What a host function returns: an `i32` and anything above it.
+/// Results of a host function: an `i32` and anything above it.
 fn hosts() -> Vec<Host> {
     let number = |call: &mut HostCall<'_>| call.set_gpr((RUBBISH | 16) as u64);
     let pair = |call: &mut HostCall<'_>| {

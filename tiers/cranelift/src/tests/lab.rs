@@ -39,10 +39,10 @@ pub const CHECKED: CodegenSettings = CodegenSettings {
 pub struct LabHooks {
     compiler: Box<dyn ModuleCompiler>,
     unit: Arc<ModuleUnit>,
-    /// What makes OSR entries, if not the same.
+    /// The compiler of OSR entries, if not the same.
     entries_from: Mutex<Option<Box<dyn ModuleCompiler>>>,
     code: Arc<ModuleCode>,
-    /// What a budget is refilled to.
+    /// The amount that a budget is refilled to.
     pub grant: Mutex<i32>,
     /// Whether loops that run out of budget move into an OSR entry.
     pub move_loops: Mutex<bool>,
@@ -104,7 +104,7 @@ impl TierHooks for LabHooks {
     }
 }
 
-/// A compiler for a module, and what it compiles into.
+/// A compiler for a module, and the `ModuleCode` that it compiles into.
 pub fn compiler(
     text: &str,
     settings: CodegenSettings,
@@ -122,7 +122,7 @@ pub fn compiler_of(
     (tier.compiler(unit), module, code)
 }
 
-/// What compilers need to know of a module.
+/// The module as compilers need it.
 fn unit_of(text: &str, settings: CodegenSettings) -> Arc<ModuleUnit> {
     let module = Module::parse(text.as_bytes(), &Features::all());
     let module = Arc::new(module.unwrap_or_else(|error| panic!("{error}")));
@@ -210,7 +210,7 @@ impl Lab {
                 host(call);
                 Ok(())
             });
-            // SAFETY: the type is of this registry, and the tests' functions read what their type has.
+            // SAFETY: the type is of this registry, and the tests' functions read values of their type.
             let func = unsafe { store.new_host_func(ty, VectorUse::Full, callback) };
             imports.push(ExternPtr::Func(func));
         }

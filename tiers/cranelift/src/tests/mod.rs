@@ -1,5 +1,5 @@
-//! Small modules, compiled and run. What the specification says of each operator is tested by its own
-//! suite, elsewhere; here is what this tier decides for itself.
+//! Small modules, compiled and run. The specification's rules of each operator are tested by its own
+//! suite, elsewhere; here are the choices of this tier.
 
 mod calls;
 mod code;

@@ -1,4 +1,4 @@
-//! Scalar operators: what traps, how conditions combine, what conversions do at their borders.
+//! Scalar operators: traps, combined conditions, conversions at their borders.
 
 use upshift_runtime::TrapCode;
 

@@ -1,5 +1,5 @@
-//! Each vector operator compiles, and those that take more than one instruction of Cranelift's do what
-//! they should.
+//! Each vector operator compiles, and those of more than one instruction of Cranelift's have the right
+//! results.
 
 use super::lab::Lab;
 
@@ -219,7 +219,7 @@ fn vectors_pass_through_blocks_and_selections_in_any_type() {
     );
 }
 
-/// All operators of fixed-width SIMD, with what they take from the stack.
+/// All operators of fixed-width SIMD, with their operands.
 const ALL: &str = include_str!("all_vector_operators.txt");
 
 #[test]

@@ -99,12 +99,12 @@ impl<'ctx> Types<'ctx> {
     }
 }
 
-/// What an access touches. Accesses of different kinds never overlap.
+/// The object of an access. Accesses of different kinds never overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Region {
     /// Linear memory.
     Memory,
-    /// Contexts, globals, records of memories, slots: what is the runtime's.
+    /// Contexts, globals, records of memories, slots: data of the runtime.
     Context,
     /// Table records and elements.
     Table,
@@ -279,7 +279,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             return base;
         }
         let offset = self.const_i64(i64::from(offset));
-        // SAFETY: a plain address computation; what is behind it is the access's business.
+        // SAFETY: a plain address computation; the access is responsible for the memory behind it.
         unsafe {
             self.builder
                 .build_in_bounds_gep(self.types.i8, base, &[offset], "")

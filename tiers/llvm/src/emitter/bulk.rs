@@ -11,7 +11,7 @@ use super::build::Built;
 const LONGEST: u32 = 64;
 
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
-    /// Does what this call of the runtime would do, if it is a short copy or fill within memories. Returns whether
+    /// Does the work of this call of the runtime, if it is a short copy or fill within memories. Returns whether
     /// it was one.
     pub(super) fn bulk_in_place(
         &mut self,
@@ -52,7 +52,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         (from, source): (u32, BasicValueEnum<'ctx>),
         length: u32,
     ) {
-        // LLVM drops what is copied onto itself or overwritten, and loads with it.
+        // LLVM drops copies of memory onto itself and stores that are overwritten, and loads with them.
         self.touch_last(from, source, length);
         let mut parts = Vec::new();
         for (offset, size) in parts_of(length) {
@@ -106,7 +106,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         }
     }
 
-    /// Traps if the last byte of what is about to be read or written is out of bounds: nothing is written then. The
+    /// Traps if the last byte of the coming read or write is out of bounds: nothing is written then. The
     /// load is volatile in every mode, for it has no other use, and no store goes past it.
     fn touch_last(&mut self, memory: u32, start: BasicValueEnum<'ctx>, length: u32) {
         let offset = length - 1;

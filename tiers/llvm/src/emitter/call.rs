@@ -43,7 +43,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.call_through(code, self.vmctx, type_index, args, results);
     }
 
-    /// Tells a callee that may be a host function who calls.
+    /// Tells the caller to a callee that may be a host function.
     pub(super) fn announce_caller(&mut self) {
         let store = self.fixed_field(offsets::VMCONTEXT_STORE);
         self.write_field(self.vmctx, store, offsets::VMSTORE_CALLER, Region::Context);
@@ -198,7 +198,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 }
 
-/// What a call enters.
+/// The target of a call.
 pub(super) enum Code<'ctx> {
     /// A function of the same LLVM module.
     InUnit(inkwell::values::FunctionValue<'ctx>),

@@ -28,7 +28,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         let known = self.known_targets(table, type_index);
         let guesses = self.probable_targets(table, type_index);
         match known {
-            // What was seen says more than what is possible.
+            // Samples say more than the possible targets.
             Some(targets)
                 if guesses.is_empty() || !targets.direct(&guesses, self.options).is_empty() =>
             {
@@ -50,7 +50,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         }
     }
 
-    /// Calls through a table whose elements are known, as far as they are still what they were: some directly, by the
+    /// Calls through a table whose elements are known, as far as they are unchanged: some directly, by the
     /// index, others without the checks that are known to succeed.
     fn call_known(
         &mut self,
@@ -134,7 +134,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.builder.position_at_end(other);
     }
 
-    /// Goes to a block if an element of a table may not be what instantiation left there, and on otherwise.
+    /// Goes to a block if an element of a table may have changed since instantiation, and on otherwise.
     fn branch_if_changed(
         &mut self,
         table: u32,
@@ -245,7 +245,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .into_pointer_value()
     }
 
-    /// Calls what a reference from a table refers to, after the checks that are needed.
+    /// Calls the function of a reference from a table, after the checks that are needed.
     fn call_reference(
         &mut self,
         known: Option<&Targets>,
@@ -269,7 +269,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.call_through(code, callee.context, type_index, args, results);
     }
 
-    /// What a reference from a table refers to, after the checks that are needed.
+    /// The function of a reference from a table, after the checks that are needed.
     fn callee_of(
         &mut self,
         known: Option<&Targets>,
@@ -293,9 +293,9 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         Callee { slot, context }
     }
 
-    /// The context that a reference's function is called with, told who calls if that is not this instance's own.
+    /// The context that a reference's function is called with, with the caller told if that is not this instance's own.
     ///
-    /// Mostly it is. The comparison is foreseen, so that what the callee reads from its context need not wait for the
+    /// Mostly it is. The comparison is foreseen, so that the callee's reads from its context need not wait for the
     /// table's element and the reference.
     fn context_of(&mut self, reference: PointerValue<'ctx>) -> PointerValue<'ctx> {
         let callee = self
@@ -337,10 +337,10 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 }
 
-/// What a reference refers to.
+/// The function of a reference.
 struct Callee<'ctx> {
     /// Where its code is read from.
     slot: PointerValue<'ctx>,
-    /// What it is called with.
+    /// The context that it is called with.
     context: PointerValue<'ctx>,
 }

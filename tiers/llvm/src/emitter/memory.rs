@@ -25,7 +25,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .into_pointer_value()
     }
 
-    /// Where an access to `size` bytes goes. Checks what must be.
+    /// The address of an access to `size` bytes. Emits the checks that are needed.
     ///
     /// Index and offset are 32 bits each, so no sum leaves the reservation or wraps around 64 bits: the
     /// additions are marked so. They are not `inbounds`: nothing says how much of it is accessible.
@@ -374,7 +374,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.offset_within(base, scaled)
     }
 
-    /// How many elements of a table are known to be what they were.
+    /// The number of a table's elements that are known to be unchanged.
     pub(super) fn unchanged_elements(&mut self, table: u32) -> IntValue<'ctx> {
         let record = self.fixed_field(self.unit.offsets.table(table));
         self.read_field(

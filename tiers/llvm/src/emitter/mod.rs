@@ -1,5 +1,5 @@
-//! The emitter: what the walk asks for, as LLVM IR. The trait's methods and blocks are here; what each
-//! group of operators becomes is in the file named after it.
+//! The emitter: the walk's requests as LLVM IR. The trait's methods and blocks are here; the code of each
+//! group of operators is in the file named after it.
 
 mod build;
 mod bulk;
@@ -106,7 +106,7 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         table: &BranchTable<'_, Block<'ctx>, BasicValueEnum<'ctx>>,
     ) {
         let from = self.current_block();
-        // A block has its parameters once for each entry that leads to it, so those that pass some lead to a block in
+        // A block has its parameters once for each entry that leads to it, so ways that pass values lead to a block in
         // between.
         let mut ways = Vec::with_capacity(table.ways.len());
         for &(target, args) in table.ways {

@@ -1,6 +1,6 @@
 //! Scalar operators and conversions between scalars.
 //!
-//! What LLVM's passes do to NaNs is the business of `quieting`.
+//! NaNs in LLVM's passes are the business of `quieting`.
 
 use inkwell::types::BasicTypeEnum;
 use inkwell::values::{BasicValueEnum, FloatMathValue, FloatValue, IntValue};
@@ -247,7 +247,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 };
             }
         };
-        // Of an integer that was converted, or of what was rounded, LLVM folds a rounding away; neither can be
+        // LLVM folds a rounding of a converted integer, or of a rounded number, away; neither can be
         // a signalling NaN.
         self.intrinsic1(name, a)
     }
@@ -312,7 +312,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         } else {
             FloatPredicate::OGT
         };
-        // What the processor's instructions give: the second operand, if neither comes before the other.
+        // As the processor's instructions do: the second operand, if neither comes before the other.
         let either = |x: T, y: T| {
             let before = builder.build_float_compare(predicate, x, y, "").built();
             builder.build_select(before, x, y, "").built()
@@ -471,7 +471,7 @@ fn exclusive_limits(from: FloatType, to: IntType, signed: bool) -> (f64, f64) {
     match (from, to, signed) {
         (_, IntType::I32, false) => (-1.0, 2.0 * TWO_31),
         (_, IntType::I64, false) => (-1.0, 2.0 * TWO_63),
-        // What is a fraction below the least integer is truncated to it, where the type has such fractions.
+        // A fraction below the least integer is truncated to it, where the type has such fractions.
         (FloatType::F64, IntType::I32, true) => (-TWO_31 - 1.0, TWO_31),
         (FloatType::F32, IntType::I32, true) => (f64::from((-TWO_31 as f32).next_down()), TWO_31),
         (FloatType::F64, IntType::I64, true) => ((-TWO_63).next_down(), TWO_63),

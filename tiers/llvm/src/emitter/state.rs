@@ -22,7 +22,7 @@ use crate::guesses::{Guess, guesses};
 use crate::tables::{Tables, Targets};
 use crate::unit::{Callees, Summaries};
 
-/// What is shared by all functions of one LLVM module.
+/// State shared by all functions of one LLVM module.
 pub(crate) struct Shared<'u, 'ctx> {
     pub context: &'ctx Context,
     pub llvm_module: &'u LlvmModule<'ctx>,
@@ -37,7 +37,7 @@ pub(crate) struct Shared<'u, 'ctx> {
     pub options: &'u OptimizerOptions,
 }
 
-/// What is known about the function to emit.
+/// The function to emit.
 pub(crate) struct Target<'u, 'ctx> {
     /// Where to emit into.
     pub function: FunctionValue<'ctx>,
@@ -211,7 +211,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             .build_ptr_to_int(frame.into_pointer_value(), self.types.i64, "")
             .built();
         let store = self.fixed_field(offsets::VMCONTEXT_STORE);
-        // Whoever lowers it for a callee puts it back, so it does not change while this function runs.
+        // Code that lowers it for a callee puts it back, so it does not change while this function runs.
         let limit = self.read_fixed(self.types.i64, store, offsets::VMSTORE_STACK_LIMIT);
         let exhausted = self
             .builder
@@ -240,13 +240,13 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         }
     }
 
-    /// What a call through a table may reach, if that is known for good.
+    /// The possible targets of a call through a table, if they are known for good.
     pub(super) fn known_targets(&self, table: u32, type_index: u32) -> Option<Arc<Targets>> {
         self.tables
             .targets(self.module, self.summaries, table, type_index)
     }
 
-    /// What the current operator, a call through a table, probably reaches.
+    /// The probable targets of the current operator, a call through a table.
     pub(super) fn probable_targets(&self, table: u32, type_index: u32) -> SmallVec<[Guess; 4]> {
         if !self.callees.guesses() {
             return SmallVec::new();
@@ -266,8 +266,8 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         self.offset = module_offset;
     }
 
-    /// Gives the instructions that follow the current operator as their location. Only what can be seen in
-    /// a backtrace needs it; the rest may keep the location of an operator before it.
+    /// Gives the instructions that follow the current operator as their location. Only instructions that can be in
+    /// a backtrace need it; the rest may keep the location of an operator before it.
     pub(super) fn locate(&mut self) {
         if self.located == Some(self.offset) {
             return;
@@ -307,7 +307,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             .expect("the walk emits into blocks")
     }
 
-    // What the first block provides.
+    // Values of the first block.
 
     /// Emits into the first block, which dominates all others.
     pub(super) fn in_first_block<T>(&mut self, emit: impl FnOnce(&Self) -> T) -> T {

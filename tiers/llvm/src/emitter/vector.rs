@@ -1,8 +1,8 @@
-//! Vector operators on bits and on integer lanes. A vector has whatever LLVM type its maker gave it; each
+//! Vector operators on bits and on integer lanes. A vector has the LLVM type that its maker gave it; each
 //! operator asks for the one it needs ([`LlvmEmitter::lanes_as`]), which costs no instruction. Lane 0 is the
 //! one at the lowest address. Floating-point lanes are in `vector_float`, conversions in `vector_convert`.
 //!
-//! What is emitted are the shapes that LLVM's instruction selection knows: nearly all become one
+//! Emitted are the shapes that LLVM's instruction selection knows: nearly all become one
 //! instruction. Two operators have no such shape; they are at the end of this file.
 
 use inkwell::IntPredicate;
@@ -303,7 +303,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         let a = self.lanes_as(a, self.vector_type(shape));
         match op {
             LaneUnary::Abs => {
-                // The least integer stays what it is.
+                // The least integer stays as it is.
                 let least_is_defined = self.types.bool_.const_zero();
                 self.intrinsic(
                     "llvm.abs",
@@ -406,7 +406,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.as_mask(shape, conditions)
     }
 
-    // What LLVM has no generic form for that gives good code: x86-64 with SSSE3, which every CPU that we run
+    // Operators for which LLVM has no generic form that gives good code: x86-64 with SSSE3, which every CPU that we run
     // on has.
 
     /// The bytes of `a` at the indices `b`, and 0 for an index that is out of range.

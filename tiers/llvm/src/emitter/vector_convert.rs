@@ -135,7 +135,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     // Saturating truncation. For vectors, LLVM's own intrinsics go lane by lane. Its plain conversions are
-    // undefined for what doesn't fit, so here all that goes into them fits or is not chosen afterwards.
+    // undefined for numbers that don't fit, so here all operands fit or are not chosen afterwards.
 
     /// NaN becomes 0.
     fn without_nan(&self, ty: FloatType, a: VectorValue<'ctx>) -> VectorValue<'ctx> {

@@ -1,4 +1,4 @@
-//! What is known of the bits of floats in a function: which are no signalling NaN, and at which somebody looks. Both are found
+//! Facts about the bits of floats in a function: which are no signalling NaN, and which are observed. Both are found
 //! by worklists that look at each operand a few times at most.
 
 use std::collections::{HashMap, HashSet};
@@ -20,8 +20,8 @@ fn quiets_or_passes_on(instruction: InstructionValue<'_>) -> bool {
 /// How many operators deep the back end is taken to look for constants.
 const DEPTH: u32 = 6;
 
-/// Whether a value is a constant for the back end, or has lanes of one: what is chosen from a constant and something else is
-/// as good as a constant where vectors have masks, as is what is masked.
+/// Whether a value is a constant for the back end, or has lanes of one: a choice between a constant and something else is
+/// as good as a constant where vectors have masks, as is a masked value.
 fn shows_constant(value: BasicValueEnum<'_>, depth: u32) -> bool {
     if is_constant(value) {
         return true;
@@ -118,7 +118,7 @@ impl Quiet {
         known.copied().unwrap_or(Lanes::NEITHER)
     }
 
-    /// Takes away from an instruction's lanes those that are not among these. Says whether it had any of them.
+    /// Takes away from an instruction's lanes all others than these. Says whether it had any of them.
     fn lower(&mut self, instruction: InstructionValue<'_>, lanes: Lanes) -> bool {
         let before = self.of_instruction(instruction);
         let after = before.and(lanes);
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::quieting::instructions_of;
 
-    /// How many operands a function has, and how many were looked at for what is quiet and for what is observed.
+    /// How many operands a function has, and how many were looked at for quiet values and for observed ones.
     fn looked_at(body: &str) -> [usize; 3] {
         let text = format!("define float @f(i32 %which, float %x, float %y, ptr %p) {{ {body} }}");
         let context = Context::create();
@@ -256,7 +256,7 @@ mod tests {
         assert!(observed <= 2 * operands, "{observed} for {operands}");
     }
 
-    /// Sums in a row, each of the one before; what is behind them, of the last, is looked at.
+    /// Sums in a row, each of the one before; the last is observed.
     fn chain(link: impl Fn(usize) -> String) -> String {
         let mut body = "%v0 = load float, ptr %p\n".to_owned();
         for place in 1..=2000 {

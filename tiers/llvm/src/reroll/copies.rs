@@ -20,7 +20,7 @@ pub(super) struct Copies<'a, 'ctx> {
     factor: usize,
     /// How many stores come before an instruction.
     stores_before: HashMap<InstructionValue<'ctx>, usize>,
-    /// Pairs of which the second is to its copy, whose number follows, what the first is to the first copy.
+    /// Pairs: the second is in its copy, whose number follows, the counterpart of the first in the first copy.
     known: HashSet<(BasicValueEnum<'ctx>, BasicValueEnum<'ctx>, usize)>,
     comparisons: usize,
 }
@@ -59,7 +59,7 @@ impl<'a, 'ctx> Copies<'a, 'ctx> {
         self.of.stores.len() / self.factor
     }
 
-    /// Whether `other` is what `one` would be with counters that are `copy` parts of their steps further.
+    /// Whether `other` is `one` with counters that are `copy` parts of their steps further.
     fn are_alike(
         &mut self,
         one: BasicValueEnum<'ctx>,
@@ -98,7 +98,7 @@ impl<'a, 'ctx> Copies<'a, 'ctx> {
         alike
     }
 
-    /// How much a sum of counters and of what is the same in all rounds grows from the first copy to another.
+    /// The growth of a sum of counters and of constants of the loop from the first copy to another.
     fn advance(&self, value: IntValue<'ctx>, copy: usize) -> Option<u64> {
         let mut growth = 0u64;
         for &(of, factor) in Linear::of(value).terms() {
@@ -182,7 +182,7 @@ impl<'a, 'ctx> Copies<'a, 'ctx> {
     }
 
     /// Whether two accesses go to places that are alike. Where copies differ by the offset in the access, which does
-    /// not wrap around as the counter would: by then the first copy has accessed what lies so close below 4 GiB that
+    /// not wrap around as the counter would: by then the first copy has accessed an address so close below 4 GiB that
     /// no memory reaches it.
     fn same_place(
         &mut self,

@@ -2,8 +2,8 @@
 //!
 //! Memories and tables are addressed with all 64 bits of a register, for an instruction has no other way to add one. An
 //! `i32` is 32 of them. The sandbox rests on this invariant: *a register that holds an operand or a local of type `i32` has
-//! zeros in its upper half.* Every instruction of 32 bits clears that half, so what computes an `i32` upholds the invariant
-//! by its width. What comes from elsewhere is extended where it comes in: parameters in the prologue, results of calls behind
+//! zeros in its upper half.* Every instruction of 32 bits clears that half, so each that computes an `i32` upholds the invariant
+//! by its width. A value from elsewhere is extended where it comes in: parameters in the prologue, results of calls behind
 //! the call. Cells of the frame are read with 32 bits.
 //!
 //! [`Index`] is the invariant as a type. Nothing else can be added to an address that is accessed, and only the functions of

@@ -1,10 +1,10 @@
-//! What the assembler writes is what a decoder reads.
+//! The assembler's output, read back by a decoder.
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter};
 
 use super::*;
 
-/// What a decoder reads in what `emit` wrote, one line for each instruction.
+/// A decoder's reading of the output of `emit`, one line for each instruction.
 fn decoded(emit: impl FnOnce(&mut Assembler)) -> String {
     let mut assembler = Assembler::default();
     emit(&mut assembler);

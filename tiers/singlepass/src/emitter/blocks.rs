@@ -1,4 +1,4 @@
-//! Blocks, jumps and what lies behind the code: operands that have to be moved on the way to a block, traps, and polls
+//! Blocks, jumps and the code behind the body: moves of operands on the way to a block, traps, and polls
 //! whose budget is used up.
 
 use upshift_module::ValType;
@@ -12,7 +12,7 @@ use super::state::{
 };
 use crate::asm::{Flag, Gpr, Jump, Mem, Width, Xmm, digit, op};
 
-/// What a poll returns where no work is counted.
+/// A poll's result where no work is counted.
 const NOT_COUNTED: WorkSite = WorkSite(u32::MAX);
 
 /// More arguments of a jump than these are moved from home to home.
@@ -118,7 +118,7 @@ impl FastEmitter<'_> {
     }
 
     /// Emits the jumps that end a block, where `next` follows. Whether that comes from nowhere else, so that registers
-    /// keep what they hold.
+    /// keep their values.
     fn link_pending(&mut self, pending: Pending, next: Option<Label>) -> bool {
         match pending {
             Pending::None => false,
@@ -220,7 +220,7 @@ impl FastEmitter<'_> {
     /// The operands to move on the way to `target`, if there are any. No home is written to before it is read:
     /// values only move down, in their order.
     ///
-    /// Operands that are neighbours become neighbours, except that the first vector among them may come nearer to what is
+    /// Neighbouring operands become neighbours, except that the first vector among them may come nearer to the cell
     /// in front of it: from there on, all cells are as far from one another as before.
     fn moves(&mut self, target: Label, args: &[Slot]) -> Option<(u32, u32)> {
         let Block {
@@ -395,7 +395,7 @@ impl FastEmitter<'_> {
 
     // The end.
 
-    /// Emits what lies behind the code, and fills in where jumps go.
+    /// Emits the code behind the body, and fills in where jumps go.
     pub(super) fn finish_code(&mut self) {
         let pending = std::mem::replace(&mut self.pending, Pending::None);
         self.link_pending(pending, None);
@@ -507,8 +507,8 @@ impl FastEmitter<'_> {
         leave
     }
 
-    /// Calls the entry at a loop that is in rax, and returns what that returned. The runtime has lowered the stack's limit
-    /// by what the entry takes.
+    /// Calls the entry at a loop that is in rax, and returns its results. The runtime has lowered the stack's limit
+    /// by the entry's frame.
     fn go_on_in_better_code(&mut self) {
         let results = self.ty.results();
         let asm = &mut self.s.asm;
@@ -541,7 +541,7 @@ impl FastEmitter<'_> {
         self.leave();
     }
 
-    /// What the check at the entry jumps to: the runtime decides where the call goes on.
+    /// The target of the check at the entry: the runtime decides where the call goes on.
     fn place_entry_check(&mut self) {
         let Some((out, go_on)) = self.entry_check else {
             return;

@@ -76,13 +76,13 @@ impl Arguments {
     }
 }
 
-/// What is called.
+/// The callee.
 enum Callee {
     /// A function of this module, by its number without imports.
     Own(u32),
-    /// What a reference in the context, at this offset, stands for.
+    /// The function of a reference in the context, at this offset.
     Imported(i32),
-    /// What the reference in `r10` stands for.
+    /// The function of the reference in `r10`.
     Reference,
 }
 
@@ -199,7 +199,7 @@ impl FastEmitter<'_> {
             Callee::Reference => {
                 let field = |offset| Mem::new(Gpr::R10, offset);
                 let asm = &mut self.s.asm;
-                // Mostly the callee is of this instance. As that is foreseen, what it reads from its context need
+                // Mostly the callee is of this instance. As that is foreseen, its reads from its context need
                 // not wait for the table's element and the reference.
                 asm.mov(Width::W64, Gpr::RDI, CONTEXT);
                 asm.int(
@@ -223,7 +223,7 @@ impl FastEmitter<'_> {
         self.raise_stack();
     }
 
-    /// Tells a callee that may be a host function who calls.
+    /// Tells the caller to a callee that may be a host function.
     fn announce_caller(&mut self) {
         let store = Mem::new(CONTEXT, offsets::VMCONTEXT_STORE);
         let asm = &mut self.s.asm;
@@ -376,7 +376,7 @@ impl FastEmitter<'_> {
         self.push(ty, place)
     }
 
-    /// Gives up what a call needed of the stack.
+    /// Gives up a call's part of the stack.
     fn raise_stack(&mut self) {
         let size = std::mem::take(&mut self.lowered);
         if size > 0 {

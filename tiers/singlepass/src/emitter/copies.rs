@@ -17,7 +17,7 @@ const VECTOR: u32 = 16;
 /// The same of all other values.
 const SCALAR: u32 = 8;
 
-/// Neighbours that are copied to neighbours, in order, so that what is copied downwards may overlap.
+/// Neighbours that are copied to neighbours, in order, so that copies downwards may overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
     /// From the registers that the copy is made with.

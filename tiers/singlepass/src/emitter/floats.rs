@@ -10,7 +10,7 @@ use super::state::{
 };
 use crate::asm::{Flag, Gpr, Width, Xmm, digit, op};
 
-/// Rounding modes of `roundss`, without the exception for what is not exact.
+/// Rounding modes of `roundss`, without the exception for inexact results.
 pub(super) const NEAREST: u8 = 8;
 pub(super) const DOWN: u8 = 9;
 pub(super) const UP: u8 = 10;
@@ -32,13 +32,13 @@ pub(super) fn sign_bit(ty: FloatType) -> u64 {
     }
 }
 
-/// What a float must be for its whole part to be an integer of a type.
+/// The range of a float whose whole part is an integer of a type.
 struct Range {
-    /// The least, or what is just too little.
+    /// The least such float, or the greatest that is too little.
     low: f64,
     /// Whether `low` itself is one.
     low_is_in: bool,
-    /// What is just too much.
+    /// The least float that is too much.
     high: f64,
     /// The integers at the ends.
     least: u64,
@@ -51,7 +51,7 @@ impl Range {
         const TWO_63: f64 = 9_223_372_036_854_775_808.0;
         match (to, signed) {
             (IntType::I32, true) => {
-                // binary32 has nothing between the least integer and what is too little.
+                // binary32 has nothing between the least integer and the greatest float that is too little.
                 let is_wide = from == FloatType::F64;
                 Self {
                     low: if is_wide { -TWO_31 - 1.0 } else { -TWO_31 },
@@ -85,7 +85,7 @@ impl Range {
         }
     }
 
-    /// What the flags say of a float that is too little.
+    /// The flag of a float that is too little.
     fn too_little(&self) -> Flag {
         if self.low_is_in { Flag::B } else { Flag::BE }
     }
@@ -390,7 +390,7 @@ impl FastEmitter<'_> {
         (to.into(), Place::Gpr(result))
     }
 
-    /// Truncates what is in range.
+    /// Truncates a float that is in range.
     fn truncate_in_range(
         &mut self,
         from: FloatType,

@@ -1,4 +1,4 @@
-//! The frame: prologue and epilogue, parameters, where cells are, and what belongs to places in the code: traps,
+//! The frame: prologue and epilogue, parameters, places of cells, and records of places in the code: traps,
 //! offsets, amounts of work.
 
 use upshift_module::ValType;
@@ -34,7 +34,7 @@ impl FastEmitter<'_> {
         }
         asm.push(Gpr::RBP);
         asm.mov(Width::W64, Gpr::RBP, Gpr::RSP);
-        // Compare what rsp will be with the limit.
+        // Compare the coming rsp with the limit.
         asm.load(
             Width::W64,
             SCRATCH,
@@ -131,7 +131,7 @@ impl FastEmitter<'_> {
         FRAME_TOP + self.aside.next_multiple_of(16) + self.cells.next_multiple_of(16)
     }
 
-    /// The frame, and what calls need below it: what has to be within the stack's limit.
+    /// The frame, and the space of calls below it: all of it has to be within the stack's limit.
     pub(super) fn stack_size(&self) -> u32 {
         self.frame_size() + self.most_lowered
     }

@@ -61,7 +61,7 @@ impl FastEmitter<'_> {
         self.replace(a.min(b), ty.into(), Place::Gpr(result))
     }
 
-    /// The same operands for an operator that does not mind their order: a constant second, and first what can be
+    /// The same operands for an operator that does not mind their order: a constant second, and first an operand that can be
     /// overwritten.
     fn in_order(&self, a: Slot, b: Slot) -> (Slot, Slot) {
         let b_first = self.constant(a).is_some()
@@ -300,7 +300,7 @@ impl FastEmitter<'_> {
         self.replace(a, ValType::I32, Place::Comparison(comparison))
     }
 
-    /// Makes a comparison; what the flags say then.
+    /// Makes a comparison; the condition of the flags then.
     fn compare(&mut self, comparison: Comparison) -> FloatCondition {
         let asm = &mut self.s.asm;
         match comparison {
@@ -381,7 +381,7 @@ impl FastEmitter<'_> {
                 ..
             })
         );
-        // What has to be loaded or copied comes before the flags are set.
+        // Loads and copies come before the flags are set.
         let (kept, other) = if is_not_equal { (b, a) } else { (a, b) };
         let result = self.own_gpr(kept);
         let other = self.gpr(other);

@@ -146,7 +146,7 @@ impl FastEmitter<'_> {
         }
     }
 
-    // Between floats and integers. The instructions give the least integer for what is out of range.
+    // Between floats and integers. The instructions give the least integer for a number out of range.
 
     fn truncate_singles(&mut self, a: Slot) -> Xmm {
         let result = self.own_xmm(a);
@@ -156,7 +156,7 @@ impl FastEmitter<'_> {
         asm.movaps(FLOAT_SCRATCH, result);
         asm.float_imm(0, op::CMPP, FLOAT_SCRATCH, FLOAT_SCRATCH, 0);
         asm.float(0, op::ANDP, result, FLOAT_SCRATCH);
-        // What is too much becomes the least integer, and with all bits turned around the greatest.
+        // A number that is too large becomes the least integer, and with all bits turned around the greatest.
         asm.float(0, op::MOVAPS, FLOAT_SCRATCH, high);
         asm.float_imm(0, op::CMPP, FLOAT_SCRATCH, result, 2);
         asm.float(0xf3, op::CVTDQ2PS, result, result);
@@ -164,14 +164,14 @@ impl FastEmitter<'_> {
         result
     }
 
-    /// The sum of two signed integers: of what is below 2^31, or else the least one, and of what is above it.
+    /// The sum of two signed integers: of the part below 2^31, or else the least one, and of the part above it.
     fn truncate_singles_unsigned(&mut self, a: Slot) -> Xmm {
         let result = self.own_xmm(a);
         let (above, too_much) = (self.free_xmm(), self.free_xmm());
         let middle = self.behind(singles(2f32.powi(31)));
         self.clear(FLOAT_SCRATCH);
         let asm = &mut self.s.asm;
-        // NaNs become zero, too: of what does not compare, the second.
+        // NaNs become zero, too: the second of two operands that do not compare.
         asm.float(0, op::MAXF, result, FLOAT_SCRATCH);
         asm.float(0, op::MOVAPS, too_much, middle);
         asm.movaps(above, result);
@@ -189,7 +189,7 @@ impl FastEmitter<'_> {
         let result = self.own_xmm(a);
         let most = self.behind(doubles(f64::from(i32::MAX)));
         let asm = &mut self.s.asm;
-        // The most, or zero for a NaN, which is the second operand of what does not compare.
+        // The most, or zero for a NaN, which is the second of two operands that do not compare.
         asm.movaps(FLOAT_SCRATCH, result);
         asm.float_imm(0x66, op::CMPP, FLOAT_SCRATCH, FLOAT_SCRATCH, 0);
         asm.float(0, op::ANDP, FLOAT_SCRATCH, most);

@@ -226,7 +226,7 @@ impl FastEmitter<'_> {
                 asm.vector(op::PACKSSWB, result, FLOAT_SCRATCH);
             }
             (Shape::I8x16, _) => {
-                // What comes from a neighbour goes.
+                // Bits from a neighbour go.
                 let kept = if op == LaneShift::Shl {
                     u8::MAX << count
                 } else {
@@ -259,7 +259,7 @@ impl FastEmitter<'_> {
         asm.vector(op::PUNPCKL, register, register);
     }
 
-    /// Shifts by what is in the scratch register, with two more registers.
+    /// Shifts by the number in the scratch register, with two more registers.
     fn shift_by_scratch(
         &mut self,
         shape: Shape,
@@ -374,7 +374,7 @@ impl FastEmitter<'_> {
             FloatBinary::Sub => (op::SUBF, a, b),
             FloatBinary::Mul => (op::MULF, a, b),
             FloatBinary::Div => (op::DIVF, a, b),
-            // Of what does not compare, and of zeros, the instructions give the second.
+            // Of operands that do not compare, and of zeros, the instructions give the second.
             FloatBinary::PMin => (op::MINF, b, a),
             FloatBinary::PMax => (op::MAXF, b, a),
             FloatBinary::Min => return self.extreme_lanes(ty, op::MINF, op::ORP, a, b),

@@ -15,7 +15,7 @@ const ELEMENT_BITS: u8 = 3;
 
 impl FastEmitter<'_> {
     /// Where an access to `size` bytes goes. The place may use the scratch register, which making registers free may
-    /// use too: what an access needs comes before. Index and offset are 32 bits each, so no sum leaves the reservation.
+    /// use too: moves for an access come before. Index and offset are 32 bits each, so no sum leaves the reservation.
     pub(super) fn address(&mut self, access: MemoryAccess, size: u32, address: Slot) -> Mem {
         if self.unit.settings.memory == MemoryStyle::Checked {
             self.check_bounds(access, size, address);
@@ -127,7 +127,7 @@ impl FastEmitter<'_> {
         let asm = &mut self.s.asm;
         let to = match op {
             LoadOp::IntNarrow { to, bits, signed } => {
-                // What is extended with zeros is so in the upper half of the register too.
+                // A number that is extended with zeros is so in the upper half of the register too.
                 let wide = if signed { width(to) } else { Width::W32 };
                 match (bits, signed) {
                     (8, true) => asm.int8(wide, op::MOVSX8, result, from),

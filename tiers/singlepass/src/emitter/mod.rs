@@ -1,5 +1,5 @@
-//! The emitter: what the walk asks for, as machine code at once. The trait's methods are here; what each group of
-//! operators becomes is in the file named after it.
+//! The emitter: the walk's requests as machine code at once. The trait's methods are here; the code of each group of
+//! operators is in the file named after it.
 
 mod blocks;
 mod calls;
@@ -32,14 +32,14 @@ impl FastEmitter<'_> {
         if self.gave_up() { 0 } else { emit(self) }
     }
 
-    /// The same for what has no result.
+    /// The same for operators without a result.
     fn act_unless_gave_up(&mut self, emit: impl FnOnce(&mut Self)) {
         if !self.gave_up() {
             emit(self);
         }
     }
 
-    /// What is left to do behind the walk.
+    /// The work left behind the walk.
     pub(crate) fn finish(mut self) -> bool {
         if !self.gave_up() {
             self.finish_code();

@@ -77,7 +77,7 @@ impl FastEmitter<'_> {
 
     /// The result of an operator, in place of its operands, of which this is the lowest.
     pub(super) fn replace(&mut self, lowest: Slot, ty: ValType, place: Place) -> Slot {
-        // Before what is dropped gives its registers up.
+        // Before the dropped operands give their registers up.
         self.retain(place);
         self.drop_from(lowest);
         let slot = self.push(ty, place);
@@ -150,7 +150,7 @@ impl FastEmitter<'_> {
         }
     }
 
-    /// Stores what is at `place` to memory; not what is at home.
+    /// Stores an operand at `place` to memory; not one at home.
     pub(super) fn store_operand(&mut self, ty: ValType, place: Place, to: Mem) {
         match place {
             Place::Home => {}
@@ -201,7 +201,7 @@ impl FastEmitter<'_> {
         }
     }
 
-    /// Sends home what lies deep.
+    /// Sends deep operands home.
     pub(super) fn settle_deep(&mut self) {
         let deep = self.height().saturating_sub(FOLLOWED);
         for slot in self.settled..deep {
@@ -213,7 +213,7 @@ impl FastEmitter<'_> {
         self.settled = self.settled.max(deep);
     }
 
-    /// Forgets what registers hold. What is not at home is lost.
+    /// Forgets the values of registers. Operands that are not at home are lost.
     pub(super) fn forget_registers(&mut self) {
         for operand in &mut self.s.operands[self.settled as usize..] {
             if !matches!(operand.place, Place::Constant(_) | Place::Vector(_)) {

@@ -94,7 +94,7 @@ impl FastEmitter<'_> {
 
     /// Makes this register hold nothing, and locks it.
     pub(super) fn take_gpr(&mut self, register: Gpr) {
-        // What uses it is searched for among the operands that are not settled.
+        // Its users are searched for among the operands that are not settled.
         self.settle_deep();
         self.vacate(false, register.0);
         self.gprs.lock(register.0);

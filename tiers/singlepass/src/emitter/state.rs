@@ -1,4 +1,4 @@
-//! What the emitter knows while it goes over a body: where each operand and local is, what registers hold, and the
+//! The emitter's state while it goes over a body: where each operand and local is, the values of registers, and the
 //! frame.
 //!
 //! An operand is known by its height on the operand stack, which is a cell of the frame too: its *home*. Until
@@ -16,7 +16,7 @@
 //! rsp        cells: locals, operands (as FrameLayout has them)
 //! ```
 //!
-//! During a call rsp is lower, by what the call needs for arguments and results.
+//! During a call rsp is lower, by the space of the call's arguments and results.
 
 use upshift_module::{FuncType, Module, ValType};
 use upshift_runtime::TrapCode;
@@ -34,7 +34,7 @@ pub(super) const SCRATCH: Gpr = Gpr::R11;
 /// The same of vector registers.
 pub(super) const FLOAT_SCRATCH: Xmm = Xmm(15);
 
-/// Registers that hold values, those that nothing else needs first.
+/// Registers that hold values, beginning with those that have no other use.
 pub(super) const GPRS: [Gpr; 8] = [
     Gpr::RAX,
     Gpr::R10,
@@ -62,7 +62,7 @@ pub(crate) type Label = u32;
 
 pub(super) const NO_LOCAL: u32 = u32::MAX;
 
-/// How many operands are followed, from the top. What lies deeper stays at home, so that no operator takes longer for a
+/// How many operands are followed, from the top. Deeper ones stay at home, so that no operator takes longer for a
 /// stack of a million operands.
 pub(super) const FOLLOWED: u32 = 32;
 
@@ -106,7 +106,7 @@ pub(super) enum IntOperand {
     Constant(i32),
 }
 
-/// What the flags after `ucomis` are asked for. Unordered operands set carry, zero and parity.
+/// The condition that the flags after `ucomis` are asked for. Unordered operands set carry, zero and parity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum FloatCondition {
     One(Flag),
@@ -137,7 +137,7 @@ pub(super) struct Operand {
     pub(super) home: u32,
 }
 
-/// What a register holds: operands, and at most one local, all the same value.
+/// The value of a register: operands, and at most one local, all the same value.
 #[derive(Clone, Copy)]
 pub(super) struct Held {
     pub(super) operands: u32,
@@ -229,7 +229,7 @@ pub(super) struct Detour {
     pub offset: u32,
 }
 
-/// The end of the last block, until it is known what comes next.
+/// The end of the last block, until the next one is known.
 #[derive(Clone, Copy)]
 pub(super) enum Pending {
     None,
@@ -244,7 +244,7 @@ pub(super) enum Pending {
     },
 }
 
-/// What is behind everything else.
+/// Code behind everything else.
 #[derive(Clone, Copy)]
 pub(super) enum Stub {
     Trap(Jump, TrapCode, u32),
@@ -336,7 +336,7 @@ pub(crate) struct FastEmitter<'f> {
     pub(super) cells: u32,
     /// Operands below this height are at home, and nowhere else.
     pub(super) settled: u32,
-    /// Bytes of what is set aside at most.
+    /// Bytes set aside, at most.
     pub(super) aside: u32,
     /// How much lower rsp is than between operators.
     pub(super) lowered: u32,

@@ -1,5 +1,5 @@
-//! Vectors as a whole: constants, lanes that come and go, shuffles, bits, tests, and memory. What is done lane by lane
-//! is in `lanes`.
+//! Vectors as a whole: constants, lanes that come and go, shuffles, bits, tests, and memory. Operators lane by lane
+//! are in `lanes`.
 
 use upshift_module::ValType;
 use upshift_runtime::TrapCode;
@@ -371,7 +371,7 @@ impl FastEmitter<'_> {
         let (flag, tested) = match op {
             VecTest::AnyTrue => (Flag::NE, x),
             VecTest::AllTrue(shape) => {
-                // What is zero becomes all ones.
+                // A zero becomes all ones.
                 let zeros = self.free_xmm();
                 self.clear(zeros);
                 let opcode = super::lanes::equal(shape);
@@ -430,7 +430,7 @@ impl FastEmitter<'_> {
             LoadOp::Splat(Shape::I64x2 | Shape::F64x2) => {
                 asm.float(0xf2, op::MOVDDUP, result, from);
             }
-            // What is not loaded becomes zero.
+            // Lanes that are not loaded become zero.
             LoadOp::Zero { bits: 32 } => asm.float(0xf3, op::MOVF, result, from),
             LoadOp::Zero { .. } => asm.float(0xf2, op::MOVF, result, from),
             _ => asm.float(0, op::MOVF, result, from),

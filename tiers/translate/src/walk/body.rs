@@ -113,8 +113,8 @@ impl<'m> Body<'m> {
     }
 }
 
-/// Validates the body of a defined function (imports not counted), if it has not been. What reads a body does so by itself;
-/// who may be told to stop does it first.
+/// Validates the body of a defined function (imports not counted), if it has not been. A reader of a body does so by itself;
+/// a compile that may be stopped does it first.
 ///
 /// # Errors
 /// When it is not valid, or `stop` ended validation.

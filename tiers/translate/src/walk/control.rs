@@ -21,7 +21,7 @@ pub(super) struct Frame<'m, B> {
     target: Option<B>,
     /// The place in the control stack of the innermost loop that it is or is in. Set when it gets there.
     innermost_loop: Option<usize>,
-    /// How many loops it and what is around it are. Set when it gets there.
+    /// How many of it and the blocks around it are loops. Set when it gets there.
     loops: usize,
 }
 
@@ -50,7 +50,7 @@ enum Kind<B> {
     },
 }
 
-/// What a loop is in a copy of the body.
+/// The role of a loop in a copy of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LoopRole {
     /// A loop with a header block of its own.
@@ -183,7 +183,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         Ok(frame)
     }
 
-    /// What follows the current operator is not reached.
+    /// The operators that follow the current one are not reached.
     fn now_unreachable(&mut self) -> Step {
         self.reachable = false;
         self.truncate(self.floor);
@@ -404,7 +404,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         Ok(())
     }
 
-    /// Leaves the first arm of an `if` for what follows the `if`.
+    /// Leaves the first arm of an `if` for the code behind the `if`.
     fn end_first_arm(&mut self, frame: &mut Frame<'a, E::Block>) -> Step {
         if !self.reachable {
             return Ok(());

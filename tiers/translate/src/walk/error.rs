@@ -20,7 +20,7 @@ struct Inner {
     problem: TranslateProblem,
 }
 
-/// What is wrong with a body.
+/// The problem of a body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TranslateProblem {
@@ -89,7 +89,7 @@ impl TranslateError {
         self.0.offset
     }
 
-    /// What validation said, if the body is invalid.
+    /// The validator's error, if the body is invalid.
     #[must_use]
     pub fn invalid(&self) -> Option<&ModuleError> {
         match &self.0.problem {
@@ -98,7 +98,7 @@ impl TranslateError {
         }
     }
 
-    /// What is wrong there.
+    /// The problem there.
     #[must_use]
     pub fn problem(&self) -> &TranslateProblem {
         &self.0.problem

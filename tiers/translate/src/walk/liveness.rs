@@ -1,4 +1,4 @@
-//! Which locals a frame at a loop's header may still read: what an entry at that loop must find in the frame's
+//! Which locals a frame at a loop's header may still read, and an entry at that loop must find in the frame's
 //! cells. Found in one pass backwards over the body, so for some loops there are more than need be. The same pass counts
 //! the locals that are alive where control joins.
 
@@ -61,7 +61,7 @@ impl LoopLocals {
             pass.step(step);
         }
         let (mut headers, joins) = (pass.headers, pass.joins);
-        // What is read in the next round of a loop is alive all through this one.
+        // A local that is read in the next round of a loop is alive all through this one.
         for (number, &outer) in loops.iter().enumerate() {
             if let Some(outer) = outer {
                 let (before, from) = headers.split_at_mut(number);
@@ -76,7 +76,7 @@ impl LoopLocals {
             .collect();
         let at_loops = counts.iter().sum();
         Excess::check(CostMeasure::LoopValues, at_loops, limits.loop_values).map_err(too_large)?;
-        // Of a label inside a loop, what the next round reads was not known yet.
+        // Of a label inside a loop, the reads of the next round were not known yet.
         let at_join = |join: &Join| {
             let around = join.inside.map_or(0, |number| counts[number]);
             around.max(join.locals)
@@ -169,7 +169,7 @@ enum Step {
     Loop(usize),
     If,
     Else,
-    /// The end of a block: whether it is a loop, and of which loops what is behind it is inside.
+    /// The end of a block: whether it is a loop, and the innermost loop around the code behind it.
     End(bool, Option<usize>),
     /// To one of these labels, and if the flag is set perhaps straight on.
     Branch(Box<[u32]>, bool),
@@ -256,7 +256,7 @@ fn steps(body: &Body<'_>) -> Result<Steps, TranslateError> {
 
 /// The way backwards.
 struct Pass {
-    /// What is alive in front of the step that was looked at last.
+    /// The locals that are alive in front of the step that was looked at last.
     live: Set,
     /// The blocks whose ends were passed.
     open: Vec<Open>,
@@ -273,14 +273,14 @@ struct Join {
 }
 
 struct Open {
-    /// What is alive where a branch to its label goes. For a loop that is its header: what is alive there comes to
-    /// what is inside later, for the whole loop at once.
+    /// The locals that are alive where a branch to its label goes. For a loop that is its header: locals alive there are added to
+    /// those inside later, for the whole loop at once.
     label: Set,
-    /// What is alive where the second arm of an `if` begins, if it has one.
+    /// The locals that are alive where the second arm of an `if` begins, if it has one.
     second_arm: Option<Set>,
     /// Whether something branches to its label.
     is_target: bool,
-    /// The innermost loop around what is behind it.
+    /// The innermost loop around the code behind it.
     inside: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Operators on memories, tables, globals and references. What is rare or long is a call into the
+//! Operators on memories, tables, globals and references. A rare or long operator is a call into the
 //! runtime: its parameters are the immediates, then the operands.
 
 use upshift_module::ValType;
@@ -342,7 +342,7 @@ impl<E: Emitter> Walk<'_, E> {
     }
 }
 
-/// The type of what a load leaves on the stack.
+/// The type of a load's result.
 fn loaded_type(op: L) -> ValType {
     match op {
         L::Int(ty) | L::IntNarrow { to: ty, .. } => ty.into(),

@@ -39,9 +39,9 @@ pub struct Mode<'s> {
     pub max_chain_bytes: usize,
     /// Whether loops poll in entries at loops, too, because these can be left for something better.
     pub polls_in_entries: bool,
-    /// What the tier takes on.
+    /// The tier's bounds.
     pub limits: CostLimits,
-    /// What ends it early.
+    /// The request that ends it early.
     pub stop: Stop<'s>,
 }
 
@@ -69,11 +69,11 @@ impl From<EntryPoint> for Mode<'_> {
 /// label's own values; all values below them dominate the block. When it is entered at a loop they are
 /// *all* values of the operand stack, because those below may have been made by code that is dead now.
 ///
-/// Returns what the code costs.
+/// Returns the cost of the code.
 ///
 /// # Errors
-/// When the body is not what validation accepts, when it has operators that no tier knows, when it exceeds one of the
-/// mode's limits, when the mode's `stop` ends it, or when the loop to enter at is not there or unreachable. What was
+/// When the body is not valid, when it has operators that no tier knows, when it exceeds one of the
+/// mode's limits, when the mode's `stop` ends it, or when the loop to enter at is not there or unreachable. The code
 /// emitted until then is to be thrown away.
 pub fn translate<E: Emitter>(
     module: &Module,
@@ -106,7 +106,7 @@ const OPERATORS_BETWEEN_LOOKS: u32 = 128;
 /// Cases of a branch table between two such looks: some ten microseconds.
 const CASES_BETWEEN_LOOKS: usize = 4096;
 
-/// What a step of the walk returns.
+/// The result of a step of the walk.
 type Step<T = ()> = Result<T, TranslateError>;
 
 /// The state of a walk over a body.
@@ -133,13 +133,13 @@ struct Walk<'a, E: Emitter> {
     skipped_blocks: usize,
     /// How many `loop` operators were seen.
     loops_seen: u32,
-    /// The work so far of the innermost loop, or of what is outside of loops.
+    /// The work so far of the innermost loop, or of the code outside of loops.
     work: Work,
-    /// For each frame, how often what is behind its `end` runs, as [`Work`] has it.
+    /// For each frame, how often the code behind its `end` runs, as [`Work`] has it.
     times: TimesOfBlocks,
-    /// What the code costs so far.
+    /// The cost of the code so far.
     cost: Cost,
-    /// What ends the walk.
+    /// The request that ends the walk.
     stop: Stop<'a>,
     /// Operators until it is looked at.
     until_look: u32,
@@ -147,7 +147,7 @@ struct Walk<'a, E: Emitter> {
     after_load: bool,
     /// Whether loops poll.
     polls: bool,
-    /// What is entered at a loop, and how.
+    /// The loop that is entered, and how.
     osr: Option<Osr<E::Block>>,
 
     /// For each open `if`, one after the other, the operands with which its `else` arm starts.
@@ -285,7 +285,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     }
 
     fn reachable_operator(&mut self, operator: &Operator<'_>) -> Step {
-        // What only gives structure costs nothing at run time.
+        // Operators that only give structure cost nothing at run time.
         if !matches!(
             operator,
             Operator::Nop
@@ -356,7 +356,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         self.error(TranslateProblem::TooLarge(excess))
     }
 
-    // What the code costs.
+    // The cost of the code.
 
     /// A branch hands over so many values.
     fn pass(&mut self, values: usize) -> Step {

@@ -2,7 +2,7 @@
 //! See "On-stack replacement" in the architecture page for why there are several copies.
 //!
 //! ```text
-//! prologue -> loader -> H0   copy 0: all of the body; what is before H0 is dead
+//! prologue -> loader -> H0   copy 0: all of the body; code before H0 is dead
 //!                       H1   copy 1: entered where copy 0 branches back to the enclosing loop
 //!                       ..   one copy for each loop around the first, inside out
 //! ```
@@ -48,7 +48,7 @@ impl<B: Copy> Osr<B> {
         })
     }
 
-    /// What the loop of this number is in the current copy.
+    /// The role of the loop of this number in the current copy.
     pub fn role(&self, number: u32) -> LoopRole {
         match self.chain.iter().position(|&of_chain| of_chain == number) {
             Some(link) if link == self.copy => LoopRole::Entered { link },

@@ -1,5 +1,5 @@
 //! Constants, locals and the operators on scalars: a table from WebAssembly's operators to the emitter's
-//! groups, and what each group takes from and leaves on the operand stack.
+//! groups, and the operands and results of each group on the operand stack.
 
 use upshift_module::ValType;
 use wasmparser::Operator as O;

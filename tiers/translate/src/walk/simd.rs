@@ -1,5 +1,5 @@
 //! The operators on vectors that do not access memory: a table from WebAssembly's operators to the
-//! emitter's groups, and what each group takes from and leaves on the operand stack.
+//! emitter's groups, and the operands and results of each group on the operand stack.
 
 use upshift_module::ValType;
 use wasmparser::Operator as O;

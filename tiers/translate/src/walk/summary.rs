@@ -1,4 +1,4 @@
-//! What a body is made of, found by reading it once: how large it is and what it calls. For choosing what is
+//! The summary of a body, found by reading it once: its size and its callees. For choosing functions that are
 //! worth compiling together.
 
 use upshift_module::Module;
@@ -10,7 +10,7 @@ use super::error::TranslateError;
 /// The first byte of all operators on vectors (clause 5.4.8).
 const VECTOR_PREFIX: u8 = 0xfd;
 
-/// What a body is made of.
+/// The summary of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodySummary {
     /// Operators in all.
@@ -36,7 +36,7 @@ pub struct IndirectCall {
     pub offset: u32,
     /// The table.
     pub table: u32,
-    /// The type that what is called must have.
+    /// The type that the callee must have.
     pub type_index: u32,
 }
 

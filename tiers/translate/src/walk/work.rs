@@ -2,10 +2,10 @@
 //! structure tells. The arms of a branch table count for a part of them each: of an interpreter's handlers, a round
 //! runs one. Of the two arms of an `if`, the longer one counts.
 
-/// What one operator that always runs adds.
+/// The share of one operator that always runs.
 const WHOLE: u64 = 1 << 16;
 
-/// The work of a loop, or of what is outside of loops, so far.
+/// The work of a loop, or of the code outside of loops, so far.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Work {
     /// In parts of an operator.
@@ -35,8 +35,8 @@ impl Work {
         self.one_in
     }
 
-    /// The first arm of an `if` is over, and the second begins where the first began, at `before`. Returns what the
-    /// first made of it.
+    /// The first arm of an `if` is over, and the second begins where the first began, at `before`. Returns the work with
+    /// the first arm.
     pub(super) fn other_arm(&mut self, before: Self) -> Self {
         let first = *self;
         self.sum = before.sum;
@@ -54,7 +54,7 @@ impl Work {
     }
 }
 
-/// For each open block, how often what is behind its `end` runs. A branch table changes it for all blocks from one on
+/// For each open block, how often the code behind its `end` runs. A branch table changes it for all blocks from one on
 /// inwards at once, so runs of blocks of which it is the same are kept, not the blocks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TimesOfBlocks {

@@ -1,4 +1,4 @@
-//! Properties that hold for whatever the walk emits: blocks are complete, values dominate their uses,
+//! Properties that hold for all emitted code: blocks are complete, values dominate their uses,
 //! loops are entered at their headers only.
 
 use crate::recorder::{Block, Recording};
@@ -95,7 +95,7 @@ fn reverse_postorder(recording: &Recording) -> Vec<usize> {
     postorder
 }
 
-/// Checks that every block is complete and that what can be reached uses only values that dominate.
+/// Checks that every block is complete and that reachable blocks use only values that dominate.
 pub fn check(recording: &Recording) {
     for (number, block) in recording.blocks.iter().enumerate() {
         assert!(

@@ -1,4 +1,4 @@
-//! What a tier may rely on: the calls that the walk makes to an emitter, recorded as a graph of blocks.
+//! The promises to tiers: the calls that the walk makes to an emitter, recorded as a graph of blocks.
 
 mod check;
 mod control;
@@ -16,7 +16,7 @@ fn parse(text: &str) -> Module {
     Module::parse(text.as_bytes(), &Features::all()).expect("the test's module is valid")
 }
 
-/// What the walk emits for a function, checked.
+/// The walk's calls for a function, checked.
 fn record(module: &Module, defined: u32, mode: Mode<'_>) -> Result<Recording, TranslateError> {
     let mut recorder = recorder::Recorder::new(module, defined);
     translate(module, defined, &mut recorder, mode)?;
@@ -32,7 +32,7 @@ fn function(text: &str) -> String {
     recording.to_string()
 }
 
-/// Compares lines, whatever their indentation.
+/// Compares lines without regard to indentation.
 #[track_caller]
 fn assert_lines(actual: &str, expected: &str) {
     let trim = |text: &str| {

@@ -4,7 +4,7 @@ use upshift_translate::EntryPoint;
 
 use crate::{assert_lines, function, parse, record};
 
-/// What is emitted for one operator whose operands are locals of these types.
+/// The code for one operator whose operands are locals of these types.
 fn emitted(params: &str, operator: &str, results: &str) -> String {
     let gets: String = (0..params.split_whitespace().count())
         .map(|i| format!("(local.get {i})"))

@@ -16,7 +16,7 @@ fn enter(text: &str, number: u32, max_chain_bytes: usize) -> Recording {
     record(&parse(text), 0, mode).expect("the loop is there")
 }
 
-/// What can be reached, as text.
+/// The reachable blocks, as text.
 fn live(recording: &Recording) -> String {
     let reachable = check::reachable(recording);
     let text = recording.to_string();
@@ -271,7 +271,7 @@ fn operands_below_every_kind_of_block_are_sound_from_every_loop() {
                (drop)
                (br_if $b0 (local.get 0))
                (br $l0)))))",
-        // An inner `if` whose join replaces what is below before `else`.
+        // An inner `if` whose join replaces the operands below before `else`.
         "(module (func (param i32) (result i32)
            (i32.const 1)
            (loop $outer

@@ -1,4 +1,4 @@
-//! An emitter that writes down what it is told as blocks of pseudo-operators, and checks on the way that
+//! An emitter that writes its calls down as blocks of pseudo-operators, and checks on the way that
 //! types fit and that calls come in the order that the trait promises.
 
 mod emitter;
@@ -20,7 +20,7 @@ pub struct Recorder<'m> {
     recording: Recording,
     current: Block,
     offset: u32,
-    /// Whether types have to fit. They do in what was validated.
+    /// Whether types have to fit. They do in validated code.
     strict: bool,
     /// What is set at a constant.
     sets: Option<&'m AtomicU32>,

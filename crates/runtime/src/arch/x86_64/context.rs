@@ -1,9 +1,9 @@
-//! A signal's saved registers: what a handler reads of them, and how it redirects the thread.
+//! A signal's saved registers: a handler's reads of them, and how it redirects the thread.
 
 use crate::EntryRecord;
 use crate::arch::leave;
 
-/// What a handler reads of the interrupted code's registers.
+/// The interrupted code's registers that a handler reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Registers {
     /// The program counter.

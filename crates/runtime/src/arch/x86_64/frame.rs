@@ -19,7 +19,7 @@ pub struct CallFrame {
     pub vectors: VectorUse,
 }
 
-/// How much of the vector registers a signature uses: what is not used is not moved.
+/// How much of the vector registers a signature uses: unused ones are not moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u64)]
 pub enum VectorUse {
@@ -106,7 +106,7 @@ impl ArgCursor {
         self.words.next_multiple_of(2) as usize
     }
 
-    /// What the arguments so far, and results told of, use of the vector registers.
+    /// The use of the vector registers by the arguments so far, and by results told of.
     #[must_use]
     pub const fn vectors(&self) -> VectorUse {
         self.vectors

@@ -1,4 +1,4 @@
-//! The stubs between host and generated code. Each saves what the convention says, notes in the store
+//! The stubs between host and generated code. Each saves the registers that the convention names, notes in the store
 //! where generated code was left, and looks at the interrupt flag as the last thing before it (re)enters
 //! generated code.
 //!
@@ -168,7 +168,7 @@ global_asm!(
 );
 
 /// A stub that decides where a call goes, with all of the call's arguments in place: `eax` is the defined
-/// function, `r10` what else `$resolve` is told, and the caller has called but no frame has been made.
+/// function, `r10` the other argument of `$resolve`, and the caller has called but no frame has been made.
 macro_rules! resolving_stub {
     ($name:literal, $open:literal, $close:literal, $resolve:path) => {
         global_asm!(
@@ -424,7 +424,7 @@ builtin_stubs! {
     trap "upshift_trap" crate::activation::trap;
 }
 
-// The builtin `budget_at_middle_loop`: a builtin's stub that saves all registers. What the C convention
+// The builtin `budget_at_middle_loop`: a builtin's stub that saves all registers. Those that the C convention
 // has callees save, the callee saves. Its callers have compared the stack pointer below their frames.
 global_asm!(
     ".text",

@@ -1,4 +1,4 @@
-//! What is around the body that Cranelift made: the check that counts a call's work, and the number of calls.
+//! The code around the body that Cranelift made: the check that counts a call's work, and the number of calls.
 //! Within the body the check would split the first block, and everything known there, parameters first, would be
 //! stored and loaded again.
 //!
@@ -29,7 +29,7 @@ use upshift_runtime::{Builtin, offsets};
 /// Bytes of each part in front of the body: the body is aligned as it was if the whole is aligned to no more.
 pub(crate) const PART_SIZE: usize = 16;
 
-/// What comes before the body of one function.
+/// The code before the body of one function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The check, where work is counted.
@@ -45,7 +45,7 @@ pub(crate) struct EntryCheck {
     pub function: u32,
     /// Where its budget is in the context.
     pub budget: i32,
-    /// What a call takes from it.
+    /// The work that a call takes from it.
     pub work: i32,
 }
 
@@ -56,7 +56,7 @@ impl Entry {
         parts * PART_SIZE
     }
 
-    /// `body` with what is wanted around it.
+    /// `body` with the wanted parts around it.
     pub(crate) fn around<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
         if self.size() == 0 {
             return Cow::Borrowed(body);
@@ -104,7 +104,7 @@ impl Entry {
 }
 
 impl EntryCheck {
-    /// What is in front of everything, [`PART_SIZE`] bytes; its other part will be at `out`.
+    /// The part in front of everything, [`PART_SIZE`] bytes; its other part will be at `out`.
     fn begin(self, code: &mut Vec<u8>, out: usize) {
         // sub dword ptr [rdi + budget], work
         code.extend([0x81, 0xaf]);
@@ -115,7 +115,7 @@ impl EntryCheck {
         code.extend(distance(PART_SIZE, out));
     }
 
-    /// What is behind everything.
+    /// The part behind everything.
     fn end(self, code: &mut Vec<u8>) {
         // mov eax, function
         code.push(0xb8);

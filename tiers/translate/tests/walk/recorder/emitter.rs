@@ -1,4 +1,4 @@
-//! What each call to the emitter writes down, and which types it expects.
+//! The record of each call to the emitter, and the types it expects.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! What was written down: blocks of pseudo-operators, and how they look as text.
+//! The record: blocks of pseudo-operators, and how they look as text.
 
 use std::fmt;
 
