@@ -9,6 +9,8 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use upshift_module::{DefinedFuncIndex, LoopIndex};
+
 use crate::arch::{self, CallFrame};
 use crate::backtrace::{PcTrace, RawBacktrace};
 use crate::interrupt::InterruptState;
@@ -381,7 +383,7 @@ pub(crate) unsafe extern "C" fn trap(vmctx: *mut VMContext, code: u32) -> ! {
 /// on at `go_on`, or at the start of better code.
 pub(crate) unsafe extern "C" fn budget_at_entry(
     vmctx: *mut VMContext,
-    function: u32,
+    function: DefinedFuncIndex,
     go_on: *const u8,
 ) -> *const u8 {
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
@@ -397,8 +399,8 @@ pub(crate) unsafe extern "C" fn budget_at_entry(
 /// The builtin `budget_at_loop`.
 pub(crate) unsafe extern "C" fn budget_at_loop(
     vmctx: *mut VMContext,
-    function: u32,
-    loop_number: u32,
+    function: DefinedFuncIndex,
+    loop_number: LoopIndex,
     _cells: *mut u8,
 ) -> *const u8 {
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
@@ -414,8 +416,8 @@ pub(crate) unsafe extern "C" fn budget_at_loop(
 /// The builtin `budget_at_middle_loop`.
 pub(crate) unsafe extern "C" fn budget_at_middle_loop(
     vmctx: *mut VMContext,
-    function: u32,
-    loop_number: u32,
+    function: DefinedFuncIndex,
+    loop_number: LoopIndex,
     _cells: *mut u8,
     result: *mut *const u8,
 ) {
@@ -462,7 +464,10 @@ unsafe fn make_room(vmctx: *mut VMContext, entry: *const u8) -> *const u8 {
 ///
 /// # Safety
 /// The context is of a live instance, which this thread runs, and nobody else has the budget.
-unsafe fn used_up<'a>(vmctx: *mut VMContext, function: u32) -> (&'a dyn TierHooks, &'a mut i32) {
+unsafe fn used_up<'a>(
+    vmctx: *mut VMContext,
+    function: DefinedFuncIndex,
+) -> (&'a dyn TierHooks, &'a mut i32) {
     // SAFETY: as the caller says.
     unsafe {
         let instance = Instance::from_vmctx(vmctx).as_ref();
@@ -473,7 +478,10 @@ unsafe fn used_up<'a>(vmctx: *mut VMContext, function: u32) -> (&'a dyn TierHook
 }
 
 /// Code for a function that is called for the first time: what the lazy stubs jump to then.
-pub(crate) unsafe extern "C" fn lazy_resolve(vmctx: *mut VMContext, function: u32) -> *const u8 {
+pub(crate) unsafe extern "C" fn lazy_resolve(
+    vmctx: *mut VMContext,
+    function: DefinedFuncIndex,
+) -> *const u8 {
     // SAFETY: called by the lazy stubs only, with the context of a live instance.
     unsafe {
         let store = (*vmctx).store;

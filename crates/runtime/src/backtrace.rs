@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use upshift_module::Module;
+use upshift_module::{FuncIndex, Module, to_usize};
 
 use crate::{EntryRecord, VMStore, find_code};
 
@@ -88,8 +88,8 @@ pub struct RawBacktrace {
 pub struct RawFrame {
     /// The module.
     pub module: Arc<Module>,
-    /// The function's index, imports first.
-    pub function: u32,
+    /// The function.
+    pub function: FuncIndex,
     /// The byte offset in the module of the operator being executed.
     pub offset: Option<u32>,
 }
@@ -132,7 +132,7 @@ impl RawBacktrace {
             match inlined {
                 Some(offsets) if !offsets.is_empty() => {
                     frames.extend(offsets.into_iter().map(|offset| {
-                        let function = module.module().function_at(offset as usize);
+                        let function = module.module().function_at(to_usize(offset));
                         frame(function.unwrap_or(code.function), Some(offset))
                     }));
                 }

@@ -3,6 +3,8 @@
 
 use std::mem::offset_of;
 
+use crate::offsets::immediate;
+
 /// The representation of a parameter or result of a builtin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltinType {
@@ -35,7 +37,7 @@ macro_rules! builtins {
             /// Offset of its address in [`VMBuiltins`].
             #[must_use]
             pub const fn offset(self) -> i32 {
-                match self { $(Builtin::$variant => offset_of!(VMBuiltins, $field) as i32,)* }
+                match self { $(Builtin::$variant => immediate(offset_of!(VMBuiltins, $field)),)* }
             }
 
             /// Its parameters after the `VMContext`; never more than five, so all are in registers.

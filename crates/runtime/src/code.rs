@@ -9,7 +9,7 @@ use std::slice;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Weak};
 
-use upshift_module::Module;
+use upshift_module::{DefinedFuncIndex, FuncIndex, LoopIndex, Module, PrimaryMap};
 
 use crate::code_account::{CodeAccount, CodeMemoryError, CodePurpose};
 use crate::code_memory::{CodeChunk, CodeRange, LazyStubs};
@@ -23,10 +23,10 @@ pub struct InstalledCode {
     pub address: usize,
     /// Bytes of code.
     pub len: usize,
-    /// The function's index, imports first.
-    pub function: u32,
+    /// The function.
+    pub function: FuncIndex,
     /// The loop that this code is entered at, if it is an OSR entry.
-    pub loop_entry: Option<u32>,
+    pub loop_entry: Option<LoopIndex>,
     /// Bytes of stack that an OSR entry takes, without what it calls; else 0.
     pub entry_stack: usize,
     /// The name of the tier that made it.
@@ -83,7 +83,7 @@ pub struct ModuleCode {
     /// The module.
     module: Arc<Module>,
     /// One entry point per defined function.
-    slots: Box<[CodeSlot]>,
+    slots: PrimaryMap<DefinedFuncIndex, CodeSlot>,
     /// What they hold at first.
     stubs: LazyStubs,
     /// Memory that code is put into.
@@ -128,8 +128,8 @@ impl ModuleCode {
     pub fn within(module: Arc<Module>, account: Arc<CodeAccount>) -> io::Result<Arc<Self>> {
         let range = CodeRange::current()?;
         let stubs = range.lazy_stubs(module.bodies.len())?;
-        let slots = (0..module.bodies.len())
-            .map(|i| AtomicPtr::new(stubs.address(i)))
+        let slots = (module.bodies.keys())
+            .map(|function| AtomicPtr::new(stubs.address(function)))
             .collect();
         Ok(Arc::new_cyclic(|this| Self {
             module,
@@ -150,7 +150,7 @@ impl ModuleCode {
 
     /// The slots, one per defined function.
     #[must_use]
-    pub fn slots(&self) -> &[CodeSlot] {
+    pub fn slots(&self) -> &PrimaryMap<DefinedFuncIndex, CodeSlot> {
         &self.slots
     }
 
@@ -198,8 +198,8 @@ impl ModuleCode {
             .last()
             .expect("one was pushed if there was none");
         Ok(CodeAllocation {
-            writable: (chunk.writable() + start) as *mut u8,
-            executable: (chunk.executable() + start) as *const u8,
+            writable: ptr::with_exposed_provenance_mut(chunk.writable() + start),
+            executable: ptr::with_exposed_provenance(chunk.executable() + start),
             size,
         })
     }
@@ -279,7 +279,8 @@ impl ModuleCode {
             .module
             .defined_function(code.function)
             .expect("a defined function");
-        self.slots[defined as usize].store(code.address as *mut u8, Ordering::Release);
+        let address = ptr::with_exposed_provenance_mut(code.address);
+        self.slots[defined].store(address, Ordering::Release);
     }
 
     /// Makes the next call of the function ask for its code again, as the first call did: what was published stays, but
@@ -287,10 +288,10 @@ impl ModuleCode {
     ///
     /// # Panics
     /// When there is no such function.
-    pub fn announce_calls(&self, defined: u32) {
-        let stub = self.stubs.address(defined as usize);
+    pub fn announce_calls(&self, defined: DefinedFuncIndex) {
+        let stub = self.stubs.address(defined);
         // Stubs are older than the module; nothing behind the address is new.
-        self.slots[defined as usize].store(stub, Ordering::Release);
+        self.slots[defined].store(stub, Ordering::Release);
     }
 
     /// The code that `pc` is in.

@@ -38,6 +38,8 @@ use mapping::{
 };
 use state::{Free, RangeState, WritableView};
 
+use upshift_module::{DefinedFuncIndex, EntityRef};
+
 use crate::address_space::available_address_space;
 use crate::code_account::{CodeLimitError, CodeMemoryError, CodePurpose, CodeScope};
 use crate::sync::Mutex;
@@ -98,8 +100,9 @@ pub(crate) struct LazyStubs {
 }
 
 impl LazyStubs {
-    pub(crate) fn address(&self, function: usize) -> *mut u8 {
-        (self.first + function * arch::LAZY_STUB_SIZE) as *mut u8
+    pub(crate) fn address(&self, function: DefinedFuncIndex) -> *mut u8 {
+        let address = self.first + function.index() * arch::LAZY_STUB_SIZE;
+        ptr::with_exposed_provenance_mut(address)
     }
 }
 
@@ -218,7 +221,11 @@ impl CodeRange {
                 }
                 for function in first..end {
                     let at = writable + (offset(function) - start);
-                    arch::write_lazy_stub(at as *mut u8, function as u32, offset(function));
+                    arch::write_lazy_stub(
+                        ptr::with_exposed_provenance_mut(at),
+                        DefinedFuncIndex::new(function),
+                        offset(function),
+                    );
                 }
             }
             if memory == ChunkMemory::Anonymous {
