@@ -13,6 +13,14 @@ pub struct CallCell(u32);
 
 entity_impl!(CallCell);
 
+impl CallCell {
+    /// The cell of this number. None of 2^32 - 1.
+    #[must_use]
+    pub fn of_number(number: u32) -> Option<Self> {
+        (number < u32::MAX).then_some(Self(number))
+    }
+}
+
 /// What a call through a table reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalledFunction {
@@ -48,11 +56,8 @@ pub trait TierHooks: Send + Sync {
     ///
     /// # Errors
     /// When there is none, for the reason given.
-    fn lazy_compile(
-        &self,
-        function: DefinedFuncIndex,
-        stop: Stop<'_>,
-    ) -> Result<*const u8, NoCode>;
+    fn lazy_compile(&self, function: DefinedFuncIndex, stop: Stop<'_>)
+    -> Result<*const u8, NoCode>;
 
     /// A budget of `function` is used up, which one of the two below answers. `take` empties a cell of the
     /// instance ([`VMOffsets::call_cell`](crate::VMOffsets::call_cell)) and says what was called there last.

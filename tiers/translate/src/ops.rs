@@ -1,6 +1,8 @@
 //! WebAssembly's numeric and memory operators, grouped: what is done, on which type. A tier matches on a
 //! group where the specification has dozens of operators of one shape.
 
+use upshift_module::MemoryIndex;
+
 /// An integer type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntType {
@@ -425,7 +427,7 @@ impl Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryAccess {
     /// Which memory.
-    pub memory: u32,
+    pub memory: MemoryIndex,
     /// Added to the address, without wrapping.
     pub offset: u32,
 }

@@ -1,6 +1,6 @@
 //! WebAssembly's control stack as blocks and jumps: blocks, loops, ifs, branches, calls.
 
-use upshift_module::ValType;
+use upshift_module::{LoopIndex, ValType, to_usize};
 use upshift_runtime::TrapCode;
 use wasmparser::{BlockType, BrTable, Operator};
 
@@ -202,7 +202,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
                 }
             },
             BlockType::FuncType(index) => {
-                let ty = self.lookup("type", &self.module.types, index)?;
+                let ty = &self.module.types[self.index("type", &self.module.types, index)?];
                 Ok((ty.params(), ty.results()))
             }
         }
@@ -249,7 +249,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     /// The position in the control stack of the frame of a label.
     fn frame_of_label(&self, depth: u32) -> Step<usize> {
-        let position = self.frames.len().checked_sub(depth as usize + 1);
+        let position = self.frames.len().checked_sub(to_usize(depth) + 1);
         position.ok_or_else(|| self.unknown("label", depth))
     }
 
@@ -292,7 +292,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     fn begin_loop(&mut self, ty: BlockType) -> Step {
         let (params, results) = self.block_type(ty)?;
         let height = self.top(params.len())?;
-        let number = self.loops_seen;
+        let number = LoopIndex::from_u32(self.loops_seen);
         self.loops_seen += 1;
         let begun = self.cost.begin_loop(self.loops_around());
         begun.map_err(|excess| self.excess(excess))?;
@@ -340,7 +340,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         Ok(())
     }
 
-    fn poll_loop(&mut self, number: u32) -> Step<WorkSite> {
+    fn poll_loop(&mut self, number: LoopIndex) -> Step<WorkSite> {
         self.keep_at_loop(self.values.len())?;
         let operands = &mut self.scratch.typed;
         operands.clear();
@@ -616,9 +616,9 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     // Calls.
 
-    fn call(&mut self, function: u32) -> Step {
-        let ty = *self.lookup("function", &self.module.functions, function)?;
-        let ty = self.lookup("type", &self.module.types, ty)?;
+    fn call(&mut self, number: u32) -> Step {
+        let function = self.index("function", &self.module.functions, number)?;
+        let ty = self.module.func_type(function);
         let start = self.top(ty.params().len())?;
         self.count_call(ty.params().len() + ty.results().len())?;
         let results = &mut self.scratch.values;
@@ -628,9 +628,10 @@ impl<'a, E: Emitter> Walk<'a, E> {
         Ok(())
     }
 
-    fn call_indirect(&mut self, type_index: u32, table: u32) -> Step {
-        let ty = self.lookup("type", &self.module.types, type_index)?;
-        self.lookup("table", &self.module.tables, table)?;
+    fn call_indirect(&mut self, type_number: u32, table_number: u32) -> Step {
+        let type_index = self.index("type", &self.module.types, type_number)?;
+        let table = self.table(table_number)?;
+        let ty = &self.module.types[type_index];
         let index = self.pop()?;
         let start = self.top(ty.params().len())?;
         self.count_call(ty.params().len() + ty.results().len())?;

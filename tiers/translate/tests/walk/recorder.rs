@@ -8,6 +8,7 @@ use upshift_module::ValType::{self, ExternRef, F32, F64, FuncRef, I32, I64};
 use upshift_module::{FuncType, Module};
 use upshift_translate::*;
 
+use crate::index;
 use recording::list;
 pub use recording::{Block, BlockData, Op, Recording, Value};
 
@@ -23,8 +24,8 @@ pub struct Recorder<'m> {
 }
 
 impl<'m> Recorder<'m> {
-    pub fn new(module: &'m Module, defined: u32) -> Self {
-        let shape = FunctionShape::new(module, defined).expect("the function exists");
+    pub fn new(module: &'m Module, defined: usize) -> Self {
+        let shape = FunctionShape::new(module, index(defined)).expect("the function exists");
         Self::of_shape(module, shape, true)
     }
 
