@@ -35,7 +35,10 @@ pub(crate) fn ref_type(ty: wasmparser::RefType) -> Result<ValType> {
 }
 
 /// The function types of a group of types, which without GC has one member.
-pub(crate) fn func_types(group: &wasmparser::RecGroup, into: &mut PrimaryMap<TypeIndex, FuncType>) -> Result<()> {
+pub(crate) fn func_types(
+    group: &wasmparser::RecGroup,
+    into: &mut PrimaryMap<TypeIndex, FuncType>,
+) -> Result<()> {
     for ty in group.types() {
         let wasmparser::CompositeInnerType::Func(ty) = &ty.composite_type.inner else {
             return Err(NoCounterpart("types other than functions"));
@@ -136,8 +139,12 @@ pub(crate) fn const_expr(
                     .ok_or(ConstError::Operator(NoCounterpart("typed references")))?;
                 ConstOp::RefNull(ref_type(null).map_err(ConstError::Operator)?)
             }
-            Operator::RefFunc { function_index } => ConstOp::RefFunc(FuncIndex::from_u32(function_index)),
-            Operator::GlobalGet { global_index } => ConstOp::GlobalGet(GlobalIndex::from_u32(global_index)),
+            Operator::RefFunc { function_index } => {
+                ConstOp::RefFunc(FuncIndex::from_u32(function_index))
+            }
+            Operator::GlobalGet { global_index } => {
+                ConstOp::GlobalGet(GlobalIndex::from_u32(global_index))
+            }
             Operator::I32Add => ConstOp::I32Add,
             Operator::I32Sub => ConstOp::I32Sub,
             Operator::I32Mul => ConstOp::I32Mul,

@@ -69,7 +69,11 @@ impl Names {
     }
 
     /// The first of these exports, which are the module's, that is of function `index`.
-    pub(crate) fn first_export<'a>(&self, exports: &'a [Export], index: FuncIndex) -> Option<&'a Export> {
+    pub(crate) fn first_export<'a>(
+        &self,
+        exports: &'a [Export],
+        index: FuncIndex,
+    ) -> Option<&'a Export> {
         let exported = self.exported.get_or_init(|| {
             let functions = exports.iter().enumerate();
             let mut functions: Vec<_> = functions
@@ -201,7 +205,10 @@ mod tests {
         assert_eq!(names.function(index(0)), Some("a"));
         assert_eq!(names.function(index(1)), None);
         assert_eq!(names.function(index(2)), Some("bc"));
-        assert_eq!(names.functions().collect::<Vec<_>>(), [(index(0), "a"), (index(2), "bc")]);
+        assert_eq!(
+            names.functions().collect::<Vec<_>>(),
+            [(index(0), "a"), (index(2), "bc")]
+        );
         assert_eq!(function_name(SECTION, index(2)), Some("bc"));
         assert_eq!(function_name(SECTION, index(1)), None);
     }
@@ -216,7 +223,9 @@ mod tests {
             (func)
             (export "z" (func 3)) (export "memory" (memory 0)) (export "y" (func 3)) (export "x" (func 1)))"#;
         let module = Module::parse(text, &Features::all()).unwrap();
-        let names: Vec<_> = (0..5).map(|number| module.function_name(index(number))).collect();
+        let names: Vec<_> = (0..5)
+            .map(|number| module.function_name(index(number)))
+            .collect();
         assert_eq!(
             names,
             [Some("first"), Some("x"), Some("own"), Some("z"), None]

@@ -134,9 +134,7 @@ fn write_var_u32(bytes: &mut Vec<u8>, mut value: u32) {
 mod tests {
     use std::sync::atomic::AtomicU32;
 
-    use crate::{
-        BodyError, DefinedFuncIndex, Features, Module, ModuleErrorKind, Stop, Validation,
-    };
+    use crate::{BodyError, DefinedFuncIndex, Features, Module, ModuleErrorKind, Stop, Validation};
 
     fn first() -> DefinedFuncIndex {
         DefinedFuncIndex::from_u32(0)

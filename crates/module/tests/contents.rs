@@ -1,8 +1,9 @@
 //! What a parsed module holds, and what its errors say.
 
 use upshift_module::{
-    ConstExpr, ConstOp, ElementItems, Entity, EntityRef, Features, FuncType, GlobalType, MemoryType, Module,
-    ModuleError, ModuleErrorKind, ResourcesRequired, SegmentMode, TableType, ValType,
+    ConstExpr, ConstOp, ElementItems, Entity, EntityRef, Features, FuncType, GlobalType,
+    MemoryType, Module, ModuleError, ModuleErrorKind, ResourcesRequired, SegmentMode, TableType,
+    ValType,
 };
 
 fn parse(text: &str) -> Module {
@@ -81,7 +82,10 @@ fn imports_come_first_in_every_index_space() {
     );
     assert_eq!(module.start, Some(index(2)));
     assert_eq!(
-        (module.defined_function(index(0)), module.defined_function(index(2))),
+        (
+            module.defined_function(index(0)),
+            module.defined_function(index(2))
+        ),
         (None, Some(index(1)))
     );
     assert_eq!(module.function_index(index(1)), index(2));
@@ -117,11 +121,27 @@ fn segments_keep_their_shape() {
         panic!()
     };
     let offset = constant(ConstOp::I32(1));
-    assert_eq!(first.mode, SegmentMode::Active { index: index(0), offset });
+    assert_eq!(
+        first.mode,
+        SegmentMode::Active {
+            index: index(0),
+            offset
+        }
+    );
     assert_eq!(first.items, ElementItems::Functions([index(0); 2].into()));
-    let ops = [ConstOp::GlobalGet(index(0)), ConstOp::I32(2), ConstOp::I32Add];
+    let ops = [
+        ConstOp::GlobalGet(index(0)),
+        ConstOp::I32(2),
+        ConstOp::I32Add,
+    ];
     let offset = ConstExpr { ops: ops.into() };
-    assert_eq!(second.mode, SegmentMode::Active { index: index(1), offset });
+    assert_eq!(
+        second.mode,
+        SegmentMode::Active {
+            index: index(1),
+            offset
+        }
+    );
     assert_eq!((second.ty, second.items.len()), (ValType::ExternRef, 1));
     assert_eq!(third.mode, SegmentMode::Passive);
     assert_eq!(
@@ -139,7 +159,13 @@ fn segments_keep_their_shape() {
         panic!()
     };
     let offset = constant(ConstOp::I32(7));
-    assert_eq!(seven.mode, SegmentMode::Active { index: index(1), offset });
+    assert_eq!(
+        seven.mode,
+        SegmentMode::Active {
+            index: index(1),
+            offset
+        }
+    );
     assert_eq!(module.data_bytes(seven), b"seven");
     assert_eq!(
         (&passive.mode, module.data_bytes(passive)),
@@ -159,7 +185,10 @@ fn sections_and_bodies_are_found_in_the_binary() {
     );
     assert_eq!(module.body_bytes(index(0)), [0, 0x0b]);
     assert_eq!(module.body_bytes(index(1)), [1, 1, 0x7f, 0x01, 0x0b]);
-    assert_eq!((module.code_size(index(1)), module.total_code_size()), (5, 7));
+    assert_eq!(
+        (module.code_size(index(1)), module.total_code_size()),
+        (5, 7)
+    );
     let start = module.bodies[index(1)].range.start;
     // The byte before a body is its size, which belongs to none.
     assert_eq!(

@@ -5,8 +5,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use upshift_module::{
-    Entity, ExternType, Import, MemoryIndex, Printable, SecondaryMap, SegmentMode,
-    TableIndex, to_usize,
+    Entity, ExternType, Import, MemoryIndex, Printable, SecondaryMap, SegmentMode, TableIndex,
+    to_usize,
 };
 
 use crate::limits::Resource;
@@ -243,10 +243,9 @@ unsafe fn fits(runtime: &ModuleRuntime, import: &Import, given: ExternPtr) -> bo
             (Entity::Table(index), ExternPtr::Table(table)) => {
                 table_matches(table.as_ref().current_type(), module.tables[index])
             }
-            (Entity::Memory(index), ExternPtr::Memory(memory)) => memory_matches(
-                memory.as_ref().current_type(),
-                module.memories[index],
-            ),
+            (Entity::Memory(index), ExternPtr::Memory(memory)) => {
+                memory_matches(memory.as_ref().current_type(), module.memories[index])
+            }
             (Entity::Global(index), ExternPtr::Global(global)) => {
                 Global::ty(global.as_ref()) == module.globals[index]
             }

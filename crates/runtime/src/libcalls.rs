@@ -61,7 +61,11 @@ unsafe fn table<'a>(vmctx: *mut VMContext, index: TableIndex) -> &'a Table {
 }
 
 /// `memory.grow`.
-pub(crate) unsafe extern "C" fn memory_grow(vmctx: *mut VMContext, index: MemoryIndex, pages: u32) -> u32 {
+pub(crate) unsafe extern "C" fn memory_grow(
+    vmctx: *mut VMContext,
+    index: MemoryIndex,
+    pages: u32,
+) -> u32 {
     // SAFETY: see the module. `VMStore` is the first field of `StoreCore`, and nobody else uses the
     // account during the call.
     let grown = unsafe {

@@ -23,8 +23,7 @@ use std::mem::offset_of;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
 
 use upshift_module::{
-    DefinedFuncIndex, EntityRef, FuncIndex, GlobalIndex, MemoryIndex, Module, TableIndex,
-    to_usize,
+    DefinedFuncIndex, EntityRef, FuncIndex, GlobalIndex, MemoryIndex, Module, TableIndex, to_usize,
 };
 
 use crate::{CallCell, VMBuiltins, VMTypeId};

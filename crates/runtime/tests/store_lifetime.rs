@@ -66,7 +66,10 @@ fn populated(
         // SAFETY: the store is alive.
         let (memory, table) = unsafe {
             let (memory, table) = (MemoryIndex::from_u32(0), TableIndex::from_u32(0));
-            (instance.memory(memory).as_ref(), instance.table(table).as_ref())
+            (
+                instance.memory(memory).as_ref(),
+                instance.table(table).as_ref(),
+            )
         };
         store.grow_memory(memory, 1).unwrap();
         memory.write(3 * 65536 - 1, &[1]).unwrap();

@@ -121,7 +121,12 @@ fn active_segments_are_copied_and_passive_ones_wait() {
     let elements: Vec<u64> = (1..7).map(|i| made.element(i)).collect();
     assert_eq!(elements, [0, f, g, 0, f, 0]);
     // SAFETY: filled records of a live instance.
-    let (f, g) = unsafe { (*made.0.funcref(index(0)).as_ptr(), *made.0.funcref(index(1)).as_ptr()) };
+    let (f, g) = unsafe {
+        (
+            *made.0.funcref(index(0)).as_ptr(),
+            *made.0.funcref(index(1)).as_ptr(),
+        )
+    };
     let runtime = made.0.module();
     assert_eq!(
         (f.type_id, g.type_id),
@@ -134,22 +139,55 @@ fn active_segments_are_copied_and_passive_ones_wait() {
     const TABLE: Result<(), TrapCode> = Err(TrapCode::TableOutOfBounds);
     const MEMORY: Result<(), TrapCode> = Err(TrapCode::MemoryOutOfBounds);
     // Active and declared segments are dropped, which is the same as empty.
-    assert_eq!(made.0.init_table(index(0), index(0), 0, 0, 1, Stop::NEVER), TABLE);
-    assert_eq!(made.0.init_table(index(0), index(3), 0, 0, 1, Stop::NEVER), TABLE);
-    made.0.init_table(index(0), index(0), 10, 0, 0, Stop::NEVER).unwrap();
-    assert_eq!(made.0.init_table(index(0), index(0), 11, 0, 0, Stop::NEVER), TABLE);
-    made.0.init_table(index(0), index(2), 9, 0, 1, Stop::NEVER).unwrap();
+    assert_eq!(
+        made.0.init_table(index(0), index(0), 0, 0, 1, Stop::NEVER),
+        TABLE
+    );
+    assert_eq!(
+        made.0.init_table(index(0), index(3), 0, 0, 1, Stop::NEVER),
+        TABLE
+    );
+    made.0
+        .init_table(index(0), index(0), 10, 0, 0, Stop::NEVER)
+        .unwrap();
+    assert_eq!(
+        made.0.init_table(index(0), index(0), 11, 0, 0, Stop::NEVER),
+        TABLE
+    );
+    made.0
+        .init_table(index(0), index(2), 9, 0, 1, Stop::NEVER)
+        .unwrap();
     assert_eq!(made.element(9), made.element(3));
-    assert_eq!(made.0.init_table(index(0), index(2), 10, 0, 1, Stop::NEVER), TABLE);
-    assert_eq!(made.0.init_table(index(0), index(2), 0, 1, u32::MAX, Stop::NEVER), TABLE);
+    assert_eq!(
+        made.0.init_table(index(0), index(2), 10, 0, 1, Stop::NEVER),
+        TABLE
+    );
+    assert_eq!(
+        made.0
+            .init_table(index(0), index(2), 0, 1, u32::MAX, Stop::NEVER),
+        TABLE
+    );
     made.0.drop_element_segment(index(2));
-    assert_eq!(made.0.init_table(index(0), index(2), 9, 0, 1, Stop::NEVER), TABLE);
-    assert_eq!(made.0.init_memory(index(0), index(0), 0, 0, 1, Stop::NEVER), MEMORY);
-    made.0.init_memory(index(0), index(3), 0, 1, 2, Stop::NEVER).unwrap();
+    assert_eq!(
+        made.0.init_table(index(0), index(2), 9, 0, 1, Stop::NEVER),
+        TABLE
+    );
+    assert_eq!(
+        made.0.init_memory(index(0), index(0), 0, 0, 1, Stop::NEVER),
+        MEMORY
+    );
+    made.0
+        .init_memory(index(0), index(3), 0, 1, 2, Stop::NEVER)
+        .unwrap();
     assert_eq!([made.byte(0), made.byte(1), made.byte(2)], *b"yz\0");
     made.0.drop_data_segment(index(3));
-    assert_eq!(made.0.init_memory(index(0), index(3), 0, 0, 1, Stop::NEVER), MEMORY);
-    made.0.init_memory(index(0), index(3), 0, 0, 0, Stop::NEVER).unwrap();
+    assert_eq!(
+        made.0.init_memory(index(0), index(3), 0, 0, 1, Stop::NEVER),
+        MEMORY
+    );
+    made.0
+        .init_memory(index(0), index(3), 0, 0, 0, Stop::NEVER)
+        .unwrap();
 }
 
 #[test]

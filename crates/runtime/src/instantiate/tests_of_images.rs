@@ -71,7 +71,9 @@ fn what_instances_share_is_what_the_first_has() {
                 .init_memory(index(memory), index(segment), 0, 0, length, Stop::NEVER)
                 .is_err()
         }));
-        instance.init_memory(index(0), index(5), 0, 0, 7, Stop::NEVER).unwrap();
+        instance
+            .init_memory(index(0), index(5), 0, 0, 7, Stop::NEVER)
+            .unwrap();
     }
     assert_eq!(contents(instantiate(&mut store, &module, &[]).0, 0), first);
 }
@@ -159,7 +161,10 @@ fn imported_memories_are_written() {
     assert_eq!(all[0].0[4099..], all[0].1[4099..]);
     assert!(all.iter().all(|memories| *memories == all[0]));
     let layout = module.images.get(&module.module).unwrap();
-    assert!(layout.image_with(index(0), index(1)).is_some() && layout.image_with(index(0), index(0)).is_none());
+    assert!(
+        layout.image_with(index(0), index(1)).is_some()
+            && layout.image_with(index(0), index(0)).is_none()
+    );
 }
 
 #[test]

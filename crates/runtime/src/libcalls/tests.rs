@@ -9,7 +9,8 @@ use upshift_module::Entity;
 use super::*;
 use crate::test_support::{index, module, store};
 use crate::{
-    Builtin, CallFrame, CodeSlot, ExternPtr, TrapCause, Unwind, VMFuncRef, VMTypeId, VectorUse, arch, call,
+    Builtin, CallFrame, CodeSlot, ExternPtr, TrapCause, Unwind, VMFuncRef, VMTypeId, VectorUse,
+    arch, call,
 };
 
 struct Guest {

@@ -125,7 +125,11 @@ struct Assembler {
 }
 
 impl TierHooks for Assembler {
-    fn lazy_compile(&self, function: DefinedFuncIndex, stop: Stop<'_>) -> Result<*const u8, NoCode> {
+    fn lazy_compile(
+        &self,
+        function: DefinedFuncIndex,
+        stop: Stop<'_>,
+    ) -> Result<*const u8, NoCode> {
         match self.first_call.swap(COMPILES, Ordering::Relaxed) {
             STOPPED => {
                 self.interrupt.interrupt();
@@ -176,7 +180,12 @@ impl TierHooks for Assembler {
         None
     }
 
-    fn budget_at_loop(&self, _: DefinedFuncIndex, _: LoopIndex, budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_loop(
+        &self,
+        _: DefinedFuncIndex,
+        _: LoopIndex,
+        budget: &mut i32,
+    ) -> Option<*const u8> {
         *budget = i32::MAX;
         None
     }
