@@ -121,7 +121,7 @@ impl CraneliftCompiler {
         }));
         match result {
             Ok((workspace, result)) => {
-                let body = self.unit.module.bodies.get(request.function as usize);
+                let body = self.unit.module.bodies.get(request.function);
                 if body.is_some_and(|body| body.range.len() <= LARGE_BODY) {
                     WORKSPACE.set(Some(workspace));
                 }
@@ -246,7 +246,7 @@ impl CraneliftCompiler {
             let message = format!("the code refers to a symbol: {relocation:?}");
             return Err(self.codegen_error(request, message));
         }
-        let function = self.function_index(request);
+        let function = self.unit.module.function_index(request.function);
         let out_of_memory = |source| CompileError::CodeMemory { function, source };
         if code.buffer.alignment > FUNCTION_ALIGNMENT {
             let message = format!("the code wants an alignment of {}", code.buffer.alignment);
@@ -312,19 +312,11 @@ impl CraneliftCompiler {
         }
     }
 
-    fn function_index(&self, request: CompileRequest) -> u32 {
-        self.unit
-            .module
-            .imported
-            .functions
-            .saturating_add(request.function)
-    }
-
     #[cold]
     fn codegen_error(&self, request: CompileRequest, message: String) -> CompileError {
         CompileError::Codegen {
             tier: self.tier,
-            function: self.function_index(request),
+            function: self.unit.module.function_index(request.function),
             message,
         }
     }

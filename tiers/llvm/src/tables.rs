@@ -72,7 +72,12 @@ impl Targets {
 
 impl Tables {
     /// A table's elements, if they are known.
-    fn known(&self, module: &Module, summaries: &Summaries, table: u32) -> Option<&KnownTable> {
+    fn known(
+        &self,
+        module: &Module,
+        summaries: &Summaries,
+        table: TableIndex,
+    ) -> Option<&KnownTable> {
         let all = self
             .known
             .get_or_init(|| find_known(module, summaries).unwrap_or_default());
@@ -84,8 +89,8 @@ impl Tables {
         &self,
         module: &Module,
         summaries: &Summaries,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
     ) -> Option<Arc<Targets>> {
         let found = self.known(module, summaries, table)?;
         let place = (table, type_index);
@@ -116,8 +121,8 @@ impl KnownTable {
     }
 
     /// What a call with this signature (a type index) may reach.
-    fn targets(&self, module: &Module, summaries: &Summaries, type_index: u32) -> Targets {
-        let wanted = &module.types[type_index as usize];
+    fn targets(&self, module: &Module, summaries: &Summaries, type_index: TypeIndex) -> Targets {
+        let wanted = &module.types[type_index];
         let mut targets = Targets {
             fitting: Vec::new(),
             others_are_null: true,
@@ -127,7 +132,7 @@ impl KnownTable {
         };
         for (position, function) in (0..).zip(&self.elements) {
             let Some(function) = *function else { continue };
-            let ty = module.functions[function as usize];
+            let ty = module.functions[function];
             if &module.types[ty as usize] == wanted {
                 targets.fitting.push((position, function));
                 targets.all_defined &= module.defined_function(function).is_some();
@@ -192,7 +197,7 @@ fn find_known(module: &Module, summaries: &Summaries) -> Option<Vec<Option<Known
     Some(tables)
 }
 
-fn is_exported(module: &Module, table: u32) -> bool {
+fn is_exported(module: &Module, table: TableIndex) -> bool {
     let mut exports = module.exports.iter();
     exports.any(|export| export.entity == Entity::Table(table))
 }

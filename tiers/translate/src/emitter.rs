@@ -1,6 +1,7 @@
 //! What a tier implements: straight-line operators, blocks and jumps, calls. Nothing here knows of
 //! WebAssembly's control stack; the walk in `walk` turns that into blocks and jumps.
 
+use cranelift_entity::entity_impl;
 use upshift_module::{
     FuncIndex, FuncType, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, PrimaryMap, TableIndex,
     TypeIndex, ValType,
@@ -327,7 +328,14 @@ impl<'t, B: Copy, V> BranchTable<'t, B, V> {
 
 /// A place where work is counted, as its tier numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WorkSite(pub u32);
+pub struct WorkSite(u32);
+
+entity_impl!(WorkSite);
+
+impl WorkSite {
+    /// What a tier says where no work is counted.
+    pub const NOT_COUNTED: Self = Self(u32::MAX);
+}
 
 /// The types that an emitter is asked about when a function begins.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use cranelift_codegen::ir::{
     Type, Value, ValueDef,
 };
 use cranelift_codegen::isa::CallConv;
-use upshift_module::FuncType;
+use upshift_module::{FuncType, TypeIndex};
 use upshift_runtime::{Builtin, BuiltinType};
 
 use super::state::{ClifEmitter, clif_type};
@@ -156,7 +156,7 @@ impl ClifEmitter<'_> {
 
     // Signatures.
 
-    pub(super) fn signature_of(&mut self, type_index: u32) -> SigRef {
+    pub(super) fn signature_of(&mut self, type_index: TypeIndex) -> SigRef {
         if let Some(&(_, known)) = self
             .scratch
             .signatures
@@ -165,10 +165,7 @@ impl ClifEmitter<'_> {
         {
             return known;
         }
-        let signature = signature(
-            &self.module.types[type_index as usize],
-            self.options.call_conv,
-        );
+        let signature = signature(&self.module.types[type_index], self.options.call_conv);
         let imported = self.cursor.func.import_signature(signature);
         self.scratch.signatures.push((type_index, imported));
         imported

@@ -3,6 +3,7 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8X16, I32, I32X4, I64, I64X2};
 use cranelift_codegen::ir::{InstBuilder, Opcode, TrapCode, Value};
+use upshift_module::{GlobalIndex, MemoryIndex, TableIndex};
 use upshift_runtime::{GlobalLocation, TrapCode as WasmTrap, offsets};
 use upshift_translate::{LoadOp, MemoryAccess, MemoryStyle, Shape, StoreOp};
 
@@ -21,7 +22,7 @@ const KNOWN_SUMS: usize = 4;
 /// A memory's base and an address, added.
 #[derive(Clone, Copy)]
 pub(super) struct Sum {
-    memory: u32,
+    memory: MemoryIndex,
     address: Value,
     sum: Value,
 }
@@ -69,7 +70,7 @@ impl ClifEmitter<'_> {
 
     /// The sum of a memory's base and an address, where the current block has it: programs access several
     /// fields of one object in a row.
-    fn known_sum(&self, memory: u32, address: Value) -> Option<Value> {
+    fn known_sum(&self, memory: MemoryIndex, address: Value) -> Option<Value> {
         let sums = &self.scratch.sums;
         let found = sums
             .iter()
@@ -77,7 +78,7 @@ impl ClifEmitter<'_> {
         Some(found?.sum)
     }
 
-    fn learn_sum(&mut self, memory: u32, address: Value, sum: Value) {
+    fn learn_sum(&mut self, memory: MemoryIndex, address: Value, sum: Value) {
         let sums = &mut self.scratch.sums;
         if sums.len() == KNOWN_SUMS {
             sums.pop();
@@ -194,7 +195,7 @@ impl ClifEmitter<'_> {
         self.store_at(self.flags.heap, value, base, offset);
     }
 
-    pub(super) fn memory_pages(&mut self, memory: u32) -> Value {
+    pub(super) fn memory_pages(&mut self, memory: MemoryIndex) -> Value {
         let record = self.fixed_field(self.unit.offsets.memory(memory));
         let length = self.load_at(I64, self.flags.own, record, offsets::VMMEMORY_LENGTH);
         let bits = self.iconst(I64, PAGE_BITS);
@@ -204,20 +205,20 @@ impl ClifEmitter<'_> {
 
     // Globals.
 
-    fn global_place(&mut self, global: u32) -> (Value, i32) {
+    fn global_place(&mut self, global: GlobalIndex) -> (Value, i32) {
         match self.unit.offsets.global(global) {
             GlobalLocation::Inline(offset) => (self.context(), offset),
             GlobalLocation::Pointer(offset) => (self.fixed_field(offset), 0),
         }
     }
 
-    pub(super) fn read_global(&mut self, global: u32) -> Value {
-        let ty = clif_type(self.module.globals[global as usize].content);
+    pub(super) fn read_global(&mut self, global: GlobalIndex) -> Value {
+        let ty = clif_type(self.module.globals[global].content);
         let (base, offset) = self.global_place(global);
         self.load_at(ty, self.flags.own, base, offset)
     }
 
-    pub(super) fn write_global(&mut self, global: u32, value: Value) {
+    pub(super) fn write_global(&mut self, global: GlobalIndex, value: Value) {
         let (base, offset) = self.global_place(global);
         self.store_at(self.flags.own, value, base, offset);
     }
@@ -225,7 +226,12 @@ impl ClifEmitter<'_> {
     // Tables.
 
     /// The address of a table's element. Traps with `trap` where there is none.
-    pub(super) fn table_element(&mut self, table: u32, index: Value, trap: WasmTrap) -> Value {
+    pub(super) fn table_element(
+        &mut self,
+        table: TableIndex,
+        index: Value,
+        trap: WasmTrap,
+    ) -> Value {
         let record = self.fixed_field(self.unit.offsets.table(table));
         let length = self.load_at(I64, self.flags.own, record, offsets::VMTABLE_LENGTH);
         let index = self.cursor.ins().uextend(I64, index);
@@ -240,12 +246,12 @@ impl ClifEmitter<'_> {
         self.cursor.ins().iadd(base, scaled)
     }
 
-    pub(super) fn read_table(&mut self, table: u32, index: Value) -> Value {
+    pub(super) fn read_table(&mut self, table: TableIndex, index: Value) -> Value {
         let element = self.table_element(table, index, WasmTrap::TableOutOfBounds);
         self.load_at(I64, self.flags.own, element, 0)
     }
 
-    pub(super) fn write_table(&mut self, table: u32, index: Value, value: Value) {
+    pub(super) fn write_table(&mut self, table: TableIndex, index: Value, value: Value) {
         let element = self.table_element(table, index, WasmTrap::TableOutOfBounds);
         self.store_at(self.flags.own, value, element, 0);
         let record = self.fixed_field(self.unit.offsets.table(table));
@@ -253,7 +259,7 @@ impl ClifEmitter<'_> {
         self.store_at(self.flags.own, none, record, offsets::VMTABLE_UNCHANGED);
     }
 
-    pub(super) fn table_length(&mut self, table: u32) -> Value {
+    pub(super) fn table_length(&mut self, table: TableIndex) -> Value {
         let record = self.fixed_field(self.unit.offsets.table(table));
         let length = self.load_at(I64, self.flags.own, record, offsets::VMTABLE_LENGTH);
         self.cursor.ins().ireduce(I32, length)

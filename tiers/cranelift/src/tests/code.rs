@@ -2,14 +2,9 @@
 //! from several threads.
 
 use upshift_runtime::TrapCode;
-use upshift_translate::{CodeForm, CompileRequest, DirectCall, EntryPoint, ModuleCompiler, Stop};
+use upshift_translate::{CodeForm, DirectCall, ModuleCompiler, Stop};
 
-use super::lab::{GUARDED, compile, compiler};
-
-const ENTRY: CompileRequest = CompileRequest {
-    function: 0,
-    entry: EntryPoint::Function,
-};
+use super::lab::{GUARDED, compile, compiler, index, request};
 
 #[test]
 fn each_instruction_that_may_trap_is_in_the_table() {
@@ -47,9 +42,9 @@ fn each_trap_leads_back_to_its_operator() {
           (i32.const 1)))"#,
         GUARDED,
     );
-    let code = compiler.compile(ENTRY).unwrap().code;
+    let code = compiler.compile(request(0)).unwrap().code;
     assert!(code.offsets.is_sorted_by(|a, b| a.0 < b.0));
-    let body = module.bodies[0].range.clone();
+    let body = module.bodies[index(0)].range.clone();
     for &(_, offset) in &code.offsets {
         assert!(body.contains(&(offset as usize)));
     }
@@ -74,15 +69,15 @@ fn intermediate_forms_can_be_looked_at() {
         r#"(module (func (param i32) (result i32) (i32.mul (local.get 0) (i32.const 77))))"#,
         GUARDED,
     );
-    let clif = compiler.emit(ENTRY, CodeForm::Intermediate).unwrap();
+    let clif = compiler.emit(request(0), CodeForm::Intermediate).unwrap();
     assert!(
         clif.contains("imul") && clif.contains("iconst.i32 77"),
         "{clif}"
     );
-    let assembly = compiler.emit(ENTRY, CodeForm::Assembly).unwrap();
+    let assembly = compiler.emit(request(0), CodeForm::Assembly).unwrap();
     assert!(assembly.contains("imul"), "{assembly}");
     // Neither leaves anything behind that the next compilation trips over.
-    compiler.compile(ENTRY).unwrap();
+    compiler.compile(request(0)).unwrap();
 }
 
 #[test]
@@ -114,11 +109,8 @@ fn threads_compile_at_the_same_time() {
             let compiler = &compiler;
             scope.spawn(move || {
                 for function in (thread..64).step_by(4) {
-                    let request = CompileRequest {
-                        function,
-                        entry: EntryPoint::Function,
-                    };
-                    assert_eq!(compiler.compile(request).unwrap().code.function, function);
+                    let code = compiler.compile(request(function)).unwrap().code;
+                    assert_eq!(code.function, index(function));
                 }
             });
         }
@@ -145,11 +137,11 @@ fn calls_are_told_with_the_branches_before_them_before_code_is_made() {
         let mut tell = |told: &[DirectCall]| {
             calls.extend(
                 told.iter()
-                    .map(|call| (call.function, call.branches_before)),
+                    .map(|call| (call.function.as_u32(), call.branches_before)),
             );
         };
         compiler
-            .compile_until(ENTRY, Stop::NEVER, &mut tell)
+            .compile_until(request(0), Stop::NEVER, &mut tell)
             .unwrap();
         calls
     };

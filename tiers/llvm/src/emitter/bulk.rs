@@ -108,7 +108,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     /// Traps if the last byte of what is about to be read or written is out of bounds: nothing is written then. The
     /// load is volatile in every mode, for it has no other use, and no store goes past it.
-    fn touch_last(&mut self, memory: u32, start: BasicValueEnum<'ctx>, length: u32) {
+    fn touch_last(&mut self, memory: MemoryIndex, start: BasicValueEnum<'ctx>, length: u32) {
         let offset = length - 1;
         let place = self.heap_address(MemoryAccess { memory, offset }, 1, start);
         self.load_from(self.types.i8, place);

@@ -23,7 +23,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
-        let type_index = self.module.functions[function as usize];
+        let type_index = self.module.functions[function];
         let Some(defined) = self.module.defined_function(function) else {
             self.announce_caller();
             let reference = self.unit.offsets.funcref(function);
@@ -52,11 +52,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         &mut self,
         code: Code<'ctx>,
         callee: PointerValue<'ctx>,
-        type_index: u32,
+        type_index: TypeIndex,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
-        let ty = &self.module.types[type_index as usize];
+        let ty = &self.module.types[type_index];
         let mut values: Vec<BasicMetadataValueEnum<'ctx>> = Vec::with_capacity(args.len() + 2);
         values.push(callee.into());
         values.extend(

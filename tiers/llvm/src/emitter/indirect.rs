@@ -18,8 +18,8 @@ const TYPE_ID_SIZE: i32 = 4;
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
     pub(super) fn call_table(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: BasicValueEnum<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
@@ -137,7 +137,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// Goes to a block if an element of a table may not be what instantiation left there, and on otherwise.
     fn branch_if_changed(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
         changed: BasicBlock<'ctx>,
     ) {
@@ -175,7 +175,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         &mut self,
         guesses: &[Guess],
         known: Option<&Targets>,
-        type_index: u32,
+        type_index: TypeIndex,
         reference: PointerValue<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
@@ -216,16 +216,12 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// The results of calls that were made on several ways to the current block.
     fn join_results(
         &mut self,
-        type_index: u32,
+        type_index: TypeIndex,
         ways: &[(BasicBlock<'ctx>, Vec<BasicValueEnum<'ctx>>)],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
         let module = self.module;
-        for (position, &ty) in module.types[type_index as usize]
-            .results()
-            .iter()
-            .enumerate()
-        {
+        for (position, &ty) in module.types[type_index].results().iter().enumerate() {
             let phi = self.builder.build_phi(self.types.of(ty), "").built();
             for (block, values) in ways {
                 phi.add_incoming(&[(&values[position], *block)]);
@@ -235,7 +231,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// The reference in a table's element, which may be null.
-    fn table_reference(&mut self, table: u32, index: BasicValueEnum<'ctx>) -> PointerValue<'ctx> {
+    fn table_reference(
+        &mut self,
+        table: TableIndex,
+        index: BasicValueEnum<'ctx>,
+    ) -> PointerValue<'ctx> {
         let element = self.table_element(table, index, TrapCode::UndefinedElement);
         self.read_element(element)
     }
@@ -249,7 +249,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     fn call_reference(
         &mut self,
         known: Option<&Targets>,
-        type_index: u32,
+        type_index: TypeIndex,
         reference: PointerValue<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
@@ -261,7 +261,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     fn call_callee(
         &mut self,
         callee: Callee<'ctx>,
-        type_index: u32,
+        type_index: TypeIndex,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
@@ -273,7 +273,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     fn callee_of(
         &mut self,
         known: Option<&Targets>,
-        type_index: u32,
+        type_index: TypeIndex,
         reference: PointerValue<'ctx>,
     ) -> Callee<'ctx> {
         let is_null = self.builder.build_is_null(reference, "").built();
@@ -321,7 +321,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// Traps if a reference is to a function of another signature.
-    fn check_signature(&mut self, reference: PointerValue<'ctx>, type_index: u32) {
+    fn check_signature(&mut self, reference: PointerValue<'ctx>, type_index: TypeIndex) {
         let actual = self
             .read_fixed(self.types.i32, reference, offsets::VMFUNCREF_TYPE_ID)
             .into_int_value();

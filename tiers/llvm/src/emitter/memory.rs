@@ -16,7 +16,7 @@ const ELEMENT_SIZE: i64 = 8;
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
     // Linear memory.
 
-    fn memory_base(&mut self, memory: u32) -> PointerValue<'ctx> {
+    fn memory_base(&mut self, memory: MemoryIndex) -> PointerValue<'ctx> {
         if memory == 0 {
             return self.fixed_field(offsets::VMCONTEXT_MEMORY0_BASE);
         }
@@ -83,7 +83,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// A memory's length in bytes.
-    pub(super) fn memory_length(&mut self, memory: u32) -> IntValue<'ctx> {
+    pub(super) fn memory_length(&mut self, memory: MemoryIndex) -> IntValue<'ctx> {
         let record = self.fixed_field(self.unit.offsets.memory(memory));
         self.read_field(
             self.types.i64,
@@ -274,7 +274,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.store_to(value, place);
     }
 
-    pub(super) fn memory_pages(&mut self, memory: u32) -> BasicValueEnum<'ctx> {
+    pub(super) fn memory_pages(&mut self, memory: MemoryIndex) -> BasicValueEnum<'ctx> {
         let length = self.memory_length(memory);
         let bits = self.const_i64(PAGE_BITS);
         let pages = self
@@ -289,15 +289,15 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     // Globals.
 
-    fn global_place(&mut self, global: u32) -> (PointerValue<'ctx>, i32) {
+    fn global_place(&mut self, global: GlobalIndex) -> (PointerValue<'ctx>, i32) {
         match self.unit.offsets.global(global) {
             GlobalLocation::Inline(offset) => (self.vmctx, offset),
             GlobalLocation::Pointer(offset) => (self.fixed_field(offset), 0),
         }
     }
 
-    pub(super) fn read_global(&mut self, global: u32) -> BasicValueEnum<'ctx> {
-        let ty = &self.module.globals[global as usize];
+    pub(super) fn read_global(&mut self, global: GlobalIndex) -> BasicValueEnum<'ctx> {
+        let ty = &self.module.globals[global];
         let (llvm_type, mutable) = (self.types.of(ty.content), ty.mutable);
         let (base, offset) = self.global_place(global);
         if !mutable {
@@ -308,7 +308,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         value
     }
 
-    pub(super) fn write_global(&mut self, global: u32, value: BasicValueEnum<'ctx>) {
+    pub(super) fn write_global(&mut self, global: GlobalIndex, value: BasicValueEnum<'ctx>) {
         let (base, offset) = self.global_place(global);
         let value = self.canonical(value);
         let store = self.write_field(value, base, offset, Region::Context);
@@ -324,7 +324,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     // Tables.
 
     /// A table's record, and its length in elements.
-    fn table_record(&mut self, table: u32) -> (PointerValue<'ctx>, IntValue<'ctx>) {
+    fn table_record(&mut self, table: TableIndex) -> (PointerValue<'ctx>, IntValue<'ctx>) {
         let record = self.fixed_field(self.unit.offsets.table(table));
         let length = self.read_field(
             self.types.i64,
@@ -338,7 +338,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// The address of a table's element. Traps with `trap` where there is none.
     pub(super) fn table_element(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
         trap: TrapCode,
     ) -> PointerValue<'ctx> {
@@ -355,7 +355,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// The address of a table's element that is known to be there.
     pub(super) fn element_within(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
     ) -> PointerValue<'ctx> {
         let record = self.fixed_field(self.unit.offsets.table(table));
@@ -375,7 +375,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// How many elements of a table are known to be what they were.
-    pub(super) fn unchanged_elements(&mut self, table: u32) -> IntValue<'ctx> {
+    pub(super) fn unchanged_elements(&mut self, table: TableIndex) -> IntValue<'ctx> {
         let record = self.fixed_field(self.unit.offsets.table(table));
         self.read_field(
             self.types.i64,
@@ -388,7 +388,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     pub(super) fn read_table(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
     ) -> BasicValueEnum<'ctx> {
         let element = self.table_element(table, index, TrapCode::TableOutOfBounds);
@@ -399,7 +399,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     pub(super) fn write_table(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
         value: BasicValueEnum<'ctx>,
     ) {
@@ -412,7 +412,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.keep_if_precise(store);
     }
 
-    pub(super) fn table_length(&mut self, table: u32) -> BasicValueEnum<'ctx> {
+    pub(super) fn table_length(&mut self, table: TableIndex) -> BasicValueEnum<'ctx> {
         let (_, length) = self.table_record(table);
         self.builder
             .build_int_truncate(length, self.types.i32, "")

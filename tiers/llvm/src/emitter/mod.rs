@@ -141,21 +141,21 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
     }
 
     fn poll_entry(&mut self) -> WorkSite {
-        WorkSite(0)
+        WorkSite::NOT_COUNTED
     }
 
     fn poll_loop(&mut self, _: u32, _: &[(BasicValueEnum<'ctx>, ValType)]) -> WorkSite {
         // There is no better code than this to move to.
-        WorkSite(0)
+        WorkSite::NOT_COUNTED
     }
 
     fn set_work(&mut self, _: WorkSite, _: u32) {}
 
-    fn local_get(&mut self, local: u32) -> BasicValueEnum<'ctx> {
+    fn local_get(&mut self, local: LocalIndex) -> BasicValueEnum<'ctx> {
         self.read_local(local)
     }
 
-    fn local_set(&mut self, local: u32, value: BasicValueEnum<'ctx>) {
+    fn local_set(&mut self, local: LocalIndex, value: BasicValueEnum<'ctx>) {
         self.write_local(local, value);
     }
 
@@ -472,27 +472,36 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         }
     }
 
-    fn memory_size(&mut self, memory: u32) -> BasicValueEnum<'ctx> {
+    fn memory_size(&mut self, memory: MemoryIndex) -> BasicValueEnum<'ctx> {
         self.memory_pages(memory)
     }
 
-    fn global_get(&mut self, global: u32) -> BasicValueEnum<'ctx> {
+    fn global_get(&mut self, global: GlobalIndex) -> BasicValueEnum<'ctx> {
         self.read_global(global)
     }
 
-    fn global_set(&mut self, global: u32, value: BasicValueEnum<'ctx>) {
+    fn global_set(&mut self, global: GlobalIndex, value: BasicValueEnum<'ctx>) {
         self.write_global(global, value);
     }
 
-    fn table_get(&mut self, table: u32, index: BasicValueEnum<'ctx>) -> BasicValueEnum<'ctx> {
+    fn table_get(
+        &mut self,
+        table: TableIndex,
+        index: BasicValueEnum<'ctx>,
+    ) -> BasicValueEnum<'ctx> {
         self.read_table(table, index)
     }
 
-    fn table_set(&mut self, table: u32, index: BasicValueEnum<'ctx>, value: BasicValueEnum<'ctx>) {
+    fn table_set(
+        &mut self,
+        table: TableIndex,
+        index: BasicValueEnum<'ctx>,
+        value: BasicValueEnum<'ctx>,
+    ) {
         self.write_table(table, index, value);
     }
 
-    fn table_size(&mut self, table: u32) -> BasicValueEnum<'ctx> {
+    fn table_size(&mut self, table: TableIndex) -> BasicValueEnum<'ctx> {
         self.table_length(table)
     }
 
@@ -515,8 +524,8 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
 
     fn call_indirect(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: BasicValueEnum<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,

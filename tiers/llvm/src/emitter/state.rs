@@ -166,7 +166,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         self.builder.unset_current_debug_location();
         self.builder.position_at_end(self.first);
         for &local in used {
-            let ty = shape.locals[local as usize];
+            let ty = shape.locals[local];
             let place = self.builder.build_alloca(self.types.of(ty), "").built();
             self.locals.insert(local, (ty, place));
         }
@@ -241,13 +241,21 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     }
 
     /// What a call through a table may reach, if that is known for good.
-    pub(super) fn known_targets(&self, table: u32, type_index: u32) -> Option<Arc<Targets>> {
+    pub(super) fn known_targets(
+        &self,
+        table: TableIndex,
+        type_index: TypeIndex,
+    ) -> Option<Arc<Targets>> {
         self.tables
             .targets(self.module, self.summaries, table, type_index)
     }
 
     /// What the current operator, a call through a table, probably reaches.
-    pub(super) fn probable_targets(&self, table: u32, type_index: u32) -> SmallVec<[Guess; 4]> {
+    pub(super) fn probable_targets(
+        &self,
+        table: TableIndex,
+        type_index: TypeIndex,
+    ) -> SmallVec<[Guess; 4]> {
         if !self.callees.guesses() {
             return SmallVec::new();
         }
@@ -368,14 +376,14 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     // Locals.
 
-    pub(super) fn read_local(&self, local: u32) -> BasicValueEnum<'ctx> {
+    pub(super) fn read_local(&self, local: LocalIndex) -> BasicValueEnum<'ctx> {
         let (ty, place) = self.locals[&local];
         self.builder
             .build_load(self.types.of(ty), place, "")
             .built()
     }
 
-    pub(super) fn write_local(&self, local: u32, value: BasicValueEnum<'ctx>) {
+    pub(super) fn write_local(&self, local: LocalIndex, value: BasicValueEnum<'ctx>) {
         let (_, place) = self.locals[&local];
         self.builder
             .build_store(place, self.canonical(value))

@@ -1,7 +1,7 @@
 //! Blocks, jumps and what lies behind the code: operands that have to be moved on the way to a block, traps, and polls
 //! whose budget is used up.
 
-use upshift_module::ValType;
+use upshift_module::{LoopIndex, ValType};
 use upshift_runtime::{Builtin, TrapCode, offsets};
 use upshift_translate::{BranchTable, WorkSite};
 
@@ -11,9 +11,6 @@ use super::state::{
     Pending, Place, RESULTS, SCRATCH, Slot, Stub, home_behind, in_xmm, width_of,
 };
 use crate::asm::{Flag, Gpr, Jump, Mem, Width, Xmm, digit, op};
-
-/// What a poll returns where no work is counted.
-const NOT_COUNTED: WorkSite = WorkSite(u32::MAX);
 
 /// More arguments of a jump than these are moved from home to home.
 const MOVED_ONE_BY_ONE: usize = 32;
@@ -368,29 +365,29 @@ impl FastEmitter<'_> {
     pub(super) fn count_at_entry(&mut self) -> WorkSite {
         // The prologue has it.
         match self.entry_check {
-            Some(_) => WorkSite(0),
-            None => NOT_COUNTED,
+            Some(_) => WorkSite::from_u32(0),
+            None => WorkSite::NOT_COUNTED,
         }
     }
 
     /// At a loop's header, where everything is at home.
-    pub(super) fn count_at_loop(&mut self, number: u32) -> WorkSite {
+    pub(super) fn count_at_loop(&mut self, number: LoopIndex) -> WorkSite {
         if !self.unit.settings.count_work {
-            return NOT_COUNTED;
+            return WorkSite::NOT_COUNTED;
         }
         let budget = Mem::new(CONTEXT, self.unit.offsets.budget(self.function));
         let asm = &mut self.s.asm;
         let work = asm.int_imm32(Width::W32, digit::SUB, budget, 0);
         let jump = asm.jump_if(Flag::S);
         let back = asm.position();
-        self.s.sites.push(work);
+        let site = self.s.sites.push(work);
         self.s.stubs.push(Stub::Poll {
             jump,
             back,
             number,
             offset: self.offset,
         });
-        WorkSite(self.s.sites.len() as u32 - 1)
+        site
     }
 
     // The end.
@@ -493,10 +490,10 @@ impl FastEmitter<'_> {
     }
 
     /// Asks the runtime at a loop's header; the jump is taken if there is a better place to go on, in rax.
-    fn poll_runtime(&mut self, back: u32, number: u32) -> Jump {
+    fn poll_runtime(&mut self, back: u32, number: LoopIndex) -> Jump {
         let asm = &mut self.s.asm;
-        asm.mov_imm(Gpr::RSI, u64::from(self.function));
-        asm.mov_imm(Gpr::RDX, u64::from(number));
+        asm.mov_imm(Gpr::RSI, self.function.as_u32().into());
+        asm.mov_imm(Gpr::RDX, number.as_u32().into());
         asm.mov(Width::W64, Gpr::RCX, Gpr::RSP);
         self.call_stub(Builtin::BudgetAtLoop);
         let asm = &mut self.s.asm;
@@ -551,7 +548,7 @@ impl FastEmitter<'_> {
         }
         let asm = &mut self.s.asm;
         asm.link_here(out);
-        asm.mov_imm_keeping_flags(Gpr::RAX, u64::from(self.function));
+        asm.mov_imm_keeping_flags(Gpr::RAX, self.function.as_u32().into());
         let address = asm.lea_code(Gpr::R10);
         asm.link(address, go_on);
         let builtins = Mem::new(Gpr::RDI, offsets::VMCONTEXT_BUILTINS);

@@ -3,7 +3,7 @@
 //! The convention is the platform's (System V Application Binary Interface, AMD64 supplement, 3.2.3), with the context
 //! as the first argument and, where there is more than one result, where they go as the last.
 
-use upshift_module::{FuncType, ValType};
+use upshift_module::{DefinedFuncIndex, FuncIndex, FuncType, TableIndex, TypeIndex, ValType};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
 use super::copies::{Row, Runs, UNROLLED};
@@ -78,8 +78,8 @@ impl Arguments {
 
 /// What is called.
 enum Callee {
-    /// A function of this module, by its number without imports.
-    Own(u32),
+    /// A function of this module.
+    Own(DefinedFuncIndex),
     /// What a reference in the context, at this offset, stands for.
     Imported(i32),
     /// What the reference in `r10` stands for.
@@ -128,7 +128,12 @@ impl Moves {
 }
 
 impl FastEmitter<'_> {
-    pub(super) fn call_function(&mut self, function: u32, args: &[Slot], results: &mut Vec<Slot>) {
+    pub(super) fn call_function(
+        &mut self,
+        function: FuncIndex,
+        args: &[Slot],
+        results: &mut Vec<Slot>,
+    ) {
         let callee = match self.module.defined_function(function) {
             Some(defined) => {
                 self.s.calls.add(defined);
@@ -136,15 +141,14 @@ impl FastEmitter<'_> {
             }
             None => Callee::Imported(self.unit.offsets.funcref(function)),
         };
-        let ty = self.module.functions[function as usize];
-        let ty = &self.module.types[ty as usize];
+        let ty = self.module.func_type(function);
         self.call_code(callee, ty, args, results);
     }
 
     pub(super) fn call_table(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: Slot,
         args: &[Slot],
         results: &mut Vec<Slot>,
@@ -153,7 +157,7 @@ impl FastEmitter<'_> {
         self.take_gpr(REFERENCE);
         let element = self.table_element(table, index, TrapCode::UndefinedElement);
         let ids = Mem::new(CONTEXT, offsets::VMCONTEXT_TYPE_IDS);
-        let expected = Mem::new(SCRATCH, TYPE_ID_SIZE * type_index.cast_signed());
+        let expected = Mem::new(SCRATCH, TYPE_ID_SIZE * type_index.as_u32().cast_signed());
         let asm = &mut self.s.asm;
         asm.load(Width::W64, REFERENCE, element);
         asm.int(Width::W64, op::TEST, REFERENCE, REFERENCE);
@@ -170,7 +174,7 @@ impl FastEmitter<'_> {
             let cell = Mem::new(CONTEXT, self.unit.offsets.call_cell(cell));
             self.s.asm.store(Width::W64, cell, REFERENCE);
         }
-        let ty = &self.module.types[type_index as usize];
+        let ty = &self.module.types[type_index];
         // The index lies above the arguments.
         self.drop_from(index);
         self.call_code(Callee::Reference, ty, args, results);
@@ -186,7 +190,10 @@ impl FastEmitter<'_> {
                 let slots = Mem::new(CONTEXT, offsets::VMCONTEXT_SLOTS);
                 asm.load(Width::W64, SCRATCH, slots);
                 asm.mov(Width::W64, Gpr::RDI, CONTEXT);
-                asm.call_at(Mem::new(SCRATCH, SLOT_SIZE * defined.cast_signed()));
+                asm.call_at(Mem::new(
+                    SCRATCH,
+                    SLOT_SIZE * defined.as_u32().cast_signed(),
+                ));
             }
             Callee::Imported(reference) => {
                 self.announce_caller();

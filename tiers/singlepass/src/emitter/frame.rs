@@ -1,7 +1,7 @@
 //! The frame: prologue and epilogue, parameters, where cells are, and what belongs to places in the code: traps,
 //! offsets, amounts of work.
 
-use upshift_module::ValType;
+use upshift_module::{EntityRef, LocalIndex, ValType};
 use upshift_runtime::{TrapCode, offsets};
 use upshift_translate::WorkSite;
 
@@ -67,8 +67,7 @@ impl FastEmitter<'_> {
     pub(super) fn take_params(&mut self) {
         let ty = self.ty;
         let (mut arguments, mut on_stack) = (Arguments::new(), Runs::default());
-        for (local, &param) in ty.params().iter().enumerate() {
-            let local = local as u32;
+        for (local, &param) in (0..).map(LocalIndex::from_u32).zip(ty.params()) {
             let cell = self.local_place(local);
             match arguments.next(param) {
                 Argument::Gpr(register) => {
@@ -112,7 +111,7 @@ impl FastEmitter<'_> {
         }
         let params = ty.params().len();
         if params < self.s.locals.len() {
-            let start = self.layout.local_offset(params as u32);
+            let start = self.layout.local_offset(LocalIndex::new(params));
             self.zero_cells(start, self.layout.operands_offset());
         }
     }
@@ -169,7 +168,7 @@ impl FastEmitter<'_> {
         self.s.asm.set_imm32(subtracted, frame.cast_signed());
     }
 
-    pub(super) fn local_place(&self, local: u32) -> Mem {
+    pub(super) fn local_place(&self, local: LocalIndex) -> Mem {
         Mem::new(
             Gpr::RSP,
             (self.layout.local_offset(local) + self.lowered).cast_signed(),
@@ -211,9 +210,9 @@ impl FastEmitter<'_> {
     }
 
     pub(super) fn set_work(&mut self, site: WorkSite, operators: u32) {
-        if let Some(&position) = self.s.sites.get(site.0 as usize) {
+        if let Some(&position) = self.s.sites.get(site) {
             // More than a budget holds need not be counted.
-            let work = operators.min(i32::MAX as u32).cast_signed();
+            let work = operators.min(i32::MAX.cast_unsigned()).cast_signed();
             self.s.asm.set_imm32(position, work);
         }
     }

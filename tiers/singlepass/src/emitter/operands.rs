@@ -3,8 +3,8 @@
 use upshift_module::ValType;
 
 use super::state::{
-    Comparison, FLOAT_SCRATCH, FOLLOWED, FastEmitter, IntOperand, NO_LOCAL, NO_REGISTER, NOTHING,
-    Operand, Place, Registers, SCRATCH, Slot, bytes_of, end_of, home_behind, move_prefix, width_of,
+    Comparison, FLOAT_SCRATCH, FOLLOWED, FastEmitter, Held, IntOperand, Operand, Place, Registers,
+    SCRATCH, Slot, bytes_of, end_of, home_behind, move_prefix, width_of,
 };
 use crate::asm::{Mem, Width, Xmm, op};
 
@@ -223,9 +223,9 @@ impl FastEmitter<'_> {
         }
         for index in 0..16 {
             for registers in [&mut self.gprs, &mut self.xmms] {
-                let held = std::mem::replace(&mut registers.held[index], NOTHING);
-                if held.local != NO_LOCAL {
-                    self.s.known[held.local as usize] = NO_REGISTER;
+                let held = std::mem::replace(&mut registers.held[index], Held::nothing());
+                if let Some(local) = held.local.expand() {
+                    self.s.known[local] = None;
                 }
             }
         }

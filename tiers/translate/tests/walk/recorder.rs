@@ -5,7 +5,7 @@ mod emitter;
 mod recording;
 
 use upshift_module::ValType::{self, ExternRef, F32, F64, FuncRef, I32, I64};
-use upshift_module::{FuncType, Module};
+use upshift_module::{FuncType, Module, PrimaryMap};
 use upshift_translate::*;
 
 use crate::index;
@@ -44,7 +44,7 @@ impl<'m> Recorder<'m> {
             blocks: vec![entry],
             layout: vec![Block(0)],
             values: 0,
-            work: Vec::new(),
+            work: PrimaryMap::new(),
         };
         Self {
             module,
@@ -166,8 +166,7 @@ impl<'m> Recorder<'m> {
     }
 
     fn poll(&mut self, text: String, uses: Vec<Value>) -> WorkSite {
-        let site = WorkSite(self.recording.work.len() as u32);
-        self.recording.work.push(None);
+        let site = self.recording.work.push(None);
         let op = Op {
             text,
             uses,

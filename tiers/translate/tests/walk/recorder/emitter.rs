@@ -104,7 +104,7 @@ impl Emitter for Recorder<'_> {
     }
 
     fn set_work(&mut self, site: WorkSite, operators: u32) {
-        let before = self.recording.work[site.0 as usize].replace(operators);
+        let before = self.recording.work[site].replace(operators);
         assert_eq!(before, None, "work of a site is set twice");
     }
 
