@@ -133,11 +133,12 @@ fn unreachable_code_is_accepted() {
 #[test]
 fn an_entry_at_a_loop_that_is_not_there_is_an_error() {
     let (compiler, _, _) = compiler(SUM, GUARDED);
-    let request = CompileRequest {
+    let entry = CompileRequest {
         function: index(0),
         entry: EntryPoint::Loop(index(1)),
     };
-    let error = compiler.compile(request).unwrap_err();
+    let error = compiler.compile(entry).unwrap_err();
     assert!(error.to_string().contains("baseline"), "{error}");
-    assert!(compiler.compile(request(7)).is_err());
+    let missing = request(7);
+    assert!(compiler.compile(missing).is_err());
 }

@@ -7,6 +7,7 @@ use inkwell::types::BasicMetadataTypeEnum;
 use inkwell::values::{
     BasicMetadataValueEnum, BasicValueEnum, InstructionValue, IntValue, PointerValue,
 };
+use upshift_module::{FuncIndex, TypeIndex};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
 use super::LlvmEmitter;
@@ -19,7 +20,7 @@ const SLOT_SIZE: i32 = 8;
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
     pub(super) fn call_function(
         &mut self,
-        function: u32,
+        function: FuncIndex,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
@@ -36,7 +37,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             Some(function) => Code::InUnit(function),
             None => {
                 let slots = self.fixed_field(offsets::VMCONTEXT_SLOTS);
-                Code::Address(self.read_slot(slots, SLOT_SIZE * defined.cast_signed()))
+                Code::Address(self.read_slot(slots, SLOT_SIZE * defined.as_u32().cast_signed()))
             }
         };
         self.call_through(code, self.vmctx, type_index, args, results);

@@ -4,13 +4,14 @@
 use inkwell::IntPredicate;
 use inkwell::basic_block::BasicBlock;
 use inkwell::values::{BasicValueEnum, PointerValue};
+use upshift_module::{TableIndex, TypeIndex};
 use upshift_runtime::{TrapCode, offsets};
 
 use super::LlvmEmitter;
 use super::build::{Built, Region};
 use super::call::Code;
 use crate::guesses::Guess;
-use crate::tables::Targets;
+use crate::tables::{DirectTarget, Targets};
 
 /// Bytes of a type id.
 const TYPE_ID_SIZE: i32 = 4;
@@ -55,8 +56,8 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     fn call_known(
         &mut self,
         targets: &Targets,
-        direct: &[(u32, u32)],
-        (table, type_index): (u32, u32),
+        direct: &[DirectTarget],
+        (table, type_index): (TableIndex, TypeIndex),
         index: BasicValueEnum<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
@@ -109,7 +110,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// index is none of them.
     fn call_by_index(
         &mut self,
-        functions: &[(u32, u32)],
+        functions: &[DirectTarget],
         index: BasicValueEnum<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         ways: &mut Vec<(BasicBlock<'ctx>, Vec<BasicValueEnum<'ctx>>)>,
@@ -117,18 +118,19 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         let other = self.new_block();
         let cases: Vec<_> = functions
             .iter()
-            .map(|&(position, _)| {
-                let position = self.types.i32.const_int(u64::from(position), false);
+            .map(|target| {
+                let position = u64::from(target.position);
+                let position = self.types.i32.const_int(position, false);
                 (position, self.new_block())
             })
             .collect();
         self.builder
             .build_switch(index.into_int_value(), other, &cases)
             .built();
-        for (&(_, function), &(_, block)) in functions.iter().zip(&cases) {
+        for (target, &(_, block)) in functions.iter().zip(&cases) {
             self.builder.position_at_end(block);
             let mut values = Vec::new();
-            self.call_function(function, args, &mut values);
+            self.call_function(target.function, args, &mut values);
             ways.push((self.current_block(), values));
         }
         self.builder.position_at_end(other);
@@ -327,7 +329,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .into_int_value();
         let ids = self.fixed_field(offsets::VMCONTEXT_TYPE_IDS);
         let expected = self
-            .read_fixed(self.types.i32, ids, TYPE_ID_SIZE * type_index.cast_signed())
+            .read_fixed(
+                self.types.i32,
+                ids,
+                TYPE_ID_SIZE * type_index.as_u32().cast_signed(),
+            )
             .into_int_value();
         let differs = self
             .builder

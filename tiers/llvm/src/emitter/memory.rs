@@ -3,6 +3,7 @@
 use inkwell::IntPredicate;
 use inkwell::types::BasicType;
 use inkwell::values::{BasicValueEnum, InstructionValue, IntValue, PointerValue};
+use upshift_module::{GlobalIndex, MemoryIndex, TableIndex};
 use upshift_runtime::{GlobalLocation, TrapCode, offsets};
 use upshift_translate::{LoadOp, MemoryAccess, MemoryStyle, Shape, StoreOp};
 
@@ -17,7 +18,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     // Linear memory.
 
     fn memory_base(&mut self, memory: MemoryIndex) -> PointerValue<'ctx> {
-        if memory == 0 {
+        if memory == MemoryIndex::FIRST {
             return self.fixed_field(offsets::VMCONTEXT_MEMORY0_BASE);
         }
         let record = self.fixed_field(self.unit.offsets.memory(memory));

@@ -14,7 +14,9 @@ mod vector_float;
 
 use inkwell::basic_block::BasicBlock;
 use inkwell::values::BasicValueEnum;
-use upshift_module::ValType;
+use upshift_module::{
+    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, TableIndex, TypeIndex, ValType,
+};
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
     BranchTable, Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary,
@@ -144,7 +146,7 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         WorkSite::NOT_COUNTED
     }
 
-    fn poll_loop(&mut self, _: u32, _: &[(BasicValueEnum<'ctx>, ValType)]) -> WorkSite {
+    fn poll_loop(&mut self, _: LoopIndex, _: &[(BasicValueEnum<'ctx>, ValType)]) -> WorkSite {
         // There is no better code than this to move to.
         WorkSite::NOT_COUNTED
     }
@@ -515,7 +517,7 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
 
     fn call(
         &mut self,
-        function: u32,
+        function: FuncIndex,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {

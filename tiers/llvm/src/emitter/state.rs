@@ -11,7 +11,7 @@ use inkwell::debug_info::{AsDIScope, DISubprogram, DebugInfoBuilder};
 use inkwell::module::Module as LlvmModule;
 use inkwell::values::{BasicValueEnum, FunctionValue, InstructionValue, PhiValue, PointerValue};
 use smallvec::SmallVec;
-use upshift_module::{Module, ValType};
+use upshift_module::{EntityRef, LocalIndex, Module, TableIndex, TypeIndex, ValType};
 use upshift_runtime::{TrapCode, offsets};
 use upshift_translate::{
     EntryPoint, FrameLayout, FunctionShape, IndirectCall, ModuleUnit, OptimizerOptions,
@@ -76,7 +76,7 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     /// In an OSR entry: the cells of the frame that is taken over.
     taken_over: Option<PointerValue<'ctx>>,
     /// The locals that the function reads or writes.
-    locals: HashMap<u32, (ValType, PointerValue<'ctx>)>,
+    locals: HashMap<LocalIndex, (ValType, PointerValue<'ctx>)>,
     /// Fields of the context that never change, read in the first block.
     fixed: Vec<(i32, PointerValue<'ctx>)>,
     /// Cells for the results of calls.
@@ -111,7 +111,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         shared: &Shared<'u, 'ctx>,
         target: Target<'u, 'ctx>,
         shape: &FunctionShape<'u>,
-        used: &[u32],
+        used: &[LocalIndex],
     ) -> Self {
         let function = target.function;
         let first = shared.context.append_basic_block(function, "entry");
@@ -162,7 +162,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         emitter
     }
 
-    fn begin(&mut self, shape: &FunctionShape<'_>, used: &[u32], checks_stack: bool) {
+    fn begin(&mut self, shape: &FunctionShape<'_>, used: &[LocalIndex], checks_stack: bool) {
         self.builder.unset_current_debug_location();
         self.builder.position_at_end(self.first);
         for &local in used {
@@ -176,7 +176,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             self.check_stack();
         }
         if let Some(cells) = self.taken_over {
-            let layout = FrameLayout::new(&shape.locals);
+            let layout = FrameLayout::new(shape.locals.values().copied());
             for local in used {
                 let (ty, place) = self.locals[local];
                 let offset = layout.local_offset(*local).cast_signed();
@@ -188,8 +188,9 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         let params = shape.ty.params().len();
         for &local in used {
             let (ty, place) = self.locals[&local];
-            let value = if (local as usize) < params {
-                self.function.get_nth_param(local + 1).expect("as declared")
+            let value = if local.index() < params {
+                let param = self.function.get_nth_param(1 + local.as_u32());
+                param.expect("as declared")
             } else {
                 self.types.of(ty).const_zero()
             };
