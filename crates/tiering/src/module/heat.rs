@@ -15,6 +15,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use upshift_module::{DefinedFuncIndex, LoopIndex};
 use upshift_translate::{CompileRequest, EntryPoint};
 
 use super::ModuleTiering;
@@ -31,8 +32,8 @@ const NOTHING: i32 = 0;
 
 impl ModuleTiering {
     /// The budget is used up at a function's entry.
-    pub(super) fn work_at_entry(&self, function: u32, budget: &mut i32) {
-        let state = &self.functions[function as usize];
+    pub(super) fn work_at_entry(&self, function: DefinedFuncIndex, budget: &mut i32) {
+        let state = &self.functions[function];
         if state.work.load(Ordering::Relaxed) == 0 {
             self.expect_calls_of(function);
         }
@@ -59,7 +60,11 @@ impl ModuleTiering {
     }
 
     /// The tiers that are better than the one in which a frame runs, the best first.
-    fn rungs_above(&self, function: u32, from: Option<Rung>) -> impl Iterator<Item = Rung> {
+    fn rungs_above(
+        &self,
+        function: DefinedFuncIndex,
+        from: Option<Rung>,
+    ) -> impl Iterator<Item = Rung> {
         let optimizing = self.better.optimizing.is_some();
         let middle = from.is_none() && self.is_for_middle(function);
         let rungs = [(Rung::Optimizing, optimizing), (Rung::Middle, middle)];
@@ -78,14 +83,20 @@ impl ModuleTiering {
     }
 
     /// Whether the middle tier is worth a try.
-    pub(super) fn is_for_middle(&self, function: u32) -> bool {
-        let done = &self.functions[function as usize].better.optimizing;
+    pub(super) fn is_for_middle(&self, function: DefinedFuncIndex) -> bool {
+        let done = &self.functions[function].better.optimizing;
         self.better.middle.is_some()
             && done.stage() != Stage::Ready
             && self.size_in_operators(function) <= self.engine.policy.max_middle_operators()
     }
 
-    fn heat_at_entry(&self, rung: Rung, function: u32, state: &FunctionState, work: u64) -> i32 {
+    fn heat_at_entry(
+        &self,
+        rung: Rung,
+        function: DefinedFuncIndex,
+        state: &FunctionState,
+        work: u64,
+    ) -> i32 {
         let policy = &self.engine.policy;
         let request = CompileRequest {
             function,
@@ -134,7 +145,7 @@ impl ModuleTiering {
     pub(super) fn threshold_after_entries(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
     ) -> (u64, u64) {
         let before = state.work_before_entries(rung);
@@ -146,7 +157,7 @@ impl ModuleTiering {
     pub(super) fn raise_function(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
         work: u64,
     ) {
@@ -161,11 +172,11 @@ impl ModuleTiering {
     pub(super) fn work_at_loop(
         &self,
         from: Option<Rung>,
-        function: u32,
-        number: u32,
+        function: DefinedFuncIndex,
+        number: LoopIndex,
         budget: &mut i32,
     ) -> Option<*const u8> {
-        let state = &self.functions[function as usize];
+        let state = &self.functions[function];
         let (grant, entry) = if self.engine.options.force_osr {
             (NOTHING, self.forced_entry(from, function, state, number))
         } else if !self.can_tier_up() {
@@ -189,7 +200,7 @@ impl ModuleTiering {
             state.note_entry(rung);
             self.tell(function, || TierEventKind::OsrEntered {
                 tier: self.tier_entered(rung),
-                loop_number: number,
+                loop_number: number.as_u32(),
             });
         }
         entry.better[rung].code()
@@ -199,9 +210,9 @@ impl ModuleTiering {
     fn heat_at_loop(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
-        number: u32,
+        number: LoopIndex,
         work: u64,
     ) -> (i32, Option<Arc<LoopEntry>>) {
         let policy = &self.engine.policy;
@@ -262,9 +273,9 @@ impl ModuleTiering {
     fn known_loop(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
-        number: u32,
+        number: LoopIndex,
         work: u64,
     ) -> Option<(i32, Option<Arc<LoopEntry>>)> {
         let policy = &self.engine.policy;
@@ -317,7 +328,7 @@ impl ModuleTiering {
             self.request(
                 rung,
                 request,
-                QueueReason::Loop(number),
+                QueueReason::Loop(number.as_u32()),
                 heat,
                 Ticket::none(),
                 false,
@@ -340,7 +351,7 @@ impl ModuleTiering {
     pub(super) fn ask_for_loop(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         entry: &LoopEntry,
         work: u64,
     ) -> bool {
@@ -348,14 +359,14 @@ impl ModuleTiering {
             function,
             entry: EntryPoint::Loop(entry.number),
         };
-        let reason = QueueReason::Loop(entry.number);
-        let state = &self.functions[function as usize];
+        let reason = QueueReason::Loop(entry.number.as_u32());
+        let state = &self.functions[function];
         state.note_entry(rung);
         state.detail().watch.asked(rung);
         self.request_and_maybe_wait(rung, request, reason, work)
     }
 
-    fn raise_loop(&self, rung: Rung, function: u32, number: u32, work: u64) {
+    fn raise_loop(&self, rung: Rung, function: DefinedFuncIndex, number: LoopIndex, work: u64) {
         let entry = EntryPoint::Loop(number);
         let key = (self.id, CompileRequest { function, entry });
         self.engine.pool[rung].raise(key, self.heat(function, work));
@@ -365,9 +376,9 @@ impl ModuleTiering {
     fn forced_entry(
         &self,
         from: Option<Rung>,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
-        number: u32,
+        number: LoopIndex,
     ) -> Option<(Rung, Arc<LoopEntry>)> {
         let rung = match self.engine.mode {
             TierMode::Auto => self.rungs_above(function, from).last()?,
@@ -395,7 +406,12 @@ impl ModuleTiering {
     }
 
     /// Work after which the function is worth compiling.
-    pub(super) fn threshold(&self, rung: Rung, function: u32, state: &FunctionState) -> u64 {
+    pub(super) fn threshold(
+        &self,
+        rung: Rung,
+        function: DefinedFuncIndex,
+        state: &FunctionState,
+    ) -> u64 {
         let pending = self.engine.pool[rung].pending();
         self.threshold_with(rung, function, state, pending)
     }
@@ -405,7 +421,7 @@ impl ModuleTiering {
     pub(super) fn threshold_when_left_behind(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
     ) -> u64 {
         self.threshold_with(rung, function, state, usize::MAX)
@@ -415,7 +431,7 @@ impl ModuleTiering {
     fn threshold_with(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
         pending: usize,
     ) -> u64 {
@@ -428,7 +444,7 @@ impl ModuleTiering {
     }
 
     /// What a compile's place in the queue is decided by.
-    pub(super) fn heat(&self, function: u32, work: u64) -> u64 {
+    pub(super) fn heat(&self, function: DefinedFuncIndex, work: u64) -> u64 {
         self.engine
             .policy
             .heat(work, self.size_in_operators(function))
