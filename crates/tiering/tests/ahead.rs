@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, Hold, engine, function, in_child, listener, module, slot, until};
+use support::{FakeTier, Hold, engine, function, in_child, index, listener, module, slot, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{ModuleTiering, TierEventKind, TierMode, Tiering, TieringOptions};
 use upshift_translate::{CompileError, CompileRequest, Stop};
@@ -52,7 +52,7 @@ fn compiled(tier: &FakeTier) -> Vec<u32> {
     let mut functions: Vec<_> = tier
         .order()
         .iter()
-        .map(|request| request.function)
+        .map(|request| request.function.as_u32())
         .collect();
     functions.sort_unstable();
     functions
@@ -94,7 +94,7 @@ fn what_is_next_is_compiled_first() {
     let order: Vec<_> = tier
         .order()
         .iter()
-        .map(|request| request.function)
+        .map(|request| request.function.as_u32())
         .collect();
     assert_eq!(order, [0, 1, 3, 4, 2]);
 }
@@ -210,7 +210,7 @@ fn what_fails_ahead_is_told_when_it_is_called() {
         on_event: Some(sink),
         ..threads(1)
     };
-    let (_engine, module, tier) = fixture(options, |request| match request.function {
+    let (_engine, module, tier) = fixture(options, |request| match request.function.as_u32() {
         1 => Err(CompileError::Codegen {
             tier: "baseline",
             function: 1,

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, at_loop, function, listener, module, slot, threshold, until};
+use support::{FakeTier, at_loop, function, index, listener, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{FunctionTier, ModuleTiering, TierEventKind, Tiering, TieringOptions, Tiers};
 use upshift_translate::{CompileRequest, EntryPoint, Stop};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use support::{FakeTier, engine, listener, module, slot, threshold, until};
+use support::{FakeTier, engine, index, listener, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{Chaos, FunctionTier, ModuleTiering, TierEventKind, TieringOptions};
 use upshift_translate::{EntryPoint, Stop};
@@ -59,7 +59,7 @@ fn run_some(module: &ModuleTiering, seed: &mut u64) {
         }
         assert!(budget >= 0, "a refill that is not enough");
     }
-    given.push(slot(module, function as usize) as *const u8);
+    given.push(slot(module, function) as *const u8);
     for address in given {
         let code = module.unit().code.find(address as usize);
         assert_eq!(code.expect("code").function, function);

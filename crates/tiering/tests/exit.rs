@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{FakeTier, Hold, engine, in_child, module, threshold, until};
+use support::{FakeTier, Hold, engine, in_child, index, module, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{Tiering, Tiers};
 use upshift_translate::Stop;

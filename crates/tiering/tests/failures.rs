@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use support::{FakeTier, at_loop, engine, function, listener, module, threshold, until, words};
+use support::{FakeTier, at_loop, engine, function, index, listener, module, threshold, until, words};
 use upshift_runtime::{CodeLimits, TierHooks};
 use upshift_tiering::{
     FunctionTier, ModuleTiering, TierEvent, TierEventKind, TierMode, TieringOptions,
@@ -178,7 +178,7 @@ fn after_a_fatal_error_another_thread_goes_on() {
 
 #[test]
 fn a_tier_is_off_after_eight_fatal_errors_and_says_so_once() {
-    let optimizing = FakeTier::new("optimizing", |request| match request.function {
+    let optimizing = FakeTier::new("optimizing", |request| match request.function.as_u32() {
         0 => Ok(()),
         _ => die(),
     });
@@ -282,7 +282,7 @@ fn better_code_that_finds_no_room_leaves_the_function_where_it_is() {
 
 #[test]
 fn what_cannot_be_compiled_ahead_is_left_to_the_baseline() {
-    let optimizing = FakeTier::new("optimizing", |request| match request.function {
+    let optimizing = FakeTier::new("optimizing", |request| match request.function.as_u32() {
         0 => refuse(request),
         1 => die(),
         2 => panic!("an index out of bounds"),
@@ -295,7 +295,7 @@ fn what_cannot_be_compiled_ahead_is_left_to_the_baseline() {
     let module = module(&engine, MODULE);
     module.compile_all().expect("no error");
     // Together, until the second one brings that to an end; then each on its own.
-    let compiled: Vec<u32> = optimizing.order().iter().map(|it| it.function).collect();
+    let compiled: Vec<u32> = optimizing.order().iter().map(|it| it.function.as_u32()).collect();
     assert_eq!(compiled[..2], [0, 1]);
     let mut singly = compiled[2..].to_vec();
     singly.sort_unstable();
@@ -446,7 +446,7 @@ fn whoever_waits_for_everything_is_let_go_when_the_engine_is_dropped() {
 
 #[test]
 fn text_of_a_tier_that_breaks_is_an_error() {
-    let optimizing = FakeTier::new("optimizing", |request| match request.function {
+    let optimizing = FakeTier::new("optimizing", |request| match request.function.as_u32() {
         0 => Ok(()),
         1 => die(),
         _ => panic!("an index out of bounds"),

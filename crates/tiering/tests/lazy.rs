@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, Hold, at_loop, engine, function, in_child, listener, module, slot, until};
+use support::{FakeTier, Hold, at_loop, engine, function, in_child, index, listener, module, slot, until};
 use upshift_runtime::{NoCode, TierHooks};
 use upshift_tiering::{
     FunctionTier, ModuleTiering, TierEvent, TierEventKind, TierMode, TieringOptions,

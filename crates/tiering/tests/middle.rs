@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, at_loop, function, module, slot, threshold, until};
+use support::{FakeTier, at_loop, function, index, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{FunctionTier, ModuleTiering, TierMode, Tiering, TieringOptions, Tiers};
 use upshift_translate::Stop;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, engine, function, module, threshold, until};
+use support::{FakeTier, engine, function, index, module, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{ModuleTiering, Tiering, TieringOptions};
 use upshift_translate::Stop;

@@ -7,10 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{
-    FakeTier, Hold, at_loop, engine, function, in_child, listener, module, slot, threshold, until,
-    words,
-};
+use support::{FakeTier, Hold, at_loop, engine, function, in_child, index, listener, module, slot, threshold, until, words};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{
     FunctionTier, ModuleTiering, TierEventKind, TierMode, Tiering, TieringError, TieringOptions,
