@@ -105,7 +105,11 @@ fn write_memories_and_tables(module: &Module, out: &mut dyn Write) -> io::Result
         .data
         .values()
         .filter(|segment| segment.mode == SegmentMode::Passive);
-    let size = module.data.values().map(|segment| segment.range.len()).sum();
+    let size = module
+        .data
+        .values()
+        .map(|segment| segment.range.len())
+        .sum();
     let (segments, passive) = (module.data.len(), passive.count());
     writeln!(
         out,

@@ -63,28 +63,6 @@ impl MemoryIndex {
     pub const FIRST: Self = Self(0);
 }
 
-/// An index into a `Vec` or a slice, from a number of the binary format.
-///
-/// Upshift runs on 64-bit platforms only, so nothing is lost.
-#[inline]
-#[must_use]
-pub const fn to_usize(number: u32) -> usize {
-    const { assert!(usize::BITS >= u32::BITS, "a 64-bit platform") };
-    // `From` has no such conversion, for it knows of 16-bit platforms.
-    number as usize
-}
-
-/// A number of bytes or elements in memory as a 64-bit number.
-///
-/// Upshift runs on 64-bit platforms only, so nothing is lost.
-#[inline]
-#[must_use]
-pub const fn to_u64(count: usize) -> u64 {
-    const { assert!(usize::BITS <= u64::BITS, "a 64-bit platform") };
-    // `From` has no such conversion, for it knows of no widest platform.
-    count as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use upshift_module::{DefinedFuncIndex, LoopIndex};
+use upshift_module::{DefinedFuncIndex, LoopIndex, to_u64};
 
 use crate::arch::{self, CallFrame};
 use crate::backtrace::{PcTrace, RawBacktrace};
@@ -212,7 +212,7 @@ pub unsafe fn call(
         (*vm).stack_limit = stack_limit;
         (*vm).caller = ptr::null_mut();
         thread::set_innermost(record);
-        frame.gprs[0] = func.vmctx as u64;
+        frame.gprs[0] = to_u64(func.vmctx.expose_provenance());
         let code = (*func.slot).load(Ordering::Acquire);
         let thread = arch::thread_pointer();
         let left = arch::enter(record, code, frame);

@@ -2,6 +2,7 @@
 //! noted in the store, so a walk needs no unwind tables: it follows frame pointers within an activation
 //! and entry records from one activation to the one around it, which skips the host's frames.
 
+use std::ptr;
 use std::sync::Arc;
 
 use upshift_module::{FuncIndex, Module, to_usize};
@@ -53,8 +54,8 @@ impl PcTrace {
             while let Some(record) = entry.as_ref() {
                 while fp != record.fp {
                     self.push(pc);
-                    pc = ((fp + 8) as *const usize).read();
-                    fp = (fp as *const usize).read();
+                    pc = ptr::with_exposed_provenance::<usize>(fp + 8).read();
+                    fp = ptr::with_exposed_provenance::<usize>(fp).read();
                 }
                 pc = record.previous_exit_pc;
                 fp = record.previous_exit_fp;

@@ -34,6 +34,13 @@ macro_rules! builtins {
             /// All of them.
             pub const ALL: &[Builtin] = &[$(Builtin::$variant),*];
 
+            /// Its place among all of them.
+            #[must_use]
+            pub const fn place(self) -> usize {
+                // Variants are numbered from 0 on.
+                self as usize
+            }
+
             /// Offset of its address in [`VMBuiltins`].
             #[must_use]
             pub const fn offset(self) -> i32 {

@@ -38,7 +38,7 @@ use mapping::{
 };
 use state::{Free, RangeState, WritableView};
 
-use upshift_module::{DefinedFuncIndex, EntityRef};
+use upshift_module::{DefinedFuncIndex, EntityRef, to_u64};
 
 use crate::address_space::available_address_space;
 use crate::code_account::{CodeLimitError, CodeMemoryError, CodePurpose, CodeScope};
@@ -145,7 +145,7 @@ impl CodeRange {
     fn reserve() -> io::Result<Self> {
         let mut size = RANGE_SIZE;
         if let Some(available) = available_address_space() {
-            while 2 * size as u64 > available / SHARE && size > LEAST_RANGE_SIZE {
+            while 2 * to_u64(size) > available / SHARE && size > LEAST_RANGE_SIZE {
                 size /= 2;
             }
         }
@@ -217,7 +217,7 @@ impl CodeRange {
             // makes this thread their only writer.
             unsafe {
                 if first == 0 {
-                    arch::write_lazy_thunk(writable as *mut u8);
+                    arch::write_lazy_thunk(ptr::with_exposed_provenance_mut(writable));
                 }
                 for function in first..end {
                     let at = writable + (offset(function) - start);
@@ -352,7 +352,7 @@ impl CodeRange {
     /// Makes whole pages of anonymous memory executable, and not writable.
     fn close(&self, offset: usize, len: usize) -> io::Result<()> {
         let len = len.next_multiple_of(self.page_size);
-        let address = (self.executable + offset) as *mut libc::c_void;
+        let address = ptr::with_exposed_provenance_mut(self.executable + offset);
         let protection = libc::PROT_READ | libc::PROT_EXEC;
         // SAFETY: the pages are inside of the range, which is ours alone.
         match unsafe { libc::mprotect(address, len, protection) } {
@@ -404,7 +404,13 @@ fn rest(memory: ChunkMemory, len: usize) {
     {
         // SAFETY: the pages are inside of the range and belong to a memory file, which keeps what was written, be it by
         // another thread at this moment. A failure costs nothing.
-        unsafe { libc::madvise(writable as *mut _, len, libc::MADV_DONTNEED) };
+        unsafe {
+            libc::madvise(
+                ptr::with_exposed_provenance_mut(writable),
+                len,
+                libc::MADV_DONTNEED,
+            )
+        };
     }
 }
 

@@ -29,6 +29,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use upshift_module::to_usize;
+
 use crate::sync::{futex_wait, futex_wake};
 use crate::thread;
 
@@ -239,7 +241,7 @@ pub fn leave_for_good() {
 }
 
 fn stripe_of(place: Place) -> &'static Stripe {
-    &INSIDE[place.stripe as usize % STRIPES]
+    &INSIDE[to_usize(place.stripe) % STRIPES]
 }
 
 #[cold]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use upshift_module::{
     ConstExpr, ConstOp, DataIndex, DefinedFuncIndex, DefinedGlobalIndex, ElemIndex, ElementItems,
     Entity, EntityRef, ExternType, FuncIndex, GlobalIndex, MemoryIndex, Module, PrimaryMap,
-    TableIndex, to_usize,
+    TableIndex, low_u32, low_u64, to_u64, to_usize,
 };
 
 use crate::call_counts::CallCounts;
@@ -203,8 +203,9 @@ impl Instance {
 
     /// A place in the context, which must hold a `T`.
     fn at<T>(&self, offset: i32) -> *mut T {
+        let offset = usize::try_from(offset).expect("offsets are behind the start");
         // SAFETY: offsets are within the block.
-        unsafe { self.vmctx.as_ptr().byte_offset(offset as isize).cast() }
+        unsafe { self.vmctx.as_ptr().byte_add(offset).cast() }
     }
 
     /// Makes the context refer to this memory.
@@ -351,6 +352,11 @@ impl Instance {
         }
     }
 
+    /// The same as generated code has it.
+    pub(crate) fn reference(&self, index: FuncIndex) -> u64 {
+        to_u64(self.funcref(index).as_ptr().expose_provenance())
+    }
+
     /// Anything that the module can export.
     ///
     /// # Panics
@@ -408,8 +414,8 @@ impl Instance {
         for &op in &expression.ops {
             let value = match op {
                 ConstOp::I32Add | ConstOp::I32Sub | ConstOp::I32Mul => {
-                    let right = stack.pop().expect(VALID) as u32;
-                    let left = stack.pop().expect(VALID) as u32;
+                    let right = low_u32(low_u64(stack.pop().expect(VALID)));
+                    let left = low_u32(low_u64(stack.pop().expect(VALID)));
                     u128::from(match op {
                         ConstOp::I32Add => left.wrapping_add(right),
                         ConstOp::I32Sub => left.wrapping_sub(right),
@@ -417,8 +423,8 @@ impl Instance {
                     })
                 }
                 ConstOp::I64Add | ConstOp::I64Sub | ConstOp::I64Mul => {
-                    let right = stack.pop().expect(VALID) as u64;
-                    let left = stack.pop().expect(VALID) as u64;
+                    let right = low_u64(stack.pop().expect(VALID));
+                    let left = low_u64(stack.pop().expect(VALID));
                     u128::from(match op {
                         ConstOp::I64Add => left.wrapping_add(right),
                         ConstOp::I64Sub => left.wrapping_sub(right),
@@ -432,6 +438,11 @@ impl Instance {
         stack.pop().expect(VALID)
     }
 
+    /// The same of one of type `i32`, read as unsigned.
+    pub(crate) fn evaluate_i32(&self, expression: &ConstExpr) -> u32 {
+        low_u32(low_u64(self.evaluate(expression)))
+    }
+
     /// The value of an operator without operands.
     fn evaluate_leaf(&self, op: ConstOp) -> u128 {
         match op {
@@ -441,7 +452,7 @@ impl Instance {
             ConstOp::F64(bits) => u128::from(bits),
             ConstOp::V128(bits) => bits,
             ConstOp::RefNull(_) => 0,
-            ConstOp::RefFunc(index) => self.funcref(index).as_ptr() as u128,
+            ConstOp::RefFunc(index) => self.reference(index).into(),
             // SAFETY: the location is valid, and one thread uses a store at a time.
             ConstOp::GlobalGet(index) => unsafe { (*self.global_location(index)).bits },
             ConstOp::I32Add
@@ -479,7 +490,7 @@ impl Instance {
             match items {
                 ElementItems::Functions(functions) => {
                     let items = functions[range].iter();
-                    let items = items.map(|&index| self.funcref(index).as_ptr() as u64);
+                    let items = items.map(|&index| self.reference(index));
                     table.write(start.into(), len, items, stop)
                 }
                 ElementItems::Expressions(expressions) => {
@@ -487,7 +498,7 @@ impl Instance {
                     table.write(
                         start.into(),
                         len,
-                        items.map(|item| self.evaluate(item) as u64),
+                        items.map(|item| low_u64(self.evaluate(item))),
                         stop,
                     )
                 }

@@ -288,7 +288,7 @@ fn copy_segments(instance: &Instance, stop: Stop<'_>) -> Result<(), TrapCode> {
                 index: table,
                 offset,
             } => {
-                let start = instance.evaluate(offset) as u32;
+                let start = instance.evaluate_i32(offset);
                 let len =
                     u32::try_from(segment.items.len()).map_err(|_| TrapCode::TableOutOfBounds)?;
                 instance.init_table(*table, index, start, 0, len, stop)?;
@@ -316,7 +316,7 @@ fn copy_segments(instance: &Instance, stop: Stop<'_>) -> Result<(), TrapCode> {
                     continue;
                 }
             }
-            let start = instance.evaluate(offset) as u32;
+            let start = instance.evaluate_i32(offset);
             let len =
                 u32::try_from(segment.range.len()).map_err(|_| TrapCode::MemoryOutOfBounds)?;
             instance.init_memory(*memory, index, start, 0, len, stop)?;

@@ -6,9 +6,7 @@
 //! All of these are called by the builtins' stubs only: the context is that of a live instance whose code
 //! runs on this thread, and validation has checked the indices.
 
-use std::ptr::NonNull;
-
-use upshift_module::{DataIndex, ElemIndex, FuncIndex, MemoryIndex, TableIndex};
+use upshift_module::{DataIndex, ElemIndex, FuncIndex, MemoryIndex, TableIndex, low_u8};
 
 use crate::activation::{raise_interrupt, raise_trap};
 use crate::{GrowError, Instance, Memory, Stop, StoreCore, Table, TrapCode, VMContext};
@@ -109,7 +107,7 @@ pub(crate) unsafe extern "C" fn memory_fill(
     unsafe {
         or_trap(
             vmctx,
-            memory(vmctx, index).fill(to.into(), value as u8, len.into(), stop(vmctx)),
+            memory(vmctx, index).fill(to.into(), low_u8(value), len.into(), stop(vmctx)),
         )
     }
 }
@@ -227,7 +225,7 @@ pub(crate) unsafe extern "C" fn elem_drop(vmctx: *mut VMContext, segment: ElemIn
 /// `ref.func`.
 pub(crate) unsafe extern "C" fn ref_func(vmctx: *mut VMContext, function: FuncIndex) -> u64 {
     // SAFETY: see the module.
-    NonNull::as_ptr(unsafe { instance(vmctx) }.funcref(function)) as u64
+    unsafe { instance(vmctx) }.reference(function)
 }
 
 #[cfg(test)]

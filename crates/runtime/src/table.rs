@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::ptr;
 
-use upshift_module::TableType;
+use upshift_module::{TableType, to_u64, to_usize, u64_to_usize};
 
 use crate::limits::{Account, GrowError, LimitError, Resource};
 use crate::slices::{self, in_slices, in_slices_backwards};
@@ -97,7 +97,7 @@ impl Table {
     /// # Errors
     /// When the system has no memory for it.
     pub(crate) fn new(ty: TableType, initial: u64) -> Result<Self, TableError> {
-        let length = ty.minimum as usize;
+        let length = to_usize(ty.minimum);
         let base = allocate(length).ok_or(TableError::System {
             elements: ty.minimum,
         })?;
@@ -187,7 +187,7 @@ impl Table {
     /// The range of `len` elements from `start` on, if it is in bounds.
     fn range(&self, start: u64, len: u64) -> Result<std::ops::Range<usize>, TrapCode> {
         match start.checked_add(len) {
-            Some(end) if end <= self.length() as u64 => Ok(start as usize..end as usize),
+            Some(end) if end <= to_u64(self.length()) => Ok(u64_to_usize(start)..u64_to_usize(end)),
             _ => Err(TrapCode::TableOutOfBounds),
         }
     }
@@ -291,7 +291,7 @@ impl Table {
         mut items: impl Iterator<Item = u64>,
         stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
-        let range = self.range(start, len as u64)?;
+        let range = self.range(start, to_u64(len))?;
         self.will_change(&range);
         let elements = self.elements_mut(range);
         in_slices(len, slices::ELEMENTS, stop, |slice| {
@@ -320,7 +320,7 @@ impl Table {
         let current = self.size();
         let maximum = self.ty.maximum.unwrap_or(u32::MAX);
         let new = match current.checked_add(delta) {
-            Some(new) if new <= maximum => new as usize,
+            Some(new) if new <= maximum => to_usize(new),
             _ => {
                 let (current, delta) = (current.into(), delta.into());
                 return Err(GrowError::Maximum {
@@ -333,7 +333,7 @@ impl Table {
         };
         account.charge(Resource::TableElements, delta.into())?;
         let grown = if new > self.capacity.get() {
-            self.make_room(new, maximum as usize, stop)
+            self.make_room(new, to_usize(maximum), stop)
         } else {
             Ok(())
         };

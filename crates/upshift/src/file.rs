@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
 
-use upshift_module::threads;
+use upshift_module::{threads, u64_to_usize};
 use upshift_runtime::sync::Mutex;
 
 /// Files of such sizes are read in parts. No module is larger.
@@ -28,7 +28,7 @@ pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let about = file.metadata()?;
     if about.is_file() && LARGE.contains(&about.len()) {
-        match read_in_parts(&file, about.len() as usize) {
+        match read_in_parts(&file, u64_to_usize(about.len())) {
             // It has become shorter meanwhile.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             read => return read,

@@ -235,7 +235,7 @@ mod tests {
         let module = Arc::new(module.unwrap());
         let frames = (0..3).map(|function| Frame {
             module: Arc::clone(&module),
-            function,
+            function: FuncIndex::from_u32(function),
             offset: None,
         });
         let text = Backtrace {
@@ -264,7 +264,7 @@ mod tests {
         );
         let frame = Frame {
             module: module.unwrap().into(),
-            function: 0,
+            function: FuncIndex::from_u32(0),
             offset: Some(0x20),
         };
         let text = Backtrace {

@@ -9,6 +9,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{SourceLoc, TrapCode as ClifTrap};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
+use upshift_module::{to_u32, to_usize};
 use upshift_runtime::{CodePurpose, InstalledCode, TrapCode};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, CostLimits, DirectCall, EntryPoint,
@@ -20,7 +21,7 @@ use crate::emitter::{ClifEmitter, EmitOptions, Finished, Locals, Scratch};
 
 /// Alignment of functions. Cranelift would prefer 32; most functions are small, and their first
 /// instructions are a prologue. What comes before the body keeps it.
-const FUNCTION_ALIGNMENT: u32 = PART_SIZE as u32;
+const FUNCTION_ALIGNMENT: u32 = to_u32(PART_SIZE);
 /// A body larger than this has its thread give the memory back that compiling it took.
 const LARGE_BODY: usize = 256 << 10;
 
@@ -254,20 +255,17 @@ impl CraneliftCompiler {
         }
         let entry = self.entry(finished, request);
         let bytes = entry.around(code.code_buffer());
-        let placed = self
-            .unit
-            .code
-            .place(&bytes, FUNCTION_ALIGNMENT as usize, self.purpose());
+        let placed = self.unit.code.place(&bytes, PART_SIZE, self.purpose());
         let address = placed.map_err(out_of_memory)?;
         // Cranelift's own offsets are 32 bits wide.
-        let (body, len) = (entry.size() as u32, bytes.len() as u32);
+        let (body, len) = (to_u32(entry.size()), to_u32(bytes.len()));
         let traps = self.traps(code, body, request)?;
         let (loop_entry, entry_stack) = match request.entry {
             EntryPoint::Function => (None, 0),
             EntryPoint::Loop(number) => {
                 let layout = code.buffer.frame_layout();
                 let frame = layout.map_or(0, |layout| layout.frame_to_fp_offset);
-                (Some(number), frame as usize)
+                (Some(number), to_usize(frame))
             }
         };
         let installed = InstalledCode {

@@ -8,6 +8,7 @@ use object::read::{
     File, Object, ObjectSection, ObjectSymbol, Relocation, RelocationTarget, SectionIndex,
 };
 use object::{RelocationFlags, SectionFlags, SectionKind, SymbolKind};
+use upshift_module::u64_to_usize;
 use upshift_runtime::{CodeAllocation, CodeMemoryError, CodePurpose, ModuleCode};
 
 /// Why an object can't be linked.
@@ -66,7 +67,7 @@ pub(crate) fn link<'data>(
             let data = section.data()?;
             bytes[start..start + data.len()].copy_from_slice(data);
             for (at, relocation) in section.relocations() {
-                let at = start + at as usize;
+                let at = start + u64_to_usize(at);
                 let value = resolve(&file, &sections, at, &relocation)?;
                 let place = bytes.get_mut(at..at + 4).ok_or(LinkError::Distance)?;
                 place.copy_from_slice(&value.to_le_bytes());
@@ -82,7 +83,7 @@ pub(crate) fn link<'data>(
             .writable
             .copy_from_nonoverlapping(bytes.as_ptr(), size);
     }
-    let functions = functions(&file, &sections, allocation.executable as usize);
+    let functions = functions(&file, &sections, allocation.executable.addr());
     Ok(Linked {
         file,
         allocation,
@@ -104,10 +105,10 @@ fn lay_out(file: &File<'_>) -> Result<(HashMap<SectionIndex, usize>, usize, usiz
             if kind != wanted || section.size() == 0 || is_unwind_table(&section) {
                 continue;
             }
-            let start = end.next_multiple_of(section.align().max(1) as usize);
+            let start = end.next_multiple_of(u64_to_usize(section.align().max(1)));
             places.insert(section.index(), start);
-            align = align.max(section.align() as usize);
-            end = start + section.size() as usize;
+            align = align.max(u64_to_usize(section.align()));
+            end = start + u64_to_usize(section.size());
         }
     }
     for section in file.sections() {
@@ -165,8 +166,8 @@ fn functions(
             let place = sections.get(&symbol.section_index()?)?;
             Some(LinkedFunction {
                 name: symbol.name().ok()?.to_owned(),
-                address: executable + place + symbol.address() as usize,
-                len: symbol.size() as usize,
+                address: executable + place + u64_to_usize(symbol.address()),
+                len: u64_to_usize(symbol.size()),
             })
         })
         .collect();

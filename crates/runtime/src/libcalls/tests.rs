@@ -1,6 +1,7 @@
 //! The libcalls as generated code reaches them: through the builtins' stubs, within an activation, so that
 //! a trap really leaves. A stub is called in place of a function's code.
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 

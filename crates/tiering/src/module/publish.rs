@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use upshift_module::{DefinedFuncIndex, LoopIndex};
+use upshift_module::{DefinedFuncIndex, LoopIndex, to_f64, to_u64};
 use upshift_translate::{CompileError, CompileRequest, Compiled, EntryPoint, Stop};
 
 use super::ModuleTiering;
@@ -54,7 +54,7 @@ impl ModuleTiering {
         let size = |request: &CompileRequest| self.size_in_operators(request.function).max(1);
         let all: usize = requests.iter().map(size).sum();
         for (request, outcome) in requests.iter().zip(outcomes) {
-            let part = size(request) as f64 / all as f64;
+            let part = to_f64(to_u64(size(request))) / to_f64(to_u64(all));
             self.finish(rung, *request, outcome, time.mul_f64(part));
         }
     }

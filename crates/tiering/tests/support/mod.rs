@@ -13,8 +13,8 @@ use upshift_module::{EntityRef, Features, Module};
 use upshift_runtime::sync::Mutex;
 use upshift_runtime::{CodePurpose, InstalledCode};
 use upshift_tiering::{
-    EntryPoint as ToldEntryPoint, EventSink, ModuleTiering, TierEvent, TierEventKind, Tiering, TieringOptions, TieringProfile,
-    Tiers,
+    EntryPoint as ToldEntryPoint, EventSink, ModuleTiering, TierEvent, TierEventKind, Tiering,
+    TieringOptions, TieringProfile, Tiers,
 };
 use upshift_translate::{
     BodySummary, CodeForm, CodegenSettings, CompileError, CompileRequest, Compiled, DirectCall,

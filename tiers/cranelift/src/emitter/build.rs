@@ -149,7 +149,9 @@ impl ClifEmitter<'_> {
             InstructionData::UnaryImm {
                 opcode: Opcode::Iconst,
                 imm,
-            } => Some(imm.bits() as u64 & (u64::MAX >> (64 - dfg.value_type(value).bits()))),
+            } => {
+                Some(imm.bits().cast_unsigned() & (u64::MAX >> (64 - dfg.value_type(value).bits())))
+            }
             _ => None,
         }
     }
@@ -172,7 +174,7 @@ impl ClifEmitter<'_> {
     }
 
     pub(super) fn signature_of_builtin(&mut self, builtin: Builtin) -> SigRef {
-        if let Some(known) = self.scratch.builtins[builtin as usize] {
+        if let Some(known) = self.scratch.builtins[builtin.place()] {
             return known;
         }
         let clif = |ty| match ty {
@@ -193,7 +195,7 @@ impl ClifEmitter<'_> {
             .returns
             .extend(builtin.result().map(|ty| AbiParam::new(clif(ty))));
         let imported = self.cursor.func.import_signature(signature);
-        self.scratch.builtins[builtin as usize] = Some(imported);
+        self.scratch.builtins[builtin.place()] = Some(imported);
         imported
     }
 

@@ -62,7 +62,7 @@ impl ClifEmitter<'_> {
         match i32::try_from(rest) {
             Ok(offset) => (sum, offset),
             Err(_) => {
-                let rest = self.iconst(I64, rest as i64);
+                let rest = self.iconst(I64, rest.cast_signed());
                 (self.cursor.ins().iadd(sum, rest), 0)
             }
         }

@@ -19,6 +19,7 @@ use cranelift_codegen::ir::{
 };
 use upshift_module::{
     FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, TableIndex, TypeIndex, ValType,
+    to_usize,
 };
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
@@ -108,7 +109,7 @@ impl Emitter for ClifEmitter<'_> {
         self.scratch.calls.branch();
         let mut uses = vec![0_u32; table.ways.len()];
         for &way in table.cases.iter().chain([&table.default]) {
-            uses[way as usize] += 1;
+            uses[to_usize(way)] += 1;
         }
         // Cranelift would make a block for each entry that passes arguments, which may come later, when locals meet.
         let mut ways = Vec::with_capacity(table.ways.len());
@@ -124,7 +125,7 @@ impl Emitter for ClifEmitter<'_> {
             ways.push(way);
         }
         // Each entry has a list of arguments of its own: Cranelift adds to it and takes from it.
-        let mut call = |&way: &u32| self.target(ways[way as usize], &[]);
+        let mut call = |&way: &u32| self.target(ways[to_usize(way)], &[]);
         let cases: Vec<BlockCall> = table.cases.iter().map(&mut call).collect();
         let data = JumpTableData::new(call(&table.default), &cases);
         let data = self.cursor.func.create_jump_table(data);

@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use upshift_module::{
     DefinedFuncIndex, EntityRef, FuncType, LocalIndex, Module, PrimaryMap, SecondaryMap, TypeIndex,
-    ValType,
+    ValType, to_u32,
 };
 use upshift_runtime::{Builtin, offsets};
 use upshift_translate::{
@@ -193,8 +193,7 @@ pub(super) fn clif_type(ty: ValType) -> Type {
 
 /// Where result number `index` is, from the first result cell.
 pub(super) fn result_offset(index: usize) -> i32 {
-    // Validation allows a thousand results.
-    index as i32 * RESULT_CELL as i32
+    (to_u32(index) * RESULT_CELL).cast_signed()
 }
 
 impl<'f> ClifEmitter<'f> {
@@ -437,7 +436,7 @@ impl<'f> ClifEmitter<'f> {
 
     /// Cells for `count` results, shared by all calls of the function.
     pub(super) fn result_cells(&mut self, count: usize) -> Value {
-        let size = RESULT_CELL * count.max(1) as u32;
+        let size = RESULT_CELL * to_u32(count.max(1));
         let slots = &mut self.cursor.func.sized_stack_slots;
         let area = *self.result_area.get_or_insert_with(|| {
             slots.push(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 4))

@@ -12,7 +12,7 @@ use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
 use super::LlvmEmitter;
 use super::build::{Built, Region, flag_attribute};
-use super::state::RESULT_CELL;
+use super::state::result_offset;
 
 /// Bytes of a code slot.
 const SLOT_SIZE: i32 = 8;
@@ -78,7 +78,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             None => results.extend(call.try_as_basic_value().basic()),
             Some(cells) => {
                 for (i, &ty) in ty.results().iter().enumerate() {
-                    let offset = RESULT_CELL * i as i32;
+                    let offset = result_offset(i);
                     let ty = self.types.of(ty);
                     results.push(self.read_field(ty, cells, offset, Region::Cells));
                 }
@@ -179,7 +179,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             (Some(cells), values) => {
                 for (i, &value) in values.iter().enumerate() {
                     let value = self.canonical(value);
-                    self.write_field(value, cells, RESULT_CELL * i as i32, Region::Cells);
+                    self.write_field(value, cells, result_offset(i), Region::Cells);
                 }
                 self.builder.build_return(None).built();
             }

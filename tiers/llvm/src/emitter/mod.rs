@@ -16,6 +16,7 @@ use inkwell::basic_block::BasicBlock;
 use inkwell::values::BasicValueEnum;
 use upshift_module::{
     FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, TableIndex, TypeIndex, ValType,
+    to_u32, to_usize,
 };
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
@@ -41,7 +42,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         let from = self.current_block();
         for (index, &arg) in args.iter().enumerate() {
             let arg = self.canonical(arg);
-            self.phi(target.phis.0 as usize + index)
+            self.phi(to_usize(target.phis.0) + index)
                 .add_incoming(&[(&arg, from)]);
         }
     }
@@ -66,14 +67,14 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         self.builder.position_at_end(here);
         Block {
             block,
-            phis: (first, params.len() as u32),
+            phis: (first, to_u32(params.len())),
         }
     }
 
     fn switch_to(&mut self, block: Block<'ctx>, values: &mut Vec<BasicValueEnum<'ctx>>) {
         self.builder.position_at_end(block.block);
         let (first, count) = block.phis;
-        values.extend((first..first + count).map(|i| self.phi(i as usize).as_basic_value()));
+        values.extend((first..first + count).map(|i| self.phi(to_usize(i)).as_basic_value()));
     }
 
     fn seal(&mut self, _: Block<'ctx>) {
@@ -126,11 +127,15 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
             .cases_besides_default()
             .map(|(case, way)| {
                 let case = self.types.i32.const_int(u64::from(case), false);
-                (case, ways[way as usize])
+                (case, ways[to_usize(way)])
             })
             .collect();
         self.builder
-            .build_switch(index.into_int_value(), ways[table.default as usize], &cases)
+            .build_switch(
+                index.into_int_value(),
+                ways[to_usize(table.default)],
+                &cases,
+            )
             .built();
     }
 

@@ -11,7 +11,7 @@ use inkwell::debug_info::{AsDIScope, DISubprogram, DebugInfoBuilder};
 use inkwell::module::Module as LlvmModule;
 use inkwell::values::{BasicValueEnum, FunctionValue, InstructionValue, PhiValue, PointerValue};
 use smallvec::SmallVec;
-use upshift_module::{EntityRef, LocalIndex, Module, TableIndex, TypeIndex, ValType};
+use upshift_module::{EntityRef, LocalIndex, Module, TableIndex, TypeIndex, ValType, to_u32};
 use upshift_runtime::{TrapCode, offsets};
 use upshift_translate::{
     EntryPoint, FrameLayout, FunctionShape, IndirectCall, ModuleUnit, OptimizerOptions,
@@ -102,7 +102,12 @@ struct ResultCells<'ctx> {
 }
 
 /// Bytes of a result cell.
-pub(super) const RESULT_CELL: i32 = 16;
+const RESULT_CELL: u32 = 16;
+
+/// Where a result is, from the first result cell.
+pub(super) fn result_offset(place: usize) -> i32 {
+    (RESULT_CELL * to_u32(place)).cast_signed()
+}
 
 impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     /// An emitter into `target`, with the first blocks done: the walk can begin. `used` are the locals that it will ask for, in
@@ -303,7 +308,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     /// How many parameters all blocks have so far.
     pub(super) fn phi_count(&self) -> u32 {
-        self.phis.len() as u32
+        to_u32(self.phis.len())
     }
 
     pub(super) fn phi(&self, index: usize) -> PhiValue<'ctx> {
@@ -356,8 +361,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     }
 
     fn allocate_cells(&self, count: usize) -> PointerValue<'ctx> {
-        // A function has fewer results than a module has bytes.
-        let ty = self.types.v128.array_type(count as u32);
+        let ty = self.types.v128.array_type(to_u32(count));
         self.builder.build_alloca(ty, "").built()
     }
 

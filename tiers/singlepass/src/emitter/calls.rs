@@ -3,7 +3,9 @@
 //! The convention is the platform's (System V Application Binary Interface, AMD64 supplement, 3.2.3), with the context
 //! as the first argument and, where there is more than one result, where they go as the last.
 
-use upshift_module::{DefinedFuncIndex, FuncIndex, FuncType, TableIndex, TypeIndex, ValType};
+use upshift_module::{
+    DefinedFuncIndex, FuncIndex, FuncType, TableIndex, TypeIndex, ValType, to_u32, to_usize,
+};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
 use super::copies::{Row, Runs, UNROLLED};
@@ -244,7 +246,7 @@ impl FastEmitter<'_> {
 
     /// Puts arguments where a callee expects them. Returns where results will be, in bytes above rsp.
     fn pass_arguments(&mut self, ty: &FuncType, args: &[Slot]) -> u32 {
-        let results = ty.results().len() as u32;
+        let results = to_u32(ty.results().len());
         let by_pointer = results > 1;
         let mut places = Arguments::new();
         for &param in ty.params() {
@@ -350,7 +352,7 @@ impl FastEmitter<'_> {
                         // The frame has room for it.
                         self.home(slot);
                     }
-                    let count = of_kind.len() as u32;
+                    let count = to_u32(of_kind.len());
                     let from = cells(Gpr::RSP, cell);
                     let to = self.homes_from(first.unwrap_or_default(), of_kind[0]);
                     self.copy_row(is_vector(of_kind[0]), count, from, to);
@@ -444,8 +446,8 @@ impl FastEmitter<'_> {
                 let mut cell = 0;
                 let types = self.ty.results();
                 for of_kind in types.chunk_by(|&a, &b| is_vector(a) == is_vector(b)) {
-                    let first = values[(cell / RESULT_CELL) as usize];
-                    let count = of_kind.len() as u32;
+                    let first = values[to_usize(cell / RESULT_CELL)];
+                    let count = to_u32(of_kind.len());
                     let from = self.homes_from(first, of_kind[0]);
                     let to = cells(Gpr::RAX, cell);
                     self.copy_row(is_vector(of_kind[0]), count, from, to);

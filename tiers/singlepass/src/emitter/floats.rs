@@ -1,6 +1,6 @@
 //! Floating-point operators, and conversions between scalars.
 
-use upshift_module::ValType;
+use upshift_module::{ValType, low_u32};
 use upshift_runtime::TrapCode;
 use upshift_translate::{Convert, FloatBinary, FloatCompare, FloatType, FloatUnary, IntType};
 
@@ -58,7 +58,7 @@ impl Range {
                     low_is_in: !is_wide,
                     high: TWO_31,
                     least: u64::from(i32::MIN.cast_unsigned()),
-                    most: i32::MAX as u64,
+                    most: i32::MAX.cast_unsigned().into(),
                 }
             }
             (IntType::I32, false) => Self {
@@ -73,7 +73,7 @@ impl Range {
                 low_is_in: true,
                 high: TWO_63,
                 least: i64::MIN.cast_unsigned(),
-                most: i64::MAX as u64,
+                most: i64::MAX.cast_unsigned(),
             },
             (IntType::I64, false) => Self {
                 low: -1.0,
@@ -249,7 +249,7 @@ impl FastEmitter<'_> {
                 (ValType::I32, Place::Gpr(result))
             }
             Convert::Extend { signed: false } => match self.constant(a) {
-                Some(bits) => (ValType::I64, Place::Constant(u64::from(bits as u32))),
+                Some(bits) => (ValType::I64, Place::Constant(u64::from(low_u32(bits)))),
                 // All that makes an `i32` in a register clears the upper half.
                 None => (ValType::I64, Place::Gpr(self.gpr(a))),
             },

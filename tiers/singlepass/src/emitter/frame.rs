@@ -1,7 +1,7 @@
 //! The frame: prologue and epilogue, parameters, where cells are, and what belongs to places in the code: traps,
 //! offsets, amounts of work.
 
-use upshift_module::{EntityRef, LocalIndex, ValType};
+use upshift_module::{EntityRef, LocalIndex, ValType, to_usize};
 use upshift_runtime::{TrapCode, offsets};
 use upshift_translate::WorkSite;
 
@@ -151,7 +151,7 @@ impl FastEmitter<'_> {
         let go_on = self.frame_sizes[1] + 4;
         let out = asm.jump_instead(go_on, LOWERS);
         asm.link_here(out);
-        for below in (PAGE..size).step_by(PAGE as usize) {
+        for below in (PAGE..size).step_by(to_usize(PAGE)) {
             let place = Mem::new(Gpr::RSP, -below.cast_signed());
             asm.int(Width::W64, op::TEST, Gpr::RAX, place);
         }
@@ -176,7 +176,7 @@ impl FastEmitter<'_> {
     }
 
     pub(super) fn home(&mut self, slot: Slot) -> Mem {
-        let Operand { ty, home, .. } = self.s.operands[slot as usize];
+        let Operand { ty, home, .. } = self.s.operands[to_usize(slot)];
         self.cell(ty, home)
     }
 
@@ -188,13 +188,13 @@ impl FastEmitter<'_> {
 
     /// The first byte behind the homes of the operands below `height`.
     pub(super) fn end_of_homes(&self, height: u32) -> u32 {
-        let height = height.min(self.height()) as usize;
+        let height = to_usize(height.min(self.height()));
         end_of(&self.s.operands[..height], &self.layout)
     }
 
     /// Where an operand's home is, in bytes from the first cell.
     pub(super) fn home_offset(&self, slot: Slot) -> u32 {
-        self.s.operands[slot as usize].home
+        self.s.operands[to_usize(slot)].home
     }
 
     /// Copies a value in memory.

@@ -1,6 +1,6 @@
 //! Integer operators, conditions and selection.
 
-use upshift_module::ValType;
+use upshift_module::{ValType, low_u8};
 use upshift_runtime::TrapCode;
 use upshift_translate::{IntBinary, IntCompare, IntDivision, IntType, IntUnary};
 
@@ -115,7 +115,7 @@ impl FastEmitter<'_> {
         };
         if constant > 0 && constant.count_ones() == 1 {
             let result = self.own_gpr(a);
-            let count = constant.trailing_zeros() as u8;
+            let count = low_u8(constant.trailing_zeros());
             self.s.asm.shift_imm(width, digit::SHL, result, count);
             return result;
         }

@@ -1,6 +1,6 @@
 //! Linear memories, globals and tables.
 
-use upshift_module::{GlobalIndex, MemoryIndex, TableIndex, ValType};
+use upshift_module::{GlobalIndex, MemoryIndex, TableIndex, ValType, low_u32};
 use upshift_runtime::{GlobalLocation, TrapCode, offsets};
 use upshift_translate::{IntType, LoadOp, MemoryAccess, MemoryStyle, StoreOp};
 
@@ -24,12 +24,12 @@ impl FastEmitter<'_> {
             return self.address_in_other(access, address);
         }
         if let Some(constant) = self.constant(address) {
-            let sum = u64::from(constant as u32) + u64::from(access.offset);
+            let sum = u64::from(low_u32(constant)) + u64::from(access.offset);
             return match i32::try_from(sum) {
                 Ok(displacement) => Mem::new(MEMORY, displacement),
                 Err(_) => {
                     let asm = &mut self.s.asm;
-                    let sum = asm.constant_index(SCRATCH, constant as u32, access.offset);
+                    let sum = asm.constant_index(SCRATCH, low_u32(constant), access.offset);
                     Mem::new(MEMORY, 0).index(sum, 0)
                 }
             };
@@ -78,7 +78,7 @@ impl FastEmitter<'_> {
         self.s.asm.load(Width::W64, length, record);
         let length = Mem::new(length, offsets::VMMEMORY_LENGTH);
         if let Some(constant) = self.constant(address) {
-            let end = u64::from(constant as u32) + behind;
+            let end = u64::from(low_u32(constant)) + behind;
             self.s.asm.mov_imm(SCRATCH, end);
         } else {
             let index = self.index(address).register();

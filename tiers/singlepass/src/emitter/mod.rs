@@ -17,6 +17,7 @@ mod vectors;
 
 use upshift_module::{
     FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, TableIndex, TypeIndex, ValType,
+    to_u32,
 };
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
@@ -59,7 +60,7 @@ impl Emitter for FastEmitter<'_> {
     }
 
     fn begin_operator(&mut self, operands: usize) {
-        self.act_unless_gave_up(|this| this.begin_operator(operands as u32));
+        self.act_unless_gave_up(|this| this.begin_operator(to_u32(operands)));
     }
 
     fn share_operands(&mut self, operands: &[Slot]) {
@@ -67,7 +68,7 @@ impl Emitter for FastEmitter<'_> {
     }
 
     fn create_block(&mut self, height: usize, params: &[ValType]) -> Label {
-        self.new_block(height as u32, params)
+        self.new_block(to_u32(height), params)
     }
 
     fn switch_to(&mut self, block: Label, values: &mut Vec<Slot>) {

@@ -13,7 +13,8 @@ mod summary;
 mod work;
 
 use upshift_module::{
-    DefinedFuncIndex, EntityRef, FuncIndex, LocalIndex, Module, PrimaryMap, Stop, ValType, to_usize,
+    DefinedFuncIndex, EntityRef, FuncIndex, LocalIndex, Module, PrimaryMap, Stop, ValType, to_u32,
+    to_usize,
 };
 use wasmparser::Operator;
 
@@ -182,8 +183,7 @@ impl TablePlaces {
         }
         let label = *self.known[position].get_or_insert_with(|| {
             self.labels.push(position);
-            // A table has fewer than 2^32 entries.
-            self.labels.len() as u32 - 1
+            to_u32(self.labels.len() - 1)
         });
         self.cases.push(label);
     }
