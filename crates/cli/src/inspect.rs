@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
-use upshift_module::{Entity, Features, FuncIndex, Module, SegmentMode};
+use upshift_module::{Entity, Features, FuncIndex, Module, SegmentMode, to_f64, to_u64};
 use upshift_wasi::WasiVersion;
 
 use crate::error::{CliError, Result};
@@ -198,7 +198,10 @@ fn function(module: &Module, index: FuncIndex) -> String {
 fn bytes(count: usize) -> String {
     match count {
         0..1024 => format!("{count} bytes"),
-        1024..0x10_0000 => format!("{count} bytes ({:.1} KiB)", count as f64 / 1024.0),
-        _ => format!("{count} bytes ({:.1} MiB)", count as f64 / 1_048_576.0),
+        1024..0x10_0000 => format!("{count} bytes ({:.1} KiB)", to_f64(to_u64(count)) / 1024.0),
+        _ => format!(
+            "{count} bytes ({:.1} MiB)",
+            to_f64(to_u64(count)) / 1_048_576.0
+        ),
     }
 }

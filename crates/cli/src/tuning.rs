@@ -4,6 +4,7 @@ use clap::Args;
 use upshift::{
     CodeForm, Config, Engine, EntryPoint, FunctionTier, Module, ProfileError, TieringProfile,
 };
+use upshift_module::to_u64;
 
 use crate::error::{CliError, Result};
 
@@ -127,7 +128,7 @@ impl Tuning {
             (
                 "--inline-limit",
                 "inlining.max-operators",
-                number(self.inline_limit.map(|it| it as u64)),
+                number(self.inline_limit.map(|it| to_u64(it))),
             ),
         ]
     }

@@ -379,6 +379,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use upshift_module::to_u32;
+
     use super::*;
     use crate::ResourceLimits;
     use crate::interrupt::InterruptState;
@@ -496,7 +498,7 @@ mod tests {
             guarded: true,
         };
         assert_eq!(
-            memory(0, Some(1), plan).reservation.len() as u64,
+            to_u64(memory(0, Some(1), plan).reservation.len()),
             GUARDED_RESERVATION
         );
     }
@@ -570,35 +572,35 @@ mod tests {
         let memory = memory(64, None, MemoryPlan::GUARDED);
         let ends = |at: usize| {
             let mut bytes = [0; 2];
-            memory.read(at as u64 - 1, &mut bytes).unwrap();
+            memory.read(to_u64(at) - 1, &mut bytes).unwrap();
             bytes
         };
         let stopped = Err(TrapCode::Interrupted);
-        assert_eq!(memory.fill(0, 1, END as u64, stop), stopped);
+        assert_eq!(memory.fill(0, 1, to_u64(END), stop), stopped);
         assert_eq!(ends(slices::BYTES), [1, 0]);
-        assert_eq!(memory.init(0, &[2; END], 0..END as u64, stop), stopped);
+        assert_eq!(memory.init(0, &[2; END], 0..to_u64(END), stop), stopped);
         assert_eq!(ends(slices::BYTES), [2, 0]);
         // Upwards, a copy begins at the end.
-        assert_eq!(memory.copy(8192, &memory, 0, END as u64, stop), stopped);
+        assert_eq!(memory.copy(8192, &memory, 0, to_u64(END), stop), stopped);
         assert_eq!(ends(8192 + 4096), [2, 2]);
         assert_eq!(ends(8192 + END), [0, 0]);
-        assert_eq!(memory.copy(0, &memory, 8192, END as u64, stop), stopped);
+        assert_eq!(memory.copy(0, &memory, 8192, to_u64(END), stop), stopped);
     }
 
     #[test]
     fn copies_of_many_slices_may_overlap_in_either_direction() {
         let memory = memory(128, None, MemoryPlan::GUARDED);
         let len = 2 * slices::BYTES + 77;
-        let bytes: Vec<u8> = (0..len as u32).map(|i| (i % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(len).collect();
         for (from, to) in [
             (0, 100),
             (100, 0),
             (0, 0),
-            (0, 3 * slices::BYTES as u64 / 2),
+            (0, 3 * to_u64(slices::BYTES) / 2),
         ] {
             memory.write(from, &bytes).unwrap();
             memory
-                .copy(to, &memory, from, len as u64, Stop::NEVER)
+                .copy(to, &memory, from, to_u64(len), Stop::NEVER)
                 .unwrap();
             let mut copied = vec![0; len];
             memory.read(to, &mut copied).unwrap();
@@ -612,12 +614,12 @@ mod tests {
             .map(|_| memory(1, None, MemoryPlan::GUARDED))
             .collect();
         for (i, memory) in memories.iter().enumerate() {
-            memory.write(0, &(i as u32).to_le_bytes()).unwrap();
+            memory.write(0, &(to_u32(i)).to_le_bytes()).unwrap();
         }
         for (i, memory) in memories.iter().enumerate() {
             let mut bytes = [0; 4];
             memory.read(0, &mut bytes).unwrap();
-            assert_eq!(u32::from_le_bytes(bytes), i as u32);
+            assert_eq!(u32::from_le_bytes(bytes), to_u32(i));
         }
     }
 }

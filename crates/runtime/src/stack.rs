@@ -137,9 +137,9 @@ impl StackBounds {
             libc::pthread_attr_getstack(&attributes, &mut address, &mut size);
             libc::pthread_attr_getguardsize(&attributes, &mut guard);
             libc::pthread_attr_destroy(&mut attributes);
-            let highest = address as usize + size;
+            let highest = address.addr() + size;
             Self {
-                lowest: (address as usize + guard).min(highest),
+                lowest: (address.addr() + guard).min(highest),
                 highest,
             }
         }

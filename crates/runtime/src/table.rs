@@ -421,7 +421,7 @@ impl Drop for Table {
 
 #[cfg(test)]
 mod tests {
-    use upshift_module::ValType;
+    use upshift_module::{ValType, to_u32};
 
     use super::*;
     use crate::ResourceLimits;
@@ -490,7 +490,7 @@ mod tests {
         interrupt.interrupt();
         let stop = interrupt.stop();
         let (table, mut account) = (table(1, None, 7), Account::default());
-        let many = slices::ELEMENTS as u32 + 1;
+        let many = to_u32(slices::ELEMENTS) + 1;
         // SAFETY: as above.
         unsafe {
             let error = table.grow(many, 9, &mut account, stop).unwrap_err();
@@ -501,7 +501,7 @@ mod tests {
             // Elements that can't be moved in time stay where they are.
             let error = table.grow(u32::MAX >> 8, 9, &mut account, stop);
             assert!(matches!(error, Err(GrowError::Interrupted { .. })));
-            let capacity = table.capacity.get() as u32;
+            let capacity = to_u32(table.capacity.get());
             table.grow(capacity - many, 0, &mut account, stop).unwrap();
             table.grow(1, 0, &mut account, NEVER).unwrap();
             let error = table.grow(capacity, 9, &mut account, stop);
@@ -512,11 +512,11 @@ mod tests {
             );
             let (all, stopped) = (u64::from(table.size()), Err(TrapCode::Interrupted));
             assert_eq!(table.fill(0, 3, all, stop), stopped);
-            assert_eq!(table.get(slices::ELEMENTS as u64 - 1), Some(3));
-            assert_ne!(table.get(slices::ELEMENTS as u64), Some(3));
+            assert_eq!(table.get(to_u64(slices::ELEMENTS) - 1), Some(3));
+            assert_ne!(table.get(to_u64(slices::ELEMENTS)), Some(3));
             assert_eq!(table.copy(0, &table, 1, all - 1, stop), stopped);
             let items = std::iter::repeat(4);
-            assert_eq!(table.write(0, all as usize, items, stop), stopped);
+            assert_eq!(table.write(0, u64_to_usize(all), items, stop), stopped);
         }
     }
 

@@ -8,7 +8,7 @@ use object::read::{
     File, Object, ObjectSection, ObjectSymbol, Relocation, RelocationTarget, SectionIndex,
 };
 use object::{RelocationFlags, SectionFlags, SectionKind, SymbolKind};
-use upshift_module::u64_to_usize;
+use upshift_module::{to_u64, u64_to_usize};
 use upshift_runtime::{CodeAllocation, CodeMemoryError, CodePurpose, ModuleCode};
 
 /// Why an object can't be linked.
@@ -150,8 +150,10 @@ fn resolve(
         .section_index()
         .and_then(|section| sections.get(&section))
         .ok_or_else(|| LinkError::Symbol(symbol.name().unwrap_or_default().to_owned()))?;
-    let target = *place as i64 + symbol.address() as i64;
-    i32::try_from(target + relocation.addend() - at as i64).map_err(|_| LinkError::Distance)
+    // In memory, and so below 2^63.
+    let target = (to_u64(*place) + symbol.address()).cast_signed();
+    let distance = target + relocation.addend() - to_u64(at).cast_signed();
+    i32::try_from(distance).map_err(|_| LinkError::Distance)
 }
 
 fn functions(

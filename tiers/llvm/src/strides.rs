@@ -14,6 +14,7 @@ use inkwell::builder::Builder;
 use inkwell::context::Context;
 use inkwell::module::Module as LlvmModule;
 use inkwell::values::{InstructionOpcode, InstructionValue, IntValue, PhiValue, PointerValue};
+use upshift_module::low_u32;
 use upshift_runtime::MEMORY_HEADROOM as HEADROOM;
 
 use crate::addresses::{instruction_of, int_of, place_of};
@@ -132,7 +133,9 @@ impl<'ctx> Counted<'ctx> {
             for &(value, factor) in address.terms() {
                 match self.counter(value) {
                     Some(counter) => {
-                        let of_one = (factor as i32).wrapping_mul(counter.step as i32);
+                        let of_one = low_u32(factor)
+                            .cast_signed()
+                            .wrapping_mul(low_u32(counter.step.cast_unsigned()).cast_signed());
                         step = step.wrapping_add(of_one);
                     }
                     None if self.is_outside(value) => {}

@@ -622,7 +622,7 @@ impl Assembler {
     pub fn end_skip(&mut self, jump: ShortJump) {
         let distance = self.position() - jump.0 - 1;
         self.skipped_too_much |= distance > 127;
-        self.code[to_usize(jump.0)] = distance as u8;
+        self.code[to_usize(jump.0)] = low_u8(distance);
     }
 
     /// Space for a 32-bit number that is [filled in](Self::set_imm32) later.

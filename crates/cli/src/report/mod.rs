@@ -12,6 +12,7 @@ use upshift::{
     CallSiteStats, EntryPoint, FunctionStats, FunctionTier, Module, Samples, TierEvent,
     TierEventKind, TierMode, TierStats,
 };
+use upshift_module::to_u32;
 
 use crate::error::{CliError, Result};
 use crate::timeline::{FIRST_TIER, MIDDLE_TIER};
@@ -242,7 +243,7 @@ impl TiersOverTime {
         let mut over_time = Self {
             start,
             // The last sample is in the last step, not at its end.
-            step: last / steps as u32 + Duration::from_nanos(1),
+            step: last / to_u32(steps) + Duration::from_nanos(1),
             steps: vec![Shares::default(); steps],
             all: Shares::default(),
         };

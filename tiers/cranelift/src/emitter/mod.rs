@@ -34,7 +34,7 @@ pub(crate) use state::{ClifEmitter, EmitOptions, Finished, Locals, Scratch};
 /// A trap of WebAssembly as Cranelift's code: the same number.
 pub(crate) fn user_trap(code: TrapCode) -> ClifTrap {
     // Ours count from one and are few.
-    ClifTrap::unwrap_user(code as u8)
+    ClifTrap::unwrap_user(code.number())
 }
 
 impl ClifEmitter<'_> {

@@ -65,7 +65,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             let part = match size {
                 16 => self.load_from(self.types.v128, place),
                 8 => self.load_from(self.types.i64, place),
-                size => self.load_from(self.narrow_type((size * 8) as u8), place),
+                size => self.load_from(self.narrow_type(size * 8), place),
             };
             parts.push((offset, size, part));
         }
@@ -95,7 +95,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 size => {
                     let ty = match size {
                         8 => self.types.i64,
-                        size => self.narrow_type((size * 8) as u8),
+                        size => self.narrow_type(size * 8),
                     };
                     let wide = self.builder.build_int_z_extend_or_bit_cast(byte, ty, "");
                     let ones = ty.const_int(0x0101_0101_0101_0101 >> (64 - size * 8), false);

@@ -130,7 +130,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     /// Ends the current block with a trap.
     pub(super) fn emit_trap(&mut self, code: TrapCode) {
-        let code = self.const_i32(i32::from(code as u8));
+        let code = self.const_i32(i32::from(code.number()));
         self.call_runtime(Builtin::Trap, &[code.into()]);
         self.builder.build_unreachable().built();
     }

@@ -140,7 +140,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         }
     }
 
-    pub(super) fn narrow_type(&self, bits: u8) -> inkwell::types::IntType<'ctx> {
+    pub(super) fn narrow_type(&self, bits: u32) -> inkwell::types::IntType<'ctx> {
         match bits {
             8 => self.types.i8,
             16 => self.types.i16,
@@ -160,7 +160,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             LoadOp::Float(ty) => self.load_from(self.float_type(ty), place),
             LoadOp::V128 => self.load_from(self.types.v128, place),
             LoadOp::IntNarrow { to, bits, signed } => {
-                let value = self.load_from(self.narrow_type(bits), place);
+                let value = self.load_from(self.narrow_type(bits.into()), place);
                 let (value, to) = (value.into_int_value(), self.int_type(to));
                 if signed {
                     self.builder.build_int_s_extend(value, to, "")
@@ -172,7 +172,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             }
             LoadOp::Extend { to, signed } => {
                 let wide = self.vector_type(to);
-                let narrow = self.narrow_type((to.lane_bits() / 2) as u8);
+                let narrow = self.narrow_type(to.lane_bits() / 2);
                 let value = self.load_from(narrow.vec_type(to.lanes()), place);
                 let value = value.into_vector_value();
                 if signed {
@@ -215,7 +215,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         let value = match op {
             StoreOp::IntNarrow { bits, .. } => self
                 .builder
-                .build_int_truncate(value.into_int_value(), self.narrow_type(bits), "")
+                .build_int_truncate(value.into_int_value(), self.narrow_type(bits.into()), "")
                 .built()
                 .into(),
             _ => value,

@@ -1,6 +1,8 @@
 //! Registers: which are free, how operands and locals get there, and which locals they have.
 
-use super::state::{FastEmitter, GPRS, Place, SCRATCH, Slot, XMMS, bytes_of, in_xmm, width_of};
+use super::state::{
+    FastEmitter, GPR_COUNT, GPRS, Place, SCRATCH, Slot, XMMS, bytes_of, in_xmm, width_of,
+};
 use upshift_module::LocalIndex;
 
 use crate::asm::{Constant, Gpr, Rm, Width, Xmm, op};
@@ -19,16 +21,16 @@ impl FastEmitter<'_> {
 
     pub(super) fn make_free_gpr(&mut self) -> Gpr {
         self.settle_deep();
-        let start = usize::from(self.gprs.next);
+        let start = self.gprs.next;
         for operands_too in [false, true] {
-            for i in 0..GPRS.len() {
-                let index = (start + i) % GPRS.len();
-                let register = GPRS[index];
+            for i in 0..GPR_COUNT {
+                let index = (start + i) % GPR_COUNT;
+                let register = GPRS[usize::from(index)];
                 let held = self.gprs.held[usize::from(register.0)];
                 if self.gprs.is_locked(register.0) || (held.operands > 0 && !operands_too) {
                     continue;
                 }
-                self.gprs.next = ((index + 1) % GPRS.len()) as u8;
+                self.gprs.next = (index + 1) % GPR_COUNT;
                 self.vacate(false, register.0);
                 return register;
             }

@@ -40,6 +40,7 @@ pub(super) const SCRATCH: Gpr = Gpr::R11;
 pub(super) const FLOAT_SCRATCH: Xmm = Xmm(15);
 
 /// Registers that hold values, those that nothing else needs first.
+pub(super) const GPR_COUNT: u8 = 8;
 pub(super) const GPRS: [Gpr; 8] = [
     Gpr::RAX,
     Gpr::R10,

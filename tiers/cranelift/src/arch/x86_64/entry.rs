@@ -24,7 +24,7 @@
 
 use std::borrow::Cow;
 
-use upshift_module::DefinedFuncIndex;
+use upshift_module::{DefinedFuncIndex, to_u32};
 use upshift_runtime::{Builtin, offsets};
 
 /// Bytes of each part in front of the body: the body is aligned as it was if the whole is aligned to no more.
@@ -137,9 +137,7 @@ impl EntryCheck {
 /// The operand of a jump whose next instruction is at `from`.
 fn distance(from: usize, to: usize) -> [u8; 4] {
     // Cranelift refuses functions of anything near 2 GiB.
-    (to as i64 - from as i64).to_le_bytes()[..4]
-        .try_into()
-        .unwrap_or_default()
+    to_u32(to).wrapping_sub(to_u32(from)).to_le_bytes()
 }
 
 #[cfg(test)]
