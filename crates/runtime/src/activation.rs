@@ -389,7 +389,7 @@ pub(crate) unsafe extern "C" fn budget_at_entry(
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
     unsafe {
         let ask = || {
-            let (hooks, budget) = used_up(vmctx, function);
+            let UsedUp { hooks, budget } = used_up(vmctx, function);
             hooks.budget_at_entry(function, budget)
         };
         as_host((*vmctx).store, ask).unwrap_or(go_on)
@@ -406,7 +406,7 @@ pub(crate) unsafe extern "C" fn budget_at_loop(
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
     unsafe {
         let ask = || {
-            let (hooks, budget) = used_up(vmctx, function);
+            let UsedUp { hooks, budget } = used_up(vmctx, function);
             hooks.budget_at_loop(function, loop_number, budget)
         };
         as_host((*vmctx).store, ask).map_or(ptr::null(), |entry| make_room(vmctx, entry))
@@ -425,7 +425,7 @@ pub(crate) unsafe extern "C" fn budget_at_middle_loop(
     // frame that calls.
     unsafe {
         let ask = || {
-            let (hooks, budget) = used_up(vmctx, function);
+            let UsedUp { hooks, budget } = used_up(vmctx, function);
             hooks.budget_at_middle_loop(function, loop_number, budget)
         };
         *result = as_host((*vmctx).store, ask).map_or(ptr::null(), |entry| make_room(vmctx, entry));
@@ -460,20 +460,27 @@ unsafe fn make_room(vmctx: *mut VMContext, entry: *const u8) -> *const u8 {
     }
 }
 
-/// Whom to ask about a budget that is used up, and the budget. The function's calls have been sampled.
+/// A budget that is used up.
+struct UsedUp<'a> {
+    /// Whom to ask.
+    hooks: &'a dyn TierHooks,
+    budget: &'a mut i32,
+}
+
+/// The budget of a function, which is used up. The function's calls have been sampled.
 ///
 /// # Safety
 /// The context is of a live instance, which this thread runs, and nobody else has the budget.
-unsafe fn used_up<'a>(
-    vmctx: *mut VMContext,
-    function: DefinedFuncIndex,
-) -> (&'a dyn TierHooks, &'a mut i32) {
+unsafe fn used_up<'a>(vmctx: *mut VMContext, function: DefinedFuncIndex) -> UsedUp<'a> {
     // SAFETY: as the caller says.
     unsafe {
         let instance = Instance::from_vmctx(vmctx).as_ref();
         let hooks = &*instance.module().hooks;
         hooks.sample_calls(function, &mut |cell| instance.take_call(cell));
-        (hooks, instance.budget(function).as_mut())
+        UsedUp {
+            hooks,
+            budget: instance.budget(function).as_mut(),
+        }
     }
 }
 

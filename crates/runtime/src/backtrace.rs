@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use upshift_module::{FuncIndex, Module, to_usize};
 
-use crate::{EntryRecord, VMStore, find_code};
+use crate::{EntryRecord, FoundCode, VMStore, find_code};
 
 /// Frames kept of each end of a deep stack.
 const MOST_FRAMES: usize = 96;
@@ -117,7 +117,7 @@ impl RawBacktrace {
             } else {
                 pc.wrapping_sub(1)
             };
-            let Some((module, code)) = find_code(pc) else {
+            let Some(FoundCode { module, code }) = find_code(pc) else {
                 continue;
             };
             // The frame that moved into an OSR entry waits below it for nothing.

@@ -31,12 +31,30 @@ pub struct InstalledCode {
     pub entry_stack: usize,
     /// The name of the tier that made it.
     pub tier: &'static str,
-    /// Code offset of each instruction that may trap, ascending.
-    pub traps: Box<[(u32, TrapCode)]>,
-    /// Code offset from which on instructions belong to a module offset, ascending.
-    pub offsets: Box<[(u32, u32)]>,
+    /// The instructions that may trap, in their order.
+    pub traps: Box<[TrapSite]>,
+    /// Which instructions belong to which operator, in their order.
+    pub offsets: Box<[CodeOffset]>,
     /// In code that has other functions inlined, who knows about them; takes the place of `offsets`.
     pub inlined: Option<Arc<dyn InlinedFrames>>,
+}
+
+/// An instruction that may trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrapSite {
+    /// Where it is, in bytes from the start of its code.
+    pub code: u32,
+    /// The trap.
+    pub trap: TrapCode,
+}
+
+/// From where on instructions belong to an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeOffset {
+    /// Where the first is, in bytes from the start of its code.
+    pub code: u32,
+    /// Where the operator is, in bytes from the start of the module.
+    pub module: u32,
 }
 
 /// Where instructions of code with inlined functions come from.
@@ -53,17 +71,17 @@ impl InstalledCode {
         let offset = u32::try_from(pc.checked_sub(self.address)?).ok()?;
         let found = self
             .traps
-            .binary_search_by_key(&offset, |&(at, _)| at)
+            .binary_search_by_key(&offset, |site| site.code)
             .ok()?;
-        Some(self.traps[found].1)
+        Some(self.traps[found].trap)
     }
 
     /// The byte offset in the module of the operator that the instruction at `pc` belongs to.
     #[must_use]
     pub fn module_offset_at(&self, pc: usize) -> Option<u32> {
         let offset = u32::try_from(pc.checked_sub(self.address)?).ok()?;
-        let after = self.offsets.partition_point(|&(at, _)| at <= offset);
-        Some(self.offsets[after.checked_sub(1)?].1)
+        let after = self.offsets.partition_point(|of| of.code <= offset);
+        Some(self.offsets[after.checked_sub(1)?].module)
     }
 }
 
@@ -344,14 +362,22 @@ impl Drop for ModuleCode {
     }
 }
 
-/// The module and the code that `pc` is in, if it is generated code.
+/// Generated code, and whose it is.
+pub struct FoundCode {
+    /// The module's code.
+    pub module: Arc<ModuleCode>,
+    /// The code of one of its functions.
+    pub code: Arc<InstalledCode>,
+}
+
+/// The code that `pc` is in, if it is generated code.
 #[must_use]
-pub fn find_code(pc: usize) -> Option<(Arc<ModuleCode>, Arc<InstalledCode>)> {
+pub fn find_code(pc: usize) -> Option<FoundCode> {
     let module = {
         let registry = REGISTRY.read();
         let (_, (end, module)) = registry.range(..=pc).next_back()?;
         (pc < *end).then(|| module.upgrade())??
     };
     let code = module.find(pc)?;
-    Some((module, code))
+    Some(FoundCode { module, code })
 }

@@ -20,7 +20,7 @@ use upshift_module::{to_u64, u64_to_usize};
 use crate::fork::generation;
 use crate::signals::{address_of_handler, call_handler};
 use crate::sync::Mutex;
-use crate::{InstalledCode, ModuleCode, arch, code_memory, find_code};
+use crate::{FoundCode, InstalledCode, ModuleCode, arch, code_memory, find_code};
 
 /// Addresses that are told apart, a power of two; some more than the hot code of a large program has.
 const PLACES: usize = 1 << 15;
@@ -235,7 +235,7 @@ impl Drop for Sampler {
 impl Samples {
     /// Where the code at an address is in `code`, where it is put if it isn't there yet.
     fn index_of(&mut self, pc: usize) -> Option<usize> {
-        let (module, code) = find_code(pc)?;
+        let FoundCode { module, code } = find_code(pc)?;
         let known = self
             .code
             .iter()

@@ -32,7 +32,7 @@ impl SignalTrap {
         match self {
             Self::Code(code) => code,
             Self::Instruction(pc) => find_code(pc)
-                .and_then(|(_, code)| code.trap_at(pc))
+                .and_then(|found| found.code.trap_at(pc))
                 .unwrap_or_else(|| panic!("no trap is known at {pc:#x} of generated code")),
         }
     }

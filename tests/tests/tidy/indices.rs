@@ -26,12 +26,32 @@ const INDICES: &[&str] = &[
 
 /// Those that are plain numbers all the same: the file, how many, and why.
 const PLAIN: &[(&str, usize, &str)] = &[
-    ("crates/cli/src/error.rs", 1, "a number as the user wrote it"),
-    ("crates/cli/src/report/mod.rs", 1, "from an event, for people"),
-    ("crates/cli/src/report/page.rs", 2, "from statistics, for people"),
+    (
+        "crates/cli/src/error.rs",
+        1,
+        "a number as the user wrote it",
+    ),
+    (
+        "crates/cli/src/report/mod.rs",
+        1,
+        "from an event, for people",
+    ),
+    (
+        "crates/cli/src/report/page.rs",
+        2,
+        "from statistics, for people",
+    ),
     ("crates/cli/src/summary.rs", 1, "from samples, for people"),
-    ("crates/tiering/src/event.rs", 2, "events are the embedding API's"),
-    ("crates/tiering/src/stats.rs", 2, "statistics are the embedding API's"),
+    (
+        "crates/tiering/src/event.rs",
+        2,
+        "events are the embedding API's",
+    ),
+    (
+        "crates/tiering/src/stats.rs",
+        2,
+        "statistics are the embedding API's",
+    ),
     ("crates/upshift/src/error/kind.rs", 1, "the embedding API's"),
     ("crates/upshift/src/module.rs", 1, "the embedding API's"),
     ("crates/upshift/src/watch.rs", 4, "the embedding API's"),
@@ -45,7 +65,8 @@ fn is_plain_number(ty: &[TokenTree]) -> bool {
         TokenTree::Ident(word) => word == "mut" || word == "Option",
         _ => false,
     });
-    let is_number = matches!(ty.next(), Some(TokenTree::Ident(word)) if word == "u32" || word == "usize");
+    let is_number =
+        matches!(ty.next(), Some(TokenTree::Ident(word)) if word == "u32" || word == "usize");
     // `u32::MAX` is a value.
     let is_path = matches!(ty.next(), Some(TokenTree::Punct(sign)) if sign.as_char() == ':');
     is_number && !is_path
@@ -99,7 +120,10 @@ fn indices_have_the_type_of_their_index_space() {
         let allowed = allowed.map_or(0, |&(_, count, _)| count);
         if found.len() != allowed {
             let names = found.join(", ");
-            wrong.push(format!("{}: {allowed} may be plain numbers: {names}", file.path));
+            wrong.push(format!(
+                "{}: {allowed} may be plain numbers: {names}",
+                file.path
+            ));
         }
     }
     none(&wrong);

@@ -9,6 +9,13 @@ const MOST: usize = 72;
 /// Members that a tuple of a result has, at most.
 const MOST_MEMBERS: usize = 2;
 
+/// Functions that may return larger ones, and why.
+const LARGER: &[(&str, &str, &str)] = &[(
+    "crates/upshift/src/linker.rs",
+    "iter",
+    "the embedding API's",
+)];
+
 /// A function whose result has a tuple.
 struct Found {
     function: String,
@@ -116,7 +123,10 @@ fn tuples_are_found_in_results_only() {
         .map(|found| (found.function, found.members))
         .collect();
     let expected = [("a", 2), ("c", 3), ("h", 2)];
-    assert_eq!(found, expected.map(|(name, members)| (name.to_owned(), members)));
+    assert_eq!(
+        found,
+        expected.map(|(name, members)| (name.to_owned(), members))
+    );
 }
 
 #[test]
@@ -125,7 +135,12 @@ fn few_functions_return_tuples() {
     for file in files(".rs").iter().filter(|file| is_code_proper(file)) {
         let found = found_in(file);
         count += found.len();
+        let may_be = |found: &&Found| {
+            let mut larger = LARGER.iter();
+            larger.any(|&(path, name, _)| (path, name) == (&*file.path, &*found.function))
+        };
         let large = found.iter().filter(|found| found.members > MOST_MEMBERS);
+        let large = large.filter(|found| !may_be(found));
         wrong.extend(large.map(|found| format!("{}: {}", file.path, found.function)));
     }
     if count > MOST {

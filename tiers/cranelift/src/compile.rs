@@ -10,7 +10,7 @@ use cranelift_codegen::ir::{SourceLoc, TrapCode as ClifTrap};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use upshift_module::{to_u32, to_usize};
-use upshift_runtime::{CodePurpose, InstalledCode, TrapCode};
+use upshift_runtime::{CodeOffset, CodePurpose, InstalledCode, TrapCode, TrapSite};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, CostLimits, DirectCall, EntryPoint,
     FunctionShape, LoopLocals, Mode, ModuleCompiler, ModuleUnit, Stop, translate, validate,
@@ -287,7 +287,7 @@ impl CraneliftCompiler {
         code: &CompiledCode,
         body: u32,
         request: CompileRequest,
-    ) -> Result<Box<[(u32, TrapCode)]>, CompileError> {
+    ) -> Result<Box<[TrapSite]>, CompileError> {
         let mut traps = Vec::with_capacity(code.buffer.traps().len());
         for trap in code.buffer.traps() {
             let wasm = wasm_trap(trap.code).ok_or_else(|| {
@@ -296,9 +296,12 @@ impl CraneliftCompiler {
                     format!("the code has an unknown trap: {}", trap.code),
                 )
             })?;
-            traps.push((body + trap.offset, wasm));
+            traps.push(TrapSite {
+                code: body + trap.offset,
+                trap: wasm,
+            });
         }
-        traps.sort_unstable_by_key(|&(offset, _)| offset);
+        traps.sort_unstable_by_key(|site| site.code);
         Ok(traps.into())
     }
 
@@ -376,7 +379,7 @@ fn wasm_trap(code: ClifTrap) -> Option<TrapCode> {
 /// From which code offset on instructions belong to which offset in the module. What has no location of
 /// its own, such as the prologue and its trap at the end, goes with the function's first operator; so does
 /// what is around the body, which is `body` bytes from the start of `len` bytes.
-fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[(u32, u32)]> {
+fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[CodeOffset]> {
     let located = || {
         code.buffer
             .get_srclocs_sorted()
@@ -384,13 +387,10 @@ fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[(
             .filter(|l| !l.loc.is_default())
     };
     let first = first.bits();
-    let mut offsets: Vec<(u32, u32)> = Vec::new();
-    let mut add = |start: u32, module_offset: u32| {
-        if offsets
-            .last()
-            .is_none_or(|&(_, last)| last != module_offset)
-        {
-            offsets.push((start, module_offset));
+    let mut offsets: Vec<CodeOffset> = Vec::new();
+    let mut add = |code: u32, module: u32| {
+        if offsets.last().is_none_or(|last| last.module != module) {
+            offsets.push(CodeOffset { code, module });
         }
     };
     let mut end = 0;

@@ -60,7 +60,11 @@ pub(crate) fn link<'data>(
     code: &ModuleCode,
 ) -> Result<Linked<'data>, LinkError> {
     let file = File::parse(data)?;
-    let (sections, size, align) = lay_out(&file)?;
+    let LaidOut {
+        sections,
+        size,
+        align,
+    } = lay_out(&file)?;
     let mut bytes = vec![0u8; size];
     for section in file.sections() {
         if let Some(&start) = sections.get(&section.index()) {
@@ -92,8 +96,17 @@ pub(crate) fn link<'data>(
     })
 }
 
-/// Where each section goes, how large all are, and their alignment: code first, then constants.
-fn lay_out(file: &File<'_>) -> Result<(HashMap<SectionIndex, usize>, usize, usize), LinkError> {
+/// Where an object's sections go.
+struct LaidOut {
+    /// Where each is, from the start of the allocation.
+    sections: HashMap<SectionIndex, usize>,
+    /// Bytes of all of them.
+    size: usize,
+    align: usize,
+}
+
+/// Where the sections go: code first, then constants.
+fn lay_out(file: &File<'_>) -> Result<LaidOut, LinkError> {
     let mut places = HashMap::new();
     let (mut end, mut align) = (0usize, 16usize);
     for wanted in [SectionKind::Text, SectionKind::ReadOnlyData] {
@@ -121,7 +134,11 @@ fn lay_out(file: &File<'_>) -> Result<(HashMap<SectionIndex, usize>, usize, usiz
             ));
         }
     }
-    Ok((places, end, align))
+    Ok(LaidOut {
+        sections: places,
+        size: end,
+        align,
+    })
 }
 
 /// Nobody unwinds our frames.

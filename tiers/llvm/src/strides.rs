@@ -35,6 +35,14 @@ pub(crate) fn widen(module: &LlvmModule<'_>, context: &Context) {
     }
 }
 
+/// How often a loop runs.
+struct Rounds<'ctx> {
+    /// In 64 bits.
+    rounds: IntValue<'ctx>,
+    /// Whether it does not end before an address is out of bounds.
+    bad: IntValue<'ctx>,
+}
+
 /// A loop of one block that runs until a counter meets a bound.
 struct Counted<'ctx> {
     block: BasicBlock<'ctx>,
@@ -170,7 +178,7 @@ impl<'ctx> Counted<'ctx> {
         let context = self.ending.bound.get_type().get_context();
         let builder = context.create_builder();
         builder.position_before(&last);
-        let Some((rounds, mut bad)) = self.rounds(&builder, &lines) else {
+        let Some(Rounds { rounds, mut bad }) = self.rounds(&builder, &lines) else {
             return;
         };
         let long = context.i64_type();
@@ -222,13 +230,8 @@ impl<'ctx> Counted<'ctx> {
         }
     }
 
-    /// How often the loop runs, in 64 bits, and whether it does not end before an address is out of bounds. None if
-    /// that is not known.
-    fn rounds(
-        &self,
-        builder: &Builder<'ctx>,
-        lines: &[Line<'ctx>],
-    ) -> Option<(IntValue<'ctx>, IntValue<'ctx>)> {
+    /// How often the loop runs. None if that is not known.
+    fn rounds(&self, builder: &Builder<'ctx>, lines: &[Line<'ctx>]) -> Option<Rounds<'ctx>> {
         let ending = &self.counters[self.ending.counter];
         let ty = ending.value().get_type();
         if ty.get_bit_width() != 32 {
@@ -283,7 +286,10 @@ impl<'ctx> Counted<'ctx> {
         let long = context.i64_type();
         let more = builder.build_int_z_extend(more, long, "").built();
         let rounds = builder.build_int_nuw_add(more, long.const_int(1, false), "");
-        Some((rounds.built(), bad))
+        Some(Rounds {
+            rounds: rounds.built(),
+            bad,
+        })
     }
 
     /// An address in the first round.

@@ -317,13 +317,23 @@ pub struct BranchTable<'t, B, V> {
 }
 
 impl<'t, B: Copy, V> BranchTable<'t, B, V> {
-    /// The indices that take another way than those beyond the table, each with its way.
-    pub fn cases_besides_default(&self) -> impl Iterator<Item = (u32, u32)> + use<'t, B, V> {
+    /// The indices that take another way than those beyond the table.
+    pub fn cases_besides_default(&self) -> impl Iterator<Item = Case> + use<'t, B, V> {
         let default = self.default;
         // A table has fewer than 2^32 entries.
         let cases = (0u32..).zip(self.cases.iter().copied());
-        cases.filter(move |&(_, way)| way != default)
+        let cases = cases.map(|(index, way)| Case { index, way });
+        cases.filter(move |case| case.way != default)
     }
+}
+
+/// An index of a branch table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The index.
+    pub index: u32,
+    /// The way that it takes, by its place among the table's.
+    pub way: u32,
 }
 
 /// A place where work is counted, as its tier numbers it.

@@ -13,9 +13,9 @@ use upshift_module::{
     DefinedFuncIndex, Entity, EntityRef, Features, FuncType, LoopIndex, Module, ValType,
 };
 use upshift_runtime::{
-    Builtin, CallFrame, CodePurpose, ExternPtr, HostCallback, InstalledCode, Instance,
+    Builtin, CallFrame, CodeOffset, CodePurpose, ExternPtr, HostCallback, InstalledCode, Instance,
     InterruptState, ModuleCode, ModuleRuntime, NoCode, Stop, StoreConfig, StoreCore, TierHooks,
-    TrapCause, TrapCode, TypeRegistry, Unwind, VMOffsets, VectorUse, call, offsets,
+    TrapCause, TrapCode, TrapSite, TypeRegistry, Unwind, VMOffsets, VectorUse, call, offsets,
 };
 
 const SOURCE: &str = r#"
@@ -162,8 +162,14 @@ impl TierHooks for Assembler {
             loop_entry: None,
             entry_stack: 0,
             tier: "assembler",
-            traps: Box::new([(4, TrapCode::Unreachable)]),
-            offsets: Box::new([(0, 1000 + function.as_u32())]),
+            traps: Box::new([TrapSite {
+                code: 4,
+                trap: TrapCode::Unreachable,
+            }]),
+            offsets: Box::new([CodeOffset {
+                code: 0,
+                module: 1000 + function.as_u32(),
+            }]),
             inlined: None,
         });
         self.code.publish(&*code.map_err(NoCode::failed)?);

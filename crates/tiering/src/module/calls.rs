@@ -21,6 +21,7 @@ use upshift_translate::{CompileRequest, EntryPoint, Stop};
 
 use super::ModuleTiering;
 use super::function::FunctionState;
+use super::heat::AfterEntries;
 use super::loops::LoopEntry;
 use crate::QueueReason;
 use crate::progress::Stage;
@@ -193,7 +194,8 @@ impl ModuleTiering {
     ) {
         match state.better[rung].stage() {
             Stage::Idle => {
-                let (before, threshold) = self.threshold_after_entries(rung, function, state);
+                let AfterEntries { before, threshold } =
+                    self.threshold_after_entries(rung, function, state);
                 if work >= threshold || self.served_for_long(rung, entry) {
                     let work = work.saturating_sub(before);
                     self.ask_for_function(rung, function, entry.number, work);

@@ -27,6 +27,35 @@ use crate::progress::Stage;
 use crate::rung::Rung;
 use crate::{QueueReason, TierMode};
 
+/// When a function that has entries at loops is worth a compile.
+pub(super) struct AfterEntries {
+    /// Work before they were last heard of.
+    pub before: u64,
+    /// Work after which it is.
+    pub threshold: u64,
+}
+
+/// What comes of a used-up budget at a loop's header.
+struct Next {
+    /// The next grant.
+    grant: i32,
+    /// An entry that is ready.
+    entry: Option<Arc<LoopEntry>>,
+}
+
+impl Next {
+    /// No entry is ready.
+    fn grant(grant: i32) -> Self {
+        Self { grant, entry: None }
+    }
+}
+
+/// An entry that is ready, and of which tier.
+struct Better {
+    rung: Rung,
+    entry: Arc<LoopEntry>,
+}
+
 /// No budget: the next poll asks again.
 const NOTHING: i32 = 0;
 
@@ -104,7 +133,8 @@ impl ModuleTiering {
         };
         match state.better[rung].stage() {
             Stage::Idle => {
-                let (before, threshold) = self.threshold_after_entries(rung, function, state);
+                let AfterEntries { before, threshold } =
+                    self.threshold_after_entries(rung, function, state);
                 if work < threshold {
                     if let Some(detail) = state.existing_detail() {
                         detail.watch.see(work);
@@ -140,17 +170,19 @@ impl ModuleTiering {
         }
     }
 
-    /// Work before entries at loops were last heard of, and that after which what calls still do on their way there is
-    /// worth a compile of the function.
+    /// After how much work what calls still do on their way to entries at loops is worth a compile of the function.
     pub(super) fn threshold_after_entries(
         &self,
         rung: Rung,
         function: DefinedFuncIndex,
         state: &FunctionState,
-    ) -> (u64, u64) {
+    ) -> AfterEntries {
         let before = state.work_before_entries(rung);
         let threshold = self.threshold(rung, function, state);
-        (before, threshold.saturating_add(before))
+        AfterEntries {
+            before,
+            threshold: threshold.saturating_add(before),
+        }
     }
 
     /// Moves a waiting function forward by what it does in spite of entries at loops.
@@ -183,18 +215,19 @@ impl ModuleTiering {
             (self.grant_for_the_record(work_done(state, *budget)), None)
         } else {
             let work = work_done(state, *budget);
-            let mut next = (self.engine.policy.largest_grant(), None);
+            let (mut grant, mut better) = (self.engine.policy.largest_grant(), None);
             for rung in self.rungs_above(function, from) {
-                let (grant, entry) = self.heat_at_loop(rung, function, state, number, work);
-                next = (next.0.min(grant), entry.map(|entry| (rung, entry)));
-                if next.1.is_some() {
+                let next = self.heat_at_loop(rung, function, state, number, work);
+                grant = grant.min(next.grant);
+                better = next.entry.map(|entry| Better { rung, entry });
+                if better.is_some() {
                     break;
                 }
             }
-            next
+            (grant, better)
         };
         refill(state, budget, grant);
-        let (rung, entry) = entry?;
+        let Better { rung, entry } = entry?;
         if entry.enter(rung, || self.engine.start.elapsed()) {
             // The work so far is that of frames that waited for it.
             state.note_entry(rung);
@@ -214,7 +247,7 @@ impl ModuleTiering {
         state: &FunctionState,
         number: LoopIndex,
         work: u64,
-    ) -> (i32, Option<Arc<LoopEntry>>) {
+    ) -> Next {
         let policy = &self.engine.policy;
         let soon = self.grant_while_waiting(rung, state);
         if let Some(found) = self.known_loop(rung, function, state, number, work) {
@@ -224,11 +257,11 @@ impl ModuleTiering {
             Stage::Idle => state.work_before_entries(rung),
             Stage::Queued => {
                 self.raise_function(rung, function, state, work);
-                return (soon, None);
+                return Next::grant(soon);
             }
-            Stage::Compiling => return (soon, None),
+            Stage::Compiling => return Next::grant(soon),
             Stage::Ready => state.detail().ready_at[rung].load(Ordering::Relaxed),
-            Stage::Failed => return (policy.largest_grant(), None),
+            Stage::Failed => return Next::grant(policy.largest_grant()),
         };
         let is_left_behind = state.better[rung].stage() == Stage::Ready;
         let own_threshold = if is_left_behind {
@@ -242,11 +275,11 @@ impl ModuleTiering {
             if rung == Rung::Optimizing && !is_left_behind && is_halfway {
                 self.watch_calls(function, state);
             }
-            return (policy.grant(work, threshold).min(soon), None);
+            return Next::grant(policy.grant(work, threshold).min(soon));
         }
         if !is_left_behind && self.is_called_often(rung, state, work, own_threshold) {
             self.ask_for_function(rung, function, number, work.saturating_sub(since));
-            return (soon, None);
+            return Next::grant(soon);
         }
         let detail = state.detail();
         let polls = if self.engine.options.synchronous {
@@ -256,15 +289,18 @@ impl ModuleTiering {
         };
         let loops = &detail.loops;
         let found = match loops.probe(rung, &self.unit.module, function, number, polls) {
-            Found::Wait => return (NOTHING, None),
+            Found::Wait => return Next::grant(NOTHING),
             Found::Loop(found) => found,
         };
         let entry = loops.get(&self.unit.module, function, found);
         self.ask_for_loop(rung, function, &entry, work);
         match entry.stage(rung) {
             // A loop further out is entered when its own header comes by, however soon the code is there.
-            Stage::Ready if found == number => (soon, Some(entry)),
-            _ => (soon, None),
+            Stage::Ready if found == number => Next {
+                grant: soon,
+                entry: Some(entry),
+            },
+            _ => Next::grant(soon),
         }
     }
 
@@ -277,7 +313,7 @@ impl ModuleTiering {
         state: &FunctionState,
         number: LoopIndex,
         work: u64,
-    ) -> Option<(i32, Option<Arc<LoopEntry>>)> {
+    ) -> Option<Next> {
         let policy = &self.engine.policy;
         let soon = self.grant_while_waiting(rung, state);
         let loops = &state.existing_detail()?.loops;
@@ -294,11 +330,14 @@ impl ModuleTiering {
                 if here.entered(rung) > 0 {
                     self.follow_entry(rung, function, state, &here, work);
                 }
-                return Some((soon, Some(here)));
+                return Some(Next {
+                    grant: soon,
+                    entry: Some(here),
+                });
             }
             Stage::Queued | Stage::Compiling => {
                 self.raise_loop(rung, function, number, work);
-                return Some((soon, None));
+                return Some(Next::grant(soon));
             }
             Stage::Idle | Stage::Failed => {}
         }
@@ -310,12 +349,12 @@ impl ModuleTiering {
         {
             match outer.stage(rung) {
                 Stage::Ready if outer.better[rung].hunt(hunt) => {
-                    return Some((NOTHING, None));
+                    return Some(Next::grant(NOTHING));
                 }
                 Stage::Ready => missed = true,
                 Stage::Queued | Stage::Compiling => {
                     self.raise_loop(rung, function, outer.number, work);
-                    return Some((soon, None));
+                    return Some(Next::grant(soon));
                 }
                 Stage::Idle | Stage::Failed => {}
             }
@@ -333,16 +372,16 @@ impl ModuleTiering {
                 Ticket::none(),
                 false,
             );
-            return Some((policy.largest_grant(), None));
+            return Some(Next::grant(policy.largest_grant()));
         }
         if missed {
             // The outer loop does not come by: this one keeps running.
             self.follow_miss(rung, function, state, &here, work);
-            return Some((soon, None));
+            return Some(Next::grant(soon));
         }
         if all.iter().any(|entry| entry.stage(rung).is_under_way()) {
             // One at a time: frames that enter there run all of the function's loops.
-            return Some((soon, None));
+            return Some(Next::grant(soon));
         }
         None
     }
@@ -379,7 +418,7 @@ impl ModuleTiering {
         function: DefinedFuncIndex,
         state: &FunctionState,
         number: LoopIndex,
-    ) -> Option<(Rung, Arc<LoopEntry>)> {
+    ) -> Option<Better> {
         let rung = match self.engine.mode {
             TierMode::Auto => self.rungs_above(function, from).last()?,
             TierMode::Baseline | TierMode::Optimizing => Rung::Optimizing,
@@ -397,7 +436,7 @@ impl ModuleTiering {
                 }
             }
         }
-        (entry.stage(rung) == Stage::Ready).then_some((rung, entry))
+        (entry.stage(rung) == Stage::Ready).then_some(Better { rung, entry })
     }
 
     /// Whether functions move up at all.

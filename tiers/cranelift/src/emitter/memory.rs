@@ -27,6 +27,12 @@ pub(super) struct Sum {
     sum: Value,
 }
 
+/// A place in memory: an address and an offset from it.
+struct Place {
+    base: Value,
+    offset: i32,
+}
+
 /// The instruction that reads `bits` and extends them.
 fn narrow_load(bits: u8, signed: bool) -> Opcode {
     match (bits, signed) {
@@ -40,8 +46,8 @@ fn narrow_load(bits: u8, signed: bool) -> Opcode {
 }
 
 impl ClifEmitter<'_> {
-    /// Where an access to `size` bytes goes: an address and an offset from it. Checks what must be.
-    fn heap_address(&mut self, access: MemoryAccess, size: u32, address: Value) -> (Value, i32) {
+    /// Where an access to `size` bytes goes. Checks what must be.
+    fn heap_address(&mut self, access: MemoryAccess, size: u32, address: Value) -> Place {
         if self.unit.settings.memory == MemoryStyle::Checked {
             self.check_bounds(access, size, address);
         }
@@ -60,10 +66,13 @@ impl ClifEmitter<'_> {
             }
         };
         match i32::try_from(rest) {
-            Ok(offset) => (sum, offset),
+            Ok(offset) => Place { base: sum, offset },
             Err(_) => {
                 let rest = self.iconst(I64, rest.cast_signed());
-                (self.cursor.ins().iadd(sum, rest), 0)
+                Place {
+                    base: self.cursor.ins().iadd(sum, rest),
+                    offset: 0,
+                }
             }
         }
     }
@@ -114,7 +123,7 @@ impl ClifEmitter<'_> {
         access: MemoryAccess,
         address: Value,
     ) -> Value {
-        let (base, offset) = self.heap_address(access, op.bytes(), address);
+        let Place { base, offset } = self.heap_address(access, op.bytes(), address);
         let flags = self.flags.heap;
         match op {
             LoadOp::Int(ty) => self.load_at(int_type(ty), flags, base, offset),
@@ -157,7 +166,7 @@ impl ClifEmitter<'_> {
         address: Value,
         value: Value,
     ) {
-        let (base, offset) = self.heap_address(access, op.bytes(), address);
+        let Place { base, offset } = self.heap_address(access, op.bytes(), address);
         let opcode = match op {
             StoreOp::IntNarrow { bits: 8, .. } => Opcode::Istore8,
             StoreOp::IntNarrow { bits: 16, .. } => Opcode::Istore16,
@@ -175,7 +184,7 @@ impl ClifEmitter<'_> {
         address: Value,
         vector: Value,
     ) -> Value {
-        let (base, offset) = self.heap_address(access, shape.lane_bits() / 8, address);
+        let Place { base, offset } = self.heap_address(access, shape.lane_bits() / 8, address);
         let value = self.load_at(lane_type(shape), self.flags.heap, base, offset);
         let vector = self.as_type(vector_type(shape), vector);
         self.cursor.ins().insertlane(vector, value, lane)
@@ -189,7 +198,7 @@ impl ClifEmitter<'_> {
         address: Value,
         vector: Value,
     ) {
-        let (base, offset) = self.heap_address(access, shape.lane_bits() / 8, address);
+        let Place { base, offset } = self.heap_address(access, shape.lane_bits() / 8, address);
         let vector = self.as_type(vector_type(shape), vector);
         let value = self.cursor.ins().extractlane(vector, lane);
         self.store_at(self.flags.heap, value, base, offset);
@@ -205,21 +214,27 @@ impl ClifEmitter<'_> {
 
     // Globals.
 
-    fn global_place(&mut self, global: GlobalIndex) -> (Value, i32) {
+    fn global_place(&mut self, global: GlobalIndex) -> Place {
         match self.unit.offsets.global(global) {
-            GlobalLocation::Inline(offset) => (self.context(), offset),
-            GlobalLocation::Pointer(offset) => (self.fixed_field(offset), 0),
+            GlobalLocation::Inline(offset) => Place {
+                base: self.context(),
+                offset,
+            },
+            GlobalLocation::Pointer(offset) => Place {
+                base: self.fixed_field(offset),
+                offset: 0,
+            },
         }
     }
 
     pub(super) fn read_global(&mut self, global: GlobalIndex) -> Value {
         let ty = clif_type(self.module.globals[global].content);
-        let (base, offset) = self.global_place(global);
+        let Place { base, offset } = self.global_place(global);
         self.load_at(ty, self.flags.own, base, offset)
     }
 
     pub(super) fn write_global(&mut self, global: GlobalIndex, value: Value) {
-        let (base, offset) = self.global_place(global);
+        let Place { base, offset } = self.global_place(global);
         self.store_at(self.flags.own, value, base, offset);
     }
 

@@ -14,7 +14,7 @@ fn each_instruction_that_may_trap_is_in_the_table() {
           (i32.div_s (i32.load (local.get 0)) (i32.trunc_f32_s (f32.const 7)))))"#,
     );
     let has = |code: &upshift_runtime::InstalledCode, wanted| {
-        code.traps.iter().any(|&(_, trap)| trap == wanted)
+        code.traps.iter().any(|site| site.trap == wanted)
     };
     for wanted in [
         TrapCode::StackOverflow,
@@ -26,11 +26,11 @@ fn each_instruction_that_may_trap_is_in_the_table() {
     ] {
         assert!(has(&code, wanted), "{wanted:?} in {:?}", code.traps);
     }
-    assert!(code.traps.is_sorted_by(|a, b| a.0 < b.0));
+    assert!(code.traps.is_sorted_by(|a, b| a.code < b.code));
     assert!(
         code.traps
             .iter()
-            .all(|&(offset, _)| (offset as usize) < code.len)
+            .all(|site| (site.code as usize) < code.len)
     );
 }
 
@@ -43,18 +43,14 @@ fn each_trap_leads_back_to_its_operator() {
         GUARDED,
     );
     let code = compiler.compile(request(0)).unwrap().code;
-    assert!(code.offsets.is_sorted_by(|a, b| a.0 < b.0));
+    assert!(code.offsets.is_sorted_by(|a, b| a.code < b.code));
     let body = module.bodies[index(0)].range.clone();
-    for &(_, offset) in &code.offsets {
-        assert!(body.contains(&(offset as usize)));
+    for offset in &code.offsets {
+        assert!(body.contains(&(offset.module as usize)));
     }
     let trap_of = |wanted| {
-        let &(offset, _) = code
-            .traps
-            .iter()
-            .find(|&&(_, trap)| trap == wanted)
-            .unwrap();
-        code.module_offset_at(code.address + offset as usize)
+        let site = code.traps.iter().find(|site| site.trap == wanted).unwrap();
+        code.module_offset_at(code.address + site.code as usize)
             .unwrap() as usize
     };
     // The operator's byte in the binary.

@@ -135,12 +135,9 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.builder.build_unreachable().built();
     }
 
-    /// Ends the current block: to the first block of the result if the condition holds, which is hardly
-    /// ever the case, to the second otherwise.
-    pub(super) fn unlikely_branch(
-        &mut self,
-        condition: IntValue<'ctx>,
-    ) -> (BasicBlock<'ctx>, BasicBlock<'ctx>) {
+    /// Ends the current block: to one block if the condition holds, which is hardly ever the case, to the other
+    /// otherwise.
+    pub(super) fn unlikely_branch(&mut self, condition: IntValue<'ctx>) -> UnlikelyBranch<'ctx> {
         let unlikely = self.new_block();
         let likely = self.new_block();
         let branch = self
@@ -148,7 +145,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .build_conditional_branch(condition, unlikely, likely)
             .built();
         self.weigh(branch, 1, 2000);
-        (unlikely, likely)
+        UnlikelyBranch { unlikely, likely }
     }
 
     /// States how often a branch goes which way.
@@ -166,7 +163,10 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     /// Traps if the condition holds, and goes on in a new block otherwise.
     pub(super) fn trap_if(&mut self, condition: IntValue<'ctx>, code: TrapCode) {
-        let (trap, go_on) = self.unlikely_branch(condition);
+        let UnlikelyBranch {
+            unlikely: trap,
+            likely: go_on,
+        } = self.unlikely_branch(condition);
         self.builder.position_at_end(trap);
         self.emit_trap(code);
         self.builder.position_at_end(go_on);
@@ -192,6 +192,12 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             }
         }
     }
+}
+
+/// Where a branch leads that hardly ever goes one of its ways.
+pub(super) struct UnlikelyBranch<'ctx> {
+    pub unlikely: BasicBlock<'ctx>,
+    pub likely: BasicBlock<'ctx>,
 }
 
 /// What a call enters.

@@ -14,6 +14,19 @@ use super::build::{Built, Region, instruction};
 const PAGE_BITS: i64 = 16;
 const ELEMENT_SIZE: i64 = 8;
 
+/// A place in memory of our own.
+struct Place<'ctx> {
+    base: PointerValue<'ctx>,
+    offset: i32,
+}
+
+/// A table, while code is made.
+struct TableRecord<'ctx> {
+    record: PointerValue<'ctx>,
+    /// In elements.
+    length: IntValue<'ctx>,
+}
+
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
     // Linear memory.
 
@@ -290,17 +303,23 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     // Globals.
 
-    fn global_place(&mut self, global: GlobalIndex) -> (PointerValue<'ctx>, i32) {
+    fn global_place(&mut self, global: GlobalIndex) -> Place<'ctx> {
         match self.unit.offsets.global(global) {
-            GlobalLocation::Inline(offset) => (self.vmctx, offset),
-            GlobalLocation::Pointer(offset) => (self.fixed_field(offset), 0),
+            GlobalLocation::Inline(offset) => Place {
+                base: self.vmctx,
+                offset,
+            },
+            GlobalLocation::Pointer(offset) => Place {
+                base: self.fixed_field(offset),
+                offset: 0,
+            },
         }
     }
 
     pub(super) fn read_global(&mut self, global: GlobalIndex) -> BasicValueEnum<'ctx> {
         let ty = &self.module.globals[global];
         let (llvm_type, mutable) = (self.types.of(ty.content), ty.mutable);
-        let (base, offset) = self.global_place(global);
+        let Place { base, offset } = self.global_place(global);
         if !mutable {
             return self.read_fixed(llvm_type, base, offset);
         }
@@ -310,7 +329,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     pub(super) fn write_global(&mut self, global: GlobalIndex, value: BasicValueEnum<'ctx>) {
-        let (base, offset) = self.global_place(global);
+        let Place { base, offset } = self.global_place(global);
         let value = self.canonical(value);
         let store = self.write_field(value, base, offset, Region::Context);
         self.keep_if_precise(store);
@@ -325,7 +344,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     // Tables.
 
     /// A table's record, and its length in elements.
-    fn table_record(&mut self, table: TableIndex) -> (PointerValue<'ctx>, IntValue<'ctx>) {
+    fn table_record(&mut self, table: TableIndex) -> TableRecord<'ctx> {
         let record = self.fixed_field(self.unit.offsets.table(table));
         let length = self.read_field(
             self.types.i64,
@@ -333,7 +352,10 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             offsets::VMTABLE_LENGTH,
             Region::Table,
         );
-        (record, length.into_int_value())
+        TableRecord {
+            record,
+            length: length.into_int_value(),
+        }
     }
 
     /// The address of a table's element. Traps with `trap` where there is none.
@@ -343,7 +365,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         index: BasicValueEnum<'ctx>,
         trap: TrapCode,
     ) -> PointerValue<'ctx> {
-        let (record, length) = self.table_record(table);
+        let TableRecord { record, length } = self.table_record(table);
         let index = self.zext64(index.into_int_value());
         let outside = self
             .builder
@@ -414,7 +436,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     pub(super) fn table_length(&mut self, table: TableIndex) -> BasicValueEnum<'ctx> {
-        let (_, length) = self.table_record(table);
+        let TableRecord { length, .. } = self.table_record(table);
         self.builder
             .build_int_truncate(length, self.types.i32, "")
             .built()

@@ -125,9 +125,9 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         self.builder.position_at_end(from);
         let cases: Vec<_> = table
             .cases_besides_default()
-            .map(|(case, way)| {
-                let case = self.types.i32.const_int(u64::from(case), false);
-                (case, ways[to_usize(way)])
+            .map(|case| {
+                let index = self.types.i32.const_int(u64::from(case.index), false);
+                (index, ways[to_usize(case.way)])
             })
             .collect();
         self.builder

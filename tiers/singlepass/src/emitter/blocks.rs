@@ -2,7 +2,7 @@
 //! whose budget is used up.
 
 use upshift_module::{LoopIndex, ValType, to_u32, to_usize};
-use upshift_runtime::{Builtin, TrapCode, offsets};
+use upshift_runtime::{Builtin, CodeOffset, TrapCode, offsets};
 use upshift_translate::{BranchTable, WorkSite};
 
 use super::copies::Run;
@@ -543,8 +543,8 @@ impl FastEmitter<'_> {
         let Some((out, go_on)) = self.entry_check else {
             return;
         };
-        if let Some(&(_, first)) = self.s.offsets.first() {
-            self.set_offset(first);
+        if let Some(&CodeOffset { module, .. }) = self.s.offsets.first() {
+            self.set_offset(module);
         }
         let asm = &mut self.s.asm;
         asm.link_here(out);

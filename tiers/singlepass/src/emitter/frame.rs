@@ -2,7 +2,7 @@
 //! offsets, amounts of work.
 
 use upshift_module::{EntityRef, LocalIndex, ValType, to_usize};
-use upshift_runtime::{TrapCode, offsets};
+use upshift_runtime::{CodeOffset, TrapCode, TrapSite, offsets};
 use upshift_translate::WorkSite;
 
 use super::calls::{Argument, Arguments};
@@ -18,7 +18,10 @@ const STACK_ARGUMENTS: u32 = 16;
 
 impl FastEmitter<'_> {
     pub(super) fn begin_function(&mut self) {
-        self.s.offsets.push((0, self.offset));
+        self.s.offsets.push(CodeOffset {
+            code: 0,
+            module: self.offset,
+        });
         let budget = self.unit.offsets.budget(self.function);
         let asm = &mut self.s.asm;
         if self.unit.settings.count_work {
@@ -144,8 +147,8 @@ impl FastEmitter<'_> {
         if size <= PAGE {
             return;
         }
-        if let Some(&(_, first)) = self.s.offsets.first() {
-            self.set_offset(first);
+        if let Some(&CodeOffset { module, .. }) = self.s.offsets.first() {
+            self.set_offset(module);
         }
         let asm = &mut self.s.asm;
         let go_on = self.frame_sizes[1] + 4;
@@ -226,17 +229,21 @@ impl FastEmitter<'_> {
 
     /// States that code from here on belongs to the current operator.
     pub(super) fn mark_offset(&mut self) {
-        let (position, offset) = (self.s.asm.position(), self.offset);
+        let (code, module) = (self.s.asm.position(), self.offset);
         match self.s.offsets.last_mut() {
-            Some(last) if last.0 == position => last.1 = offset,
-            Some(last) if last.1 == offset => {}
-            _ => self.s.offsets.push((position, offset)),
+            Some(last) if last.code == code => last.module = module,
+            Some(last) if last.module == module => {}
+            _ => self.s.offsets.push(CodeOffset { code, module }),
         }
     }
 
     /// States that the next instruction may trap.
     pub(super) fn may_trap(&mut self, code: TrapCode) {
-        self.s.traps.push((self.s.asm.position(), code));
+        let site = TrapSite {
+            code: self.s.asm.position(),
+            trap: code,
+        };
+        self.s.traps.push(site);
     }
 
     /// Traps here.

@@ -22,7 +22,7 @@ use cranelift_entity::packed_option::PackedOption;
 use upshift_module::{
     DefinedFuncIndex, FuncType, LocalIndex, LoopIndex, Module, PrimaryMap, SecondaryMap, ValType,
 };
-use upshift_runtime::TrapCode;
+use upshift_runtime::{CodeOffset, TrapCode, TrapSite};
 use upshift_translate::{
     CallList, FloatType, FrameLayout, FunctionShape, IntType, ModuleUnit, WorkSite,
 };
@@ -295,8 +295,8 @@ pub(crate) struct Scratch {
     pub(super) entries: Vec<Label>,
     /// Where each site's amount of work is in the code.
     pub(super) sites: PrimaryMap<WorkSite, u32>,
-    pub(crate) traps: Vec<(u32, TrapCode)>,
-    pub(crate) offsets: Vec<(u32, u32)>,
+    pub(crate) traps: Vec<TrapSite>,
+    pub(crate) offsets: Vec<CodeOffset>,
     pub(crate) calls: CallList,
 }
 

@@ -25,6 +25,12 @@ pub(super) struct Frame<'m, B> {
     loops: usize,
 }
 
+/// What a block takes from the operand stack and leaves there.
+struct BlockTypes<'m> {
+    params: &'m [ValType],
+    results: &'m [ValType],
+}
+
 enum Kind<B> {
     /// The function's body, or a `block`.
     Block,
@@ -191,11 +197,17 @@ impl<'a, E: Emitter> Walk<'a, E> {
     }
 
     /// Parameters and results of a block.
-    fn block_type(&self, ty: BlockType) -> Step<(&'a [ValType], &'a [ValType])> {
+    fn block_type(&self, ty: BlockType) -> Step<BlockTypes<'a>> {
         match ty {
-            BlockType::Empty => Ok((&[], &[])),
+            BlockType::Empty => Ok(BlockTypes {
+                params: &[],
+                results: &[],
+            }),
             BlockType::Type(ty) => match value_type(ty) {
-                Some(ty) => Ok((&[], single(ty))),
+                Some(ty) => Ok(BlockTypes {
+                    params: &[],
+                    results: single(ty),
+                }),
                 None => {
                     let problem = TranslateProblem::Unsupported(format!("block of type {ty}"));
                     Err(self.error(problem))
@@ -203,7 +215,10 @@ impl<'a, E: Emitter> Walk<'a, E> {
             },
             BlockType::FuncType(index) => {
                 let ty = &self.module.types[self.index("type", &self.module.types, index)?];
-                Ok((ty.params(), ty.results()))
+                Ok(BlockTypes {
+                    params: ty.params(),
+                    results: ty.results(),
+                })
             }
         }
     }
@@ -275,7 +290,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     // Opening and closing blocks.
 
     fn begin_block(&mut self, ty: BlockType) -> Step {
-        let (params, results) = self.block_type(ty)?;
+        let BlockTypes { params, results } = self.block_type(ty)?;
         let height = self.top(params.len())?;
         self.push_frame(Frame {
             kind: Kind::Block,
@@ -290,7 +305,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     }
 
     fn begin_loop(&mut self, ty: BlockType) -> Step {
-        let (params, results) = self.block_type(ty)?;
+        let BlockTypes { params, results } = self.block_type(ty)?;
         let height = self.top(params.len())?;
         let number = LoopIndex::from_u32(self.loops_seen);
         self.loops_seen += 1;
@@ -349,7 +364,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     }
 
     fn begin_if(&mut self, ty: BlockType) -> Step {
-        let (params, results) = self.block_type(ty)?;
+        let BlockTypes { params, results } = self.block_type(ty)?;
         let condition = self.pop()?;
         self.count_branch(1)?;
         let height = self.top(params.len())?;
