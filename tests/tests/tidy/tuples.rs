@@ -5,7 +5,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use crate::{File, files, is_code_proper, none, tokens};
 
 /// Functions of `crates` and `tiers` whose result has a tuple, at most.
-const MOST: usize = 72;
+const MOST: usize = 52;
 /// Members that a tuple of a result has, at most.
 const MOST_MEMBERS: usize = 2;
 
