@@ -114,6 +114,7 @@ impl FromStr for SizeLimit {
             return Err(WANTED);
         }
         let text = text.to_owned();
+        // A whole number in range, as was seen above.
         Ok(Self {
             bytes: bytes as usize,
             text,

@@ -60,6 +60,8 @@ fn excluded(count: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use upshift_module::to_usize;
+
     use super::*;
 
     fn of(count: u32) -> Estimate {
@@ -93,7 +95,7 @@ mod tests {
                 (low, f64::from(count) - 1.0 - low),
                 "{count}"
             );
-            assert_eq!(estimate.count, count as usize);
+            assert_eq!(estimate.count, to_usize(count));
         }
     }
 }

@@ -58,6 +58,25 @@ indices! {
     LoopIndex;
 }
 
+/// Where something is in a module's binary: bytes from its start, of which a binary has less than 2^32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct ModuleOffset(u32);
+
+impl ModuleOffset {
+    /// So many bytes from the start.
+    #[must_use]
+    pub const fn new(bytes: u32) -> Self {
+        Self(bytes)
+    }
+
+    /// Bytes from the start.
+    #[must_use]
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
+}
+
 impl MemoryIndex {
     /// The first memory, whose base address has a place of its own.
     pub const FIRST: Self = Self(0);

@@ -5,7 +5,7 @@
 use std::ptr;
 use std::sync::Arc;
 
-use upshift_module::{FuncIndex, Module, to_usize};
+use upshift_module::{FuncIndex, Module, ModuleOffset, to_usize};
 
 use crate::{EntryRecord, FoundCode, VMStore, find_code};
 
@@ -91,8 +91,8 @@ pub struct RawFrame {
     pub module: Arc<Module>,
     /// The function.
     pub function: FuncIndex,
-    /// The byte offset in the module of the operator being executed.
-    pub offset: Option<u32>,
+    /// Where the operator that is being executed is in the module.
+    pub offset: Option<ModuleOffset>,
 }
 
 impl RawBacktrace {
@@ -133,7 +133,7 @@ impl RawBacktrace {
             match inlined {
                 Some(offsets) if !offsets.is_empty() => {
                     frames.extend(offsets.into_iter().map(|offset| {
-                        let function = module.module().function_at(to_usize(offset));
+                        let function = module.module().function_at(to_usize(offset.as_u32()));
                         frame(function.unwrap_or(code.function), Some(offset))
                     }));
                 }

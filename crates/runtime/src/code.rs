@@ -9,7 +9,7 @@ use std::slice;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Weak};
 
-use upshift_module::{DefinedFuncIndex, FuncIndex, LoopIndex, Module, PrimaryMap};
+use upshift_module::{DefinedFuncIndex, FuncIndex, LoopIndex, Module, ModuleOffset, PrimaryMap};
 
 use crate::code_account::{CodeAccount, CodeMemoryError, CodePurpose};
 use crate::code_memory::{CodeChunk, CodeRange, LazyStubs};
@@ -53,15 +53,15 @@ pub struct TrapSite {
 pub struct CodeOffset {
     /// Where the first is, in bytes from the start of its code.
     pub code: u32,
-    /// Where the operator is, in bytes from the start of the module.
-    pub module: u32,
+    /// Where the operator is.
+    pub module: ModuleOffset,
 }
 
 /// Where instructions of code with inlined functions come from.
 pub trait InlinedFrames: fmt::Debug + Send + Sync {
-    /// The byte offsets in the module of the operator that the instruction at `pc` belongs to and of the
+    /// The places in the module of the operator that the instruction at `pc` belongs to and of the
     /// calls, all inlined, that led to it: innermost first. Empty where nothing is known.
-    fn module_offsets_at(&self, pc: usize) -> Vec<u32>;
+    fn module_offsets_at(&self, pc: usize) -> Vec<ModuleOffset>;
 }
 
 impl InstalledCode {
@@ -76,9 +76,9 @@ impl InstalledCode {
         Some(self.traps[found].trap)
     }
 
-    /// The byte offset in the module of the operator that the instruction at `pc` belongs to.
+    /// The place in the module of the operator that the instruction at `pc` belongs to.
     #[must_use]
-    pub fn module_offset_at(&self, pc: usize) -> Option<u32> {
+    pub fn module_offset_at(&self, pc: usize) -> Option<ModuleOffset> {
         let offset = u32::try_from(pc.checked_sub(self.address)?).ok()?;
         let after = self.offsets.partition_point(|of| of.code <= offset);
         Some(self.offsets[after.checked_sub(1)?].module)

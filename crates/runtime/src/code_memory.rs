@@ -159,7 +159,8 @@ impl CodeRange {
 
     fn reserve_sized(size: usize) -> io::Result<Self> {
         // SAFETY: no preconditions.
-        let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        let page_size = usize::try_from(page_size).map_err(io::Error::other)?;
         let start = STUBS_END.next_multiple_of(page_size);
         let all = Free {
             len: size - start,

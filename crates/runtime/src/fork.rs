@@ -104,6 +104,7 @@ pub(crate) fn epoch() -> u32 {
 
 /// Has children of this process call `hook` on their only thread, before `fork` returns there. At most four are kept.
 pub fn call_in_children(hook: fn()) {
+    // Functions become pointers in no other way.
     let hook = hook as *mut ();
     for place in &HOOKS {
         let null = ptr::null_mut();

@@ -108,7 +108,7 @@ impl Policy {
 
     /// About what compiling a function of this size takes.
     pub fn price(&self, rung: Rung, size_in_operators: usize) -> Duration {
-        // At most some hours, for sizes are those of functions.
+        // At most some hours, for sizes are those of functions. What is less than one is dropped.
         Duration::from_micros(self.price_in_microseconds(rung, size_in_operators) as u64)
     }
 
@@ -136,7 +136,7 @@ impl Policy {
     /// is small and hot so comes before what is huge and somewhat hotter, which would keep all others waiting
     /// (weighted shortest job first, Smith 1956).
     pub fn heat(&self, work: u64, size_in_operators: usize) -> u64 {
-        // Scaled, so that little work is told apart too.
+        // Scaled, so that little work is told apart too. Whole numbers do; beyond the largest it saturates.
         const SCALE: f64 = 1024.0;
         (to_f64(work) * SCALE
             / self

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use upshift_module::{FuncIndex, Printable, to_usize};
+use upshift_module::{FuncIndex, ModuleOffset, Printable, to_usize};
 use upshift_runtime::RawBacktrace;
 pub use upshift_runtime::TrapCode;
 
@@ -100,7 +100,7 @@ impl Backtrace {
         let frames = raw.frames.into_iter().map(|frame| Frame {
             module: frame.module,
             function: frame.function,
-            offset: frame.offset,
+            offset: frame.offset.map(ModuleOffset::as_u32),
         });
         Self {
             frames: frames.collect(),

@@ -9,7 +9,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{SourceLoc, TrapCode as ClifTrap};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
-use upshift_module::{to_u32, to_usize};
+use upshift_module::{ModuleOffset, to_u32, to_usize};
 use upshift_runtime::{CodeOffset, CodePurpose, InstalledCode, TrapCode, TrapSite};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, CostLimits, DirectCall, EntryPoint,
@@ -386,9 +386,9 @@ fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[C
             .iter()
             .filter(|l| !l.loc.is_default())
     };
-    let first = first.bits();
     let mut offsets: Vec<CodeOffset> = Vec::new();
-    let mut add = |code: u32, module: u32| {
+    let mut add = |code: u32, location: SourceLoc| {
+        let module = ModuleOffset::new(location.bits());
         if offsets.last().is_none_or(|last| last.module != module) {
             offsets.push(CodeOffset { code, module });
         }
@@ -398,7 +398,7 @@ fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[C
         if body + location.start > end {
             add(end, first);
         }
-        add(body + location.start, location.loc.bits());
+        add(body + location.start, location.loc);
         end = body + location.end;
     }
     if end < len {

@@ -73,7 +73,7 @@ pub(crate) fn are_nearly_all(guesses: &[Guess]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use upshift_module::{Features, TableIndex, TypeIndex};
+    use upshift_module::{Features, ModuleOffset, TableIndex, TypeIndex};
 
     fn functions(targets: &[(u32, u32)], total: u32, options: &OptimizerOptions) -> Vec<Guess> {
         let text = "(module (type (func)) (import \"\" \"\" (func)) (table 1 funcref)
@@ -85,7 +85,7 @@ mod tests {
         };
         let targets = targets.iter().map(target).collect();
         let call = IndirectCall {
-            offset: 0,
+            offset: ModuleOffset::new(0),
             table: TableIndex::from_u32(0),
             type_index: TypeIndex::from_u32(0),
         };

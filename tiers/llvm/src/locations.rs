@@ -7,7 +7,7 @@ use std::fmt;
 
 use addr2line::gimli::{self, Dwarf, EndianSlice, LittleEndian};
 use object::read::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex};
-use upshift_module::{to_u64, u64_to_usize};
+use upshift_module::{ModuleOffset, to_u64, u64_to_usize};
 use upshift_runtime::InlinedFrames;
 
 use crate::link::Linked;
@@ -77,8 +77,9 @@ impl Locations {
 }
 
 impl InlinedFrames for Locations {
-    fn module_offsets_at(&self, pc: usize) -> Vec<u32> {
-        self.frames(to_u64(pc)).unwrap_or_default()
+    fn module_offsets_at(&self, pc: usize) -> Vec<ModuleOffset> {
+        let lines = self.frames(to_u64(pc)).unwrap_or_default();
+        lines.into_iter().map(ModuleOffset::new).collect()
     }
 }
 

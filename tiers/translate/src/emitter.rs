@@ -3,8 +3,8 @@
 
 use cranelift_entity::entity_impl;
 use upshift_module::{
-    FuncIndex, FuncType, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, PrimaryMap, TableIndex,
-    TypeIndex, ValType,
+    FuncIndex, FuncType, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, PrimaryMap,
+    TableIndex, TypeIndex, ValType,
 };
 use upshift_runtime::{Builtin, TrapCode};
 
@@ -25,8 +25,8 @@ pub trait Emitter {
     /// A basic block with parameters.
     type Block: Copy;
 
-    /// Sets the byte offset in the module of the operators that follow: for traps and backtraces.
-    fn set_offset(&mut self, module_offset: u32);
+    /// Sets where in the module the operators are that follow: for traps and backtraces.
+    fn set_offset(&mut self, module_offset: ModuleOffset);
     /// States how many values the operand stack has where the next operator begins. Values that were above are not
     /// used again.
     fn begin_operator(&mut self, operands: usize) {
@@ -354,6 +354,6 @@ pub struct FunctionShape<'m> {
     pub ty: &'m FuncType,
     /// Types of all locals, parameters first.
     pub locals: PrimaryMap<LocalIndex, ValType>,
-    /// Where in the module its first operator is, in bytes.
-    pub start: u32,
+    /// Where its first operator is.
+    pub start: ModuleOffset,
 }

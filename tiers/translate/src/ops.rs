@@ -359,6 +359,12 @@ pub enum LoadOp {
     },
 }
 
+/// Bytes that so many bits take.
+const fn bytes_of(bits: u8) -> u32 {
+    // `From` is not `const`. Nothing is lost.
+    bits as u32 / 8
+}
+
 impl LoadOp {
     /// How many bytes are read.
     #[must_use]
@@ -366,7 +372,7 @@ impl LoadOp {
         match self {
             Self::Int(IntType::I32) | Self::Float(FloatType::F32) => 4,
             Self::Int(IntType::I64) | Self::Float(FloatType::F64) | Self::Extend { .. } => 8,
-            Self::IntNarrow { bits, .. } | Self::Zero { bits } => bits as u32 / 8,
+            Self::IntNarrow { bits, .. } | Self::Zero { bits } => bytes_of(bits),
             Self::V128 => 16,
             Self::Splat(shape) => shape.lane_bits() / 8,
         }
@@ -398,7 +404,7 @@ impl StoreOp {
         match self {
             Self::Int(IntType::I32) | Self::Float(FloatType::F32) => 4,
             Self::Int(IntType::I64) | Self::Float(FloatType::F64) => 8,
-            Self::IntNarrow { bits, .. } => bits as u32 / 8,
+            Self::IntNarrow { bits, .. } => bytes_of(bits),
             Self::V128 => 16,
         }
     }

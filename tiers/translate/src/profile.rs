@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use upshift_module::{DefinedFuncIndex, FuncIndex, PrimaryMap};
+use upshift_module::{DefinedFuncIndex, FuncIndex, ModuleOffset, PrimaryMap};
 use upshift_runtime::sync::{Mutex, OnceLock, RwLock};
 use upshift_runtime::{CallCell, CalledFunction};
 
@@ -38,14 +38,14 @@ struct Calls {
     /// The call of each cell. Filled from the start on.
     sites: PrimaryMap<CallCell, OnceLock<Site>>,
     /// The cell of each call.
-    cell_of: RwLock<HashMap<u32, CallCell>>,
+    cell_of: RwLock<HashMap<ModuleOffset, CallCell>>,
 }
 
 /// A call.
 #[derive(Debug)]
 struct Site {
     function: DefinedFuncIndex,
-    offset: u32,
+    offset: ModuleOffset,
     /// Another cell of the same function.
     next: Option<CallCell>,
     samples: Mutex<CallSamples>,
@@ -74,8 +74,8 @@ pub struct CallTarget {
 pub struct SampledCall {
     /// The function that calls, as it was given to [`CallProfile::cell`].
     pub function: DefinedFuncIndex,
-    /// Where its operator is in the module, in bytes.
-    pub offset: u32,
+    /// Where its operator is.
+    pub offset: ModuleOffset,
     /// What was seen.
     pub samples: CallSamples,
 }
@@ -95,7 +95,7 @@ impl CallProfile {
     }
 
     /// The cell of the call at `offset`, which is in a defined function. `None` when they are used up.
-    pub fn cell(&self, function: DefinedFuncIndex, offset: u32) -> Option<CallCell> {
+    pub fn cell(&self, function: DefinedFuncIndex, offset: ModuleOffset) -> Option<CallCell> {
         if self.cells == 0 {
             return None;
         }
@@ -164,7 +164,7 @@ impl CallProfile {
 
     /// What was seen of the call at `offset`.
     #[must_use]
-    pub fn samples(&self, offset: u32) -> CallSamples {
+    pub fn samples(&self, offset: ModuleOffset) -> CallSamples {
         let site = self.calls.get().and_then(|calls| {
             let cell_of = calls.cell_of.read();
             calls.site(*cell_of.get(&offset)?)
@@ -233,11 +233,22 @@ mod tests {
     #[test]
     fn samples_are_kept_by_call_and_sorted() {
         let profile = CallProfile::new(2, 5);
-        let cell = profile.cell(function(3), 100).expect("room");
-        assert_eq!(profile.cell(function(3), 100), Some(cell));
-        let other = profile.cell(function(3), 200).expect("room");
+        let cell = profile
+            .cell(function(3), ModuleOffset::new(100))
+            .expect("room");
+        assert_eq!(
+            profile.cell(function(3), ModuleOffset::new(100)),
+            Some(cell)
+        );
+        let other = profile
+            .cell(function(3), ModuleOffset::new(200))
+            .expect("room");
         assert_ne!(cell, other);
-        assert_eq!(profile.cell(function(4), 300), None, "there are two");
+        assert_eq!(
+            profile.cell(function(4), ModuleOffset::new(300)),
+            None,
+            "there are two"
+        );
         for called in [7, 8, 8] {
             profile.sample(function(3), |of| {
                 (of == cell).then_some(CalledFunction::Own(FuncIndex::from_u32(called)))
@@ -247,14 +258,20 @@ mod tests {
             (of == cell).then_some(CalledFunction::Foreign)
         });
         profile.sample(function(4), |_| unreachable!("that function has no cells"));
-        let seen = profile.samples(100);
+        let seen = profile.samples(ModuleOffset::new(100));
         assert_eq!(targets(&seen), [(8, 2), (7, 1)]);
         assert_eq!(seen.total, 4);
-        assert_eq!(profile.samples(200), CallSamples::default());
-        assert_eq!(profile.samples(300), CallSamples::default());
+        assert_eq!(
+            profile.samples(ModuleOffset::new(200)),
+            CallSamples::default()
+        );
+        assert_eq!(
+            profile.samples(ModuleOffset::new(300)),
+            CallSamples::default()
+        );
         let call = SampledCall {
             function: function(3),
-            offset: 100,
+            offset: ModuleOffset::new(100),
             samples: seen,
         };
         assert_eq!(profile.all(), [call]);
@@ -264,12 +281,15 @@ mod tests {
     fn threads_that_sample_lose_nothing_while_others_compile() {
         const SAMPLES: u32 = 1000;
         let profile = CallProfile::new(64, 2);
-        let cell = profile.cell(function(0), 0);
+        let cell = profile.cell(function(0), ModuleOffset::new(0));
         thread::scope(|scope| {
             scope.spawn(|| {
                 for offset in 1..64 {
                     let cell = CallCell::of_number(offset);
-                    assert_eq!(profile.cell(function(offset % 2), offset), cell);
+                    assert_eq!(
+                        profile.cell(function(offset % 2), ModuleOffset::new(offset)),
+                        cell
+                    );
                 }
             });
             for _ in 0..2 {
@@ -295,27 +315,27 @@ mod tests {
                 .into_iter()
                 .eq((1..64).step_by(2).map(CallCell::from_u32))
         );
-        assert_eq!(profile.samples(0).total, 2 * SAMPLES);
+        assert_eq!(profile.samples(ModuleOffset::new(0)).total, 2 * SAMPLES);
         assert_eq!(profile.all().len(), 1);
     }
 
     #[test]
     fn a_call_that_reaches_everything_takes_no_more_room() {
         let profile = CallProfile::new(1, 1);
-        profile.cell(function(0), 1);
+        profile.cell(function(0), ModuleOffset::new(1));
         for called in 0..1000 {
             profile.sample(function(0), |_| {
                 Some(CalledFunction::Own(FuncIndex::from_u32(called)))
             });
         }
-        let seen = profile.samples(1);
+        let seen = profile.samples(ModuleOffset::new(1));
         assert_eq!((seen.targets.len(), seen.total), (MOST_TARGETS, 1000));
     }
 
     #[test]
     fn nothing_is_recorded_without_cells() {
         let profile = CallProfile::default();
-        assert_eq!(profile.cell(function(0), 1), None);
+        assert_eq!(profile.cell(function(0), ModuleOffset::new(1)), None);
         profile.sample(function(0), |_| unreachable!("there are no cells"));
     }
 }

@@ -249,6 +249,7 @@ fn bars(
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
         .x_label_formatter(&|at: &f64| {
+            // Whatever is no index has no name.
             let group = programs.get(at.round().max(0.0) as usize);
             group.map_or_else(String::new, |rows| rows[0].title())
         })

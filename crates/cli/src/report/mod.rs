@@ -250,6 +250,7 @@ impl TiersOverTime {
         for sample in &samples.timeline {
             let step = sample.at.as_nanos() / over_time.step.as_nanos();
             let tier = sample.function.map(|index| samples.functions[index].tier);
+            // Fewer than there are steps, which are few.
             over_time.steps[step as usize].count(tier, samples.stride);
         }
         over_time.all.elsewhere = samples.elsewhere;

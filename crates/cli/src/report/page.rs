@@ -150,7 +150,7 @@ fn tiers_over_time(report: &Report<'_>) -> Markup {
                 }
             }
             @if report.moves.len() > marked {
-                p { "… and " (grouped((report.moves.len() - marked) as u64)) " more" }
+                p { "… and " (grouped(report.moves.len() - marked)) " more" }
             }
         }
     }

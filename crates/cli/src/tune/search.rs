@@ -236,6 +236,7 @@ impl Search<'_> {
             let unit = 10_f64.powf(number.log10().floor() - 1.0).max(1.0);
             (number / unit).round() * unit
         };
+        // A whole number after the rounding.
         let around = factors.map(|factor| rounded(to_f64(best) * factor) as u64);
         around.map(|operators| self.threshold(operators)).into()
     }

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use upshift_module::{
-    DefinedFuncIndex, Entity, EntityRef, Features, FuncType, LoopIndex, Module, ValType,
+    DefinedFuncIndex, Entity, EntityRef, Features, FuncType, LoopIndex, Module, ModuleOffset,
+    ValType,
 };
 use upshift_runtime::{
     Builtin, CallFrame, CodeOffset, CodePurpose, ExternPtr, HostCallback, InstalledCode, Instance,
@@ -168,7 +169,7 @@ impl TierHooks for Assembler {
             }]),
             offsets: Box::new([CodeOffset {
                 code: 0,
-                module: 1000 + function.as_u32(),
+                module: ModuleOffset::new(1000 + function.as_u32()),
             }]),
             inlined: None,
         });
@@ -295,7 +296,10 @@ impl Fixture {
                     (
                         code,
                         frames
-                            .map(|frame| (frame.function.as_u32(), frame.offset))
+                            .map(|frame| {
+                                let offset = frame.offset.map(ModuleOffset::as_u32);
+                                (frame.function.as_u32(), offset)
+                            })
                             .collect(),
                     )
                 }

@@ -62,7 +62,7 @@ impl ModuleTiering {
         sites
             .map(|call| CallSiteStats {
                 function: self.index(call.function).as_u32(),
-                offset: call.offset,
+                offset: call.offset.as_u32(),
                 samples: call.samples.total,
                 targets: (call.samples.targets.iter())
                     .map(|target| (target.function.as_u32(), target.count))

@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use upshift_module::{low_u32, low_u64};
+use upshift_module::{low_u32, low_u64, to_usize};
 use upshift_runtime::{ArgCursor, ArgLocation, CallFrame, HostCall, StoreId, VectorUse};
 
 use crate::{ExternRef, Func, Result, V128, ValType};
@@ -177,19 +177,21 @@ pub(crate) unsafe fn put_argument(
     // SAFETY: as the caller says; locations are within the frame's arrays.
     unsafe {
         match (location, ty) {
-            (ArgLocation::Gpr(i), _) => (&raw mut (*frame).gprs[i as usize]).write(low_u64(bits)),
+            (ArgLocation::Gpr(i), _) => {
+                (&raw mut (*frame).gprs[usize::from(i)]).write(low_u64(bits))
+            }
             (ArgLocation::Xmm(i), ValType::V128) => {
-                (&raw mut (*frame).xmms[i as usize]).write(bits);
+                (&raw mut (*frame).xmms[usize::from(i)]).write(bits);
             }
             (ArgLocation::Xmm(i), _) => {
-                (&raw mut (*frame).xmms[i as usize])
+                (&raw mut (*frame).xmms[usize::from(i)])
                     .cast::<u64>()
                     .write(low_u64(bits));
             }
             (ArgLocation::Stack(word), ty) => {
-                stack.add(word as usize).write(low_u64(bits));
+                stack.add(to_usize(word)).write(low_u64(bits));
                 if matches!(ty, ValType::V128) {
-                    stack.add(word as usize + 1).write(low_u64(bits >> 64));
+                    stack.add(to_usize(word) + 1).write(low_u64(bits >> 64));
                 }
             }
         }
@@ -337,7 +339,8 @@ impl<P: WasmParams, R: WasmResults> Signature<P, R> {
     /// Where that pointer is.
     pub(crate) const POINTER: ArgLocation = Params::<P>::PLACEMENT.locations[P::TYPES.len()];
     /// Stack words of the arguments.
-    pub(crate) const STACK_WORDS: usize = Params::<P>::PLACEMENT.words[Self::BY_POINTER as usize];
+    pub(crate) const STACK_WORDS: usize =
+        Params::<P>::PLACEMENT.words[if Self::BY_POINTER { 1 } else { 0 }];
     /// What the signature does with vector registers.
     pub(crate) const VECTORS: VectorUse = Params::<P>::PLACEMENT.vectors(R::TYPES);
 }

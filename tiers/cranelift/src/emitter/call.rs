@@ -4,7 +4,7 @@ use cranelift_codegen::cursor::Cursor;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
-use upshift_module::{FuncIndex, TableIndex, TypeIndex};
+use upshift_module::{FuncIndex, ModuleOffset, TableIndex, TypeIndex};
 use upshift_runtime::{Builtin, TrapCode, offsets};
 
 use super::homes::Resident;
@@ -114,7 +114,7 @@ impl ClifEmitter<'_> {
         if !self.unit.settings.record_calls {
             return;
         }
-        let offset = self.cursor.srcloc().bits();
+        let offset = ModuleOffset::new(self.cursor.srcloc().bits());
         if let Some(cell) = self.unit.calls.cell(self.function, offset) {
             let place = self.unit.offsets.call_cell(cell);
             let context = self.context();

@@ -18,8 +18,8 @@ use cranelift_codegen::ir::{
     Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Opcode, TrapCode as ClifTrap, Value,
 };
 use upshift_module::{
-    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, TableIndex, TypeIndex, ValType,
-    to_usize,
+    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, TableIndex,
+    TypeIndex, ValType, to_usize,
 };
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
@@ -55,7 +55,7 @@ impl Emitter for ClifEmitter<'_> {
     type Value = Value;
     type Block = Block;
 
-    fn set_offset(&mut self, module_offset: u32) {
+    fn set_offset(&mut self, module_offset: ModuleOffset) {
         self.set_location(module_offset);
     }
 

@@ -11,8 +11,8 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::CallConv;
 use upshift_module::{
-    DefinedFuncIndex, EntityRef, FuncType, LocalIndex, Module, PrimaryMap, SecondaryMap, TypeIndex,
-    ValType, to_u32,
+    DefinedFuncIndex, EntityRef, FuncType, LocalIndex, Module, ModuleOffset, PrimaryMap,
+    SecondaryMap, TypeIndex, ValType, to_u32,
 };
 use upshift_runtime::{Builtin, offsets};
 use upshift_translate::{
@@ -488,8 +488,8 @@ impl<'f> ClifEmitter<'f> {
         value
     }
 
-    pub(super) fn set_location(&mut self, module_offset: u32) {
-        let location = SourceLoc::new(module_offset);
+    pub(super) fn set_location(&mut self, module_offset: ModuleOffset) {
+        let location = SourceLoc::new(module_offset.as_u32());
         if self.first_location.is_default() {
             self.first_location = location;
         }

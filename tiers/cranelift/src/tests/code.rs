@@ -46,12 +46,13 @@ fn each_trap_leads_back_to_its_operator() {
     assert!(code.offsets.is_sorted_by(|a, b| a.code < b.code));
     let body = module.bodies[index(0)].range.clone();
     for offset in &code.offsets {
-        assert!(body.contains(&(offset.module as usize)));
+        assert!(body.contains(&(offset.module.as_u32() as usize)));
     }
     let trap_of = |wanted| {
         let site = code.traps.iter().find(|site| site.trap == wanted).unwrap();
         code.module_offset_at(code.address + site.code as usize)
-            .unwrap() as usize
+            .unwrap()
+            .as_u32() as usize
     };
     // The operator's byte in the binary.
     assert_eq!(module.bytes[trap_of(TrapCode::Unreachable)], 0x00);

@@ -175,7 +175,7 @@ fn what_is_around_the_body_belongs_to_the_first_operator() {
     let code = compiler.compile(request(0)).unwrap().code;
     let operator_at = |offset: usize| {
         let offset = code.module_offset_at(code.address + offset).unwrap();
-        module.bytes[offset as usize]
+        module.bytes[offset.as_u32() as usize]
     };
     // i32.const
     assert_eq!((operator_at(0), operator_at(code.len - 1)), (0x41, 0x41));

@@ -15,8 +15,8 @@ mod vector_float;
 use inkwell::basic_block::BasicBlock;
 use inkwell::values::BasicValueEnum;
 use upshift_module::{
-    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, TableIndex, TypeIndex, ValType,
-    to_u32, to_usize,
+    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, TableIndex,
+    TypeIndex, ValType, to_u32, to_usize,
 };
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
@@ -52,7 +52,7 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
     type Value = BasicValueEnum<'ctx>;
     type Block = Block<'ctx>;
 
-    fn set_offset(&mut self, module_offset: u32) {
+    fn set_offset(&mut self, module_offset: ModuleOffset) {
         self.set_position(module_offset);
     }
 

@@ -480,6 +480,7 @@ struct Limits {
 fn exclusive_limits(from: FloatType, to: IntType, signed: bool) -> Limits {
     const TWO_31: f64 = 2_147_483_648.0;
     const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+    // As a binary32 each power of two stays what it is.
     let (lowest, highest) = match (from, to, signed) {
         (_, IntType::I32, false) => (-1.0, 2.0 * TWO_31),
         (_, IntType::I64, false) => (-1.0, 2.0 * TWO_63),

@@ -11,7 +11,9 @@ use inkwell::debug_info::{AsDIScope, DISubprogram, DebugInfoBuilder};
 use inkwell::module::Module as LlvmModule;
 use inkwell::values::{BasicValueEnum, FunctionValue, InstructionValue, PhiValue, PointerValue};
 use smallvec::SmallVec;
-use upshift_module::{EntityRef, LocalIndex, Module, TableIndex, TypeIndex, ValType, to_u32};
+use upshift_module::{
+    EntityRef, LocalIndex, Module, ModuleOffset, TableIndex, TypeIndex, ValType, to_u32,
+};
 use upshift_runtime::{TrapCode, offsets};
 use upshift_translate::{
     EntryPoint, FrameLayout, FunctionShape, IndirectCall, ModuleUnit, OptimizerOptions,
@@ -85,9 +87,9 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     phis: Vec<PhiValue<'ctx>>,
     /// The last load of a memory: the operator after it decides whether it has to stay.
     pub(super) last_load: Option<InstructionValue<'ctx>>,
-    offset: u32,
+    offset: ModuleOffset,
     /// The offset that the builder's debug location says.
-    located: Option<u32>,
+    located: Option<ModuleOffset>,
     /// Accesses stay where they are.
     pub(super) precise: bool,
 }
@@ -159,7 +161,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             call_cells: None,
             phis: Vec::new(),
             last_load: None,
-            offset: 0,
+            offset: shape.start,
             located: None,
             precise: shared.unit.settings.precise_traps,
         };
@@ -276,7 +278,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     // Where we are.
 
-    pub(super) fn set_position(&mut self, module_offset: u32) {
+    pub(super) fn set_position(&mut self, module_offset: ModuleOffset) {
         self.offset = module_offset;
     }
 
@@ -288,9 +290,9 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         }
         self.located = Some(self.offset);
         let scope = self.scope.as_debug_info_scope();
-        let location = self
-            .debug
-            .create_debug_location(self.context, self.offset, 0, scope, None);
+        let location =
+            self.debug
+                .create_debug_location(self.context, self.offset.as_u32(), 0, scope, None);
         self.builder.set_current_debug_location(location);
     }
 

@@ -20,6 +20,7 @@ pub(super) const TOWARDS_ZERO: u8 = 11;
 fn bits(ty: FloatType, value: f64) -> u64 {
     match ty {
         // Only powers of two and their neighbours are asked for.
+        // Rounded to the nearest.
         FloatType::F32 => u64::from((value as f32).to_bits()),
         FloatType::F64 => value.to_bits(),
     }

@@ -1,7 +1,7 @@
 //! The frame: prologue and epilogue, parameters, where cells are, and what belongs to places in the code: traps,
 //! offsets, amounts of work.
 
-use upshift_module::{EntityRef, LocalIndex, ValType, to_usize};
+use upshift_module::{EntityRef, LocalIndex, ModuleOffset, ValType, to_usize};
 use upshift_runtime::{CodeOffset, TrapCode, TrapSite, offsets};
 use upshift_translate::WorkSite;
 
@@ -222,7 +222,7 @@ impl FastEmitter<'_> {
 
     // Traps and offsets.
 
-    pub(super) fn set_offset(&mut self, offset: u32) {
+    pub(super) fn set_offset(&mut self, offset: ModuleOffset) {
         self.offset = offset;
         self.mark_offset();
     }

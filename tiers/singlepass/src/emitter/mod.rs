@@ -16,8 +16,8 @@ mod state;
 mod vectors;
 
 use upshift_module::{
-    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, TableIndex, TypeIndex, ValType,
-    to_u32,
+    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, TableIndex,
+    TypeIndex, ValType, to_u32,
 };
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
@@ -55,7 +55,7 @@ impl Emitter for FastEmitter<'_> {
     type Value = Slot;
     type Block = Label;
 
-    fn set_offset(&mut self, module_offset: u32) {
+    fn set_offset(&mut self, module_offset: ModuleOffset) {
         FastEmitter::set_offset(self, module_offset);
     }
 

@@ -20,7 +20,8 @@
 
 use cranelift_entity::packed_option::PackedOption;
 use upshift_module::{
-    DefinedFuncIndex, FuncType, LocalIndex, LoopIndex, Module, PrimaryMap, SecondaryMap, ValType,
+    DefinedFuncIndex, FuncType, LocalIndex, LoopIndex, Module, ModuleOffset, PrimaryMap,
+    SecondaryMap, ValType,
 };
 use upshift_runtime::{CodeOffset, TrapCode, TrapSite};
 use upshift_translate::{
@@ -234,7 +235,7 @@ pub(super) struct Detour {
     pub target: Label,
     /// Which of [`Scratch::moves`], in bytes from the first cell.
     pub moves: (u32, u32),
-    pub offset: u32,
+    pub offset: ModuleOffset,
 }
 
 /// The end of the last block, until it is known what comes next.
@@ -255,13 +256,13 @@ pub(super) enum Pending {
 /// What is behind everything else.
 #[derive(Clone, Copy)]
 pub(super) enum Stub {
-    Trap(Jump, TrapCode, u32),
+    Trap(Jump, TrapCode, ModuleOffset),
     /// A loop's budget is used up.
     Poll {
         jump: Jump,
         back: u32,
         number: LoopIndex,
-        offset: u32,
+        offset: ModuleOffset,
     },
 }
 
@@ -351,8 +352,8 @@ pub(crate) struct FastEmitter<'f> {
     /// How much lower it is at most.
     pub(super) most_lowered: u32,
     pub(super) pending: Pending,
-    /// The current operator's offset in the module.
-    pub(super) offset: u32,
+    /// Where the current operator is.
+    pub(super) offset: ModuleOffset,
     /// Where the sizes of the stack and of the frame are in the code.
     pub(super) frame_sizes: [u32; 2],
     /// The jump out of the check at the entry, and where it goes on.

@@ -2,8 +2,8 @@
 //! enclose a loop. Nothing here emits.
 
 use upshift_module::{
-    BodyError, DefinedFuncIndex, FuncIndex, FuncType, LocalIndex, LoopIndex, Module, PrimaryMap,
-    Stop, ValType, to_u64, to_usize,
+    BodyError, DefinedFuncIndex, FuncIndex, FuncType, LocalIndex, LoopIndex, Module, ModuleOffset,
+    PrimaryMap, Stop, ValType, to_u64, to_usize,
 };
 use wasmparser::{
     AbstractHeapType, BinaryReader, FunctionBody, HeapType, Operator, OperatorsReader,
@@ -155,7 +155,9 @@ impl<'m> FunctionShape<'m> {
         Ok(Self {
             ty: body.ty,
             locals: body.locals()?,
-            start: u32::try_from(body.operators()?.original_position()).unwrap_or(u32::MAX),
+            start: ModuleOffset::new(
+                u32::try_from(body.operators()?.original_position()).unwrap_or(u32::MAX),
+            ),
         })
     }
 }

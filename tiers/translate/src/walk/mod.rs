@@ -13,8 +13,8 @@ mod summary;
 mod work;
 
 use upshift_module::{
-    DefinedFuncIndex, EntityRef, FuncIndex, LocalIndex, Module, PrimaryMap, Stop, ValType, to_u32,
-    to_usize,
+    DefinedFuncIndex, EntityRef, FuncIndex, LocalIndex, Module, ModuleOffset, PrimaryMap, Stop,
+    ValType, to_u32, to_usize,
 };
 use wasmparser::Operator;
 
@@ -324,8 +324,8 @@ impl<'a, E: Emitter> Walk<'a, E> {
     fn set_offset(&mut self, offset: u64) {
         self.offset = offset;
         // A module is smaller than 4 GiB: its parser takes `u32` sizes. Offsets are for diagnosis only.
-        self.emitter
-            .set_offset(u32::try_from(offset).unwrap_or(u32::MAX));
+        let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+        self.emitter.set_offset(ModuleOffset::new(offset));
     }
 
     // Errors.

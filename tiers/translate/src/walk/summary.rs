@@ -1,7 +1,7 @@
 //! What a body is made of, found by reading it once: how large it is and what it calls. For choosing what is
 //! worth compiling together.
 
-use upshift_module::{DefinedFuncIndex, FuncIndex, Module, TableIndex, TypeIndex};
+use upshift_module::{DefinedFuncIndex, FuncIndex, Module, ModuleOffset, TableIndex, TypeIndex};
 use wasmparser::Operator;
 
 use super::body::Body;
@@ -32,8 +32,8 @@ pub struct BodySummary {
 /// A call through a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndirectCall {
-    /// Where in the module its operator is, in bytes.
-    pub offset: u32,
+    /// Where its operator is.
+    pub offset: ModuleOffset,
     /// The table.
     pub table: TableIndex,
     /// The type that what is called must have.
@@ -67,7 +67,7 @@ impl BodySummary {
                     table_index,
                 } => summary.indirect_calls.push(IndirectCall {
                     // A module is smaller than 4 GiB.
-                    offset: u32::try_from(position).unwrap_or(u32::MAX),
+                    offset: ModuleOffset::new(u32::try_from(position).unwrap_or(u32::MAX)),
                     table: TableIndex::from_u32(table_index),
                     type_index: TypeIndex::from_u32(type_index),
                 }),

@@ -15,6 +15,7 @@ unsafe extern "C" {
 /// # Safety
 /// 14 bytes at `to` are writable.
 pub(crate) unsafe fn write_lazy_thunk(to: *mut u8) {
+    // Functions become addresses in no other way.
     let target = (upshift_lazy as *const () as usize).to_le_bytes();
     // jmp [rip + 0], and the address.
     let bytes = [&[0xff, 0x25, 0, 0, 0, 0], target.as_slice()].concat();

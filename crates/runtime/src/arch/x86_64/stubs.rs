@@ -502,6 +502,7 @@ pub(crate) fn host_call_stub(vectors: crate::arch::VectorUse) -> *mut u8 {
         VectorUse::Scalar => upshift_host_call_scalar,
         VectorUse::Full => upshift_host_call_full,
     };
+    // Functions become addresses in no other way.
     stub as *mut u8
 }
 

@@ -2,7 +2,7 @@
 
 use upshift_module::ValType::{self, F32, F64, FuncRef, I32, I64, V128};
 use upshift_module::{
-    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, TableIndex, TypeIndex,
+    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, TableIndex, TypeIndex,
 };
 use upshift_runtime::{Builtin, BuiltinType, TrapCode};
 use upshift_translate::*;
@@ -13,8 +13,8 @@ impl Emitter for Recorder<'_> {
     type Value = Value;
     type Block = Block;
 
-    fn set_offset(&mut self, module_offset: u32) {
-        self.offset = module_offset;
+    fn set_offset(&mut self, module_offset: ModuleOffset) {
+        self.offset = module_offset.as_u32();
     }
 
     fn create_block(&mut self, _: usize, params: &[ValType]) -> Block {
