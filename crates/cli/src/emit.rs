@@ -4,7 +4,7 @@ use std::io::Write;
 use std::str::FromStr;
 
 use upshift::{CodeForm, EntryPoint, FunctionTier, Module, TierMode, TieringProfile};
-use upshift_module::{Entity, Features};
+use upshift_module::{Entity, Features, FuncIndex, LoopIndex};
 use upshift_translate::enclosing_loops;
 
 use crate::error::{CliError, Result};
@@ -106,7 +106,7 @@ impl<'a> Emit<'a> {
             check_loop(&parsed, function, number)?;
         }
         let text = module
-            .emit(function, self.tier, self.entry, self.form)
+            .emit(function.as_u32(), self.tier, self.entry, self.form)
             .map_err(CliError::Emit)?;
         stdout.write_all(text.as_bytes())?;
         if !text.ends_with('\n') {
@@ -117,27 +117,28 @@ impl<'a> Emit<'a> {
 }
 
 /// The index of the function that the module defines under this index or name.
-fn find(module: &upshift_module::Module, wanted: &str) -> Result<u32> {
-    let (first, count) = (module.imported.functions, module.bodies.len() as u32);
-    let defined = first..first + count;
+fn find(module: &upshift_module::Module, wanted: &str) -> Result<FuncIndex> {
+    let is_defined = |index: FuncIndex| module.defined_function(index).is_some();
+    let defined = module.imported.functions..module.functions.next_key().as_u32();
     let unknown = |similar: Option<String>| CliError::UnknownFunction {
         function: printable(wanted),
         similar,
         defined: defined.clone(),
     };
-    if let Ok(index) = wanted.parse::<u32>() {
-        let found = defined.contains(&index).then_some(index);
-        return found.ok_or_else(|| unknown(None));
+    if let Ok(number) = wanted.parse::<u32>() {
+        let found = defined.contains(&number).then_some(number);
+        return (found.map(FuncIndex::from_u32)).ok_or_else(|| unknown(None));
     }
     let named = |index| Some((module.function_name(index)?, index));
     let exported = module
         .exports
         .iter()
         .filter_map(|export| match export.entity {
-            Entity::Func(index) if defined.contains(&index) => Some((&*export.name, index)),
+            Entity::Func(index) if is_defined(index) => Some((&*export.name, index)),
             _ => None,
         });
-    let all: Vec<_> = defined.clone().filter_map(named).chain(exported).collect();
+    let defined_ones = module.bodies.keys().map(|it| module.function_index(it));
+    let all: Vec<_> = defined_ones.filter_map(named).chain(exported).collect();
     let found = all.iter().find(|(name, _)| *name == wanted);
     found
         .map(|&(_, index)| index)
@@ -145,14 +146,17 @@ fn find(module: &upshift_module::Module, wanted: &str) -> Result<u32> {
 }
 
 /// That a function which is there has this loop.
-fn check_loop(module: &upshift_module::Module, function: u32, number: u32) -> Result<()> {
-    let defined = function - module.imported.functions;
-    let exists = |number: &u32| enclosing_loops(module, defined, *number).is_ok();
+fn check_loop(module: &upshift_module::Module, function: FuncIndex, number: u32) -> Result<()> {
+    let exists = |number: &u32| {
+        let defined = module.defined_function(function);
+        let found = defined.zip(LoopIndex::of_number(*number));
+        found.is_some_and(|(defined, number)| enclosing_loops(module, defined, number).is_ok())
+    };
     if exists(&number) {
         return Ok(());
     }
     Err(CliError::UnknownLoop {
-        function,
+        function: function.as_u32(),
         number,
         count: (0..number).take_while(exists).count(),
     })
@@ -168,7 +172,7 @@ mod tests {
             r#"(module (import "host" "f" (func $host)) (func $a) (func $b (export "bee")))"#;
         let module = upshift_module::Module::parse(text.as_bytes(), &Features::all()).unwrap();
         for (wanted, index) in [("1", 1), ("a", 1), ("b", 2), ("bee", 2)] {
-            assert_eq!(find(&module, wanted).unwrap(), index, "{wanted}");
+            assert_eq!(find(&module, wanted).unwrap().as_u32(), index, "{wanted}");
         }
         // An import has no code.
         for (wanted, hint) in [

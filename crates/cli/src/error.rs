@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use upshift::{FuncType, ValType};
+use upshift_module::to_u64;
 
 use crate::Status;
 
@@ -288,8 +289,8 @@ pub enum CliError {
     /// The program's machine code needed more memory than it may have.
     #[error(
         "the program's code needs more memory than --max-code-memory {limit} allows: it had {}, and wanted {} more{}",
-        amount(*used as u64, upshift::Resource::MemoryBytes),
-        amount(*requested as u64, upshift::Resource::MemoryBytes),
+        amount(to_u64(*used), upshift::Resource::MemoryBytes),
+        amount(to_u64(*requested), upshift::Resource::MemoryBytes),
         trace(program.as_ref())
     )]
     CodeLimit {

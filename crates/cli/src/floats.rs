@@ -111,6 +111,7 @@ mod tests {
             ("1e-999", 0.0),
         ] {
             assert_eq!(f64_bits(text), Some(value.to_bits()), "{text}");
+            // Rounded to the nearest, as is wanted.
             let narrow = (value as f32).to_bits();
             assert_eq!(f32_bits(text), Some(narrow), "{text}");
         }

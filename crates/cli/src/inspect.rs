@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
-use upshift_module::{Entity, Features, Module, SegmentMode};
+use upshift_module::{Entity, Features, FuncIndex, Module, SegmentMode, to_f64, to_u64};
 use upshift_wasi::WasiVersion;
 
 use crate::error::{CliError, Result};
@@ -97,15 +97,19 @@ fn write_memories_and_tables(module: &Module, out: &mut dyn Write) -> io::Result
         if imported { ", imported" } else { "" }
     };
     writeln!(out, "\nmemories: {}", module.memories.len())?;
-    for (index, memory) in (0..).zip(&module.memories) {
+    for (index, memory) in &module.memories {
         let imported = is_imported(Entity::Memory(index));
         writeln!(out, "  {index}: {memory}, in pages of 64 KiB{imported}")?;
     }
     let passive = module
         .data
-        .iter()
+        .values()
         .filter(|segment| segment.mode == SegmentMode::Passive);
-    let size = module.data.iter().map(|segment| segment.range.len()).sum();
+    let size = module
+        .data
+        .values()
+        .map(|segment| segment.range.len())
+        .sum();
     let (segments, passive) = (module.data.len(), passive.count());
     writeln!(
         out,
@@ -114,7 +118,7 @@ fn write_memories_and_tables(module: &Module, out: &mut dyn Write) -> io::Result
     )?;
 
     writeln!(out, "\ntables: {}", module.tables.len())?;
-    for (index, table) in (0..).zip(&module.tables) {
+    for (index, table) in &module.tables {
         writeln!(
             out,
             "  {index}: {table}{}",
@@ -123,7 +127,7 @@ fn write_memories_and_tables(module: &Module, out: &mut dyn Write) -> io::Result
     }
     let elements: usize = module
         .elements
-        .iter()
+        .values()
         .map(|segment| segment.items.len())
         .sum();
     writeln!(
@@ -152,14 +156,14 @@ fn write_functions(module: &Module, largest: usize, out: &mut dyn Write) -> io::
         "\nfunctions: {imported} imported, {} defined: {size}",
         module.bodies.len()
     )?;
-    let mut by_size: Vec<_> = (0..).zip(&module.bodies).collect();
+    let mut by_size: Vec<_> = module.bodies.iter().collect();
     by_size.sort_by_key(|(_, body)| Reverse(body.range.len()));
     by_size.truncate(largest);
     if !by_size.is_empty() {
         writeln!(out, "  the largest:")?;
     }
     for (defined, body) in by_size {
-        let (size, index): (_, u32) = (body.range.len(), imported + defined);
+        let (size, index) = (body.range.len(), module.function_index(defined));
         let ty = module.func_type(index);
         writeln!(out, "  {size:>9} bytes  {}: {ty}", function(module, index))?;
     }
@@ -184,7 +188,7 @@ fn write_sections(module: &Module, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A function for people: its index, and its name if it has one.
-fn function(module: &Module, index: u32) -> String {
+fn function(module: &Module, index: FuncIndex) -> String {
     match module.function_name(index) {
         Some(name) => format!("function {index} {}", printable(name)),
         None => format!("function {index}"),
@@ -194,7 +198,10 @@ fn function(module: &Module, index: u32) -> String {
 fn bytes(count: usize) -> String {
     match count {
         0..1024 => format!("{count} bytes"),
-        1024..0x10_0000 => format!("{count} bytes ({:.1} KiB)", count as f64 / 1024.0),
-        _ => format!("{count} bytes ({:.1} MiB)", count as f64 / 1_048_576.0),
+        1024..0x10_0000 => format!("{count} bytes ({:.1} KiB)", to_f64(to_u64(count)) / 1024.0),
+        _ => format!(
+            "{count} bytes ({:.1} MiB)",
+            to_f64(to_u64(count)) / 1_048_576.0
+        ),
     }
 }

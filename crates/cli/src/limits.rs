@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use upshift::ResourceLimits;
+use upshift_module::to_f64;
 
 /// What a program may use at most.
 #[derive(Args, Debug)]
@@ -107,12 +108,13 @@ impl FromStr for SizeLimit {
             "t" | "tib" => 1 << 40,
             _ => return Err(WANTED),
         };
-        let bytes = number * unit as f64;
+        let bytes = number * to_f64(unit);
         // Above 2^53, numbers are not exact, and no machine has as much.
         if bytes >= 9e15 || bytes.fract() != 0.0 {
             return Err(WANTED);
         }
         let text = text.to_owned();
+        // A whole number in range, as was seen above.
         Ok(Self {
             bytes: bytes as usize,
             text,

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use upshift::Module;
+use upshift_module::{to_f64, to_u64};
 
 /// The phases before a program runs.
 #[derive(Debug, Default)]
@@ -48,8 +49,8 @@ impl Phases {
             out,
             "first calls  {bytes} bytes of WebAssembly compiled in the baseline: {:.0} µs a function, \
              {:.0} ns a byte",
-            time * 1e6 / totals.compiled as f64,
-            time * 1e9 / bytes as f64
+            time * 1e6 / to_f64(to_u64(totals.compiled)),
+            time * 1e9 / to_f64(to_u64(bytes))
         )
     }
 }

@@ -9,6 +9,8 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
+use upshift_module::{to_f64, to_u64};
+
 use crate::error::{CliError, Result};
 
 /// Where something is drawn.
@@ -56,7 +58,7 @@ pub(crate) struct Groups {
 
 impl Groups {
     pub fn new(count: usize) -> Self {
-        let axis = (-0.5..count as f64 - 0.5).into();
+        let axis = (-0.5..to_f64(to_u64(count)) - 0.5).into();
         Self { count, axis }
     }
 }
@@ -70,7 +72,7 @@ impl Ranged for Groups {
     }
 
     fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
-        (0..self.count).map(|group| group as f64).collect()
+        (0..self.count).map(|group| to_f64(to_u64(group))).collect()
     }
 
     fn range(&self) -> Range<f64> {

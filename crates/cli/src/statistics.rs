@@ -1,5 +1,7 @@
 //! Medians of measurements, and how sure they are. Nothing is taken to be distributed in any way.
 
+use upshift_module::{to_f64, to_u64};
+
 /// The median of some measurements, with an interval that the true median is in with at least 95 % confidence.
 ///
 /// The ends are two of the measurements: that the true median is outside means that nearly all of them fell on
@@ -51,13 +53,15 @@ fn excluded(count: usize) -> usize {
         if at_most > 0.025 {
             return heads.saturating_sub(1);
         }
-        probability *= (count - heads) as f64 / (heads + 1) as f64;
+        probability *= to_f64(to_u64(count - heads)) / to_f64(to_u64(heads + 1));
     }
     0
 }
 
 #[cfg(test)]
 mod tests {
+    use upshift_module::to_usize;
+
     use super::*;
 
     fn of(count: u32) -> Estimate {
@@ -91,7 +95,7 @@ mod tests {
                 (low, f64::from(count) - 1.0 - low),
                 "{count}"
             );
-            assert_eq!(estimate.count, count as usize);
+            assert_eq!(estimate.count, to_usize(count));
         }
     }
 }

@@ -2,10 +2,12 @@
 //! it is wanted.
 
 use std::cmp::Reverse;
+use std::fmt;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use upshift::{AheadTotals, FunctionStats, Module, Sampler, Samples, TierStats, TierTotals};
+use upshift_module::to_f64;
 
 use crate::exports::printable;
 use crate::timeline::{FIRST_TIER, MIDDLE_TIER};
@@ -55,7 +57,7 @@ impl Finished {
         let stats = module.tier_stats();
         writeln!(out, "ran for {}", milliseconds(self.time))?;
         write_totals(&stats, out)?;
-        let held = grouped(module.code_memory() as u64);
+        let held = grouped(module.code_memory());
         writeln!(out, "code memory  {held} bytes held")?;
         let none = Samples::default();
         let samples = match &self.samples {
@@ -111,7 +113,7 @@ fn write_totals(stats: &TierStats, out: &mut dyn Write) -> io::Result<()> {
             code_bytes,
         } = totals;
         let time = milliseconds(*compile_time);
-        let bytes = grouped(*code_bytes as u64);
+        let bytes = grouped(code_bytes);
         writeln!(
             out,
             "{name:<13}{compiled} compiled in {time}, {bytes} bytes of code, {failed} failed"
@@ -194,7 +196,7 @@ fn write_functions(module: &Module, samples: &Samples, out: &mut dyn Write) -> i
 }
 
 fn percent(part: u64, total: u64) -> String {
-    format!("{:.1} %", part as f64 * 100.0 / total as f64)
+    format!("{:.1} %", to_f64(part) * 100.0 / to_f64(total))
 }
 
 fn milliseconds(time: Duration) -> String {
@@ -202,7 +204,7 @@ fn milliseconds(time: Duration) -> String {
 }
 
 /// A number with its digits in groups of three.
-pub(crate) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: impl fmt::Display) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -4,6 +4,7 @@ use clap::Args;
 use upshift::{
     CodeForm, Config, Engine, EntryPoint, FunctionTier, Module, ProfileError, TieringProfile,
 };
+use upshift_module::to_u64;
 
 use crate::error::{CliError, Result};
 
@@ -50,6 +51,14 @@ pub struct Tuning {
 /// The environment's profile.
 const VARIABLE: &str = "UPSHIFT_PROFILE";
 
+/// An option of its own for a key of a profile.
+struct ShortForm {
+    option: &'static str,
+    key: &'static str,
+    /// What was given.
+    value: Option<String>,
+}
+
 impl Tuning {
     /// The profile that the options describe.
     ///
@@ -67,7 +76,7 @@ impl Tuning {
                 .ok_or_else(|| CliError::NoSetting(setting.clone()))?;
             profile.set(key.trim(), value).map_err(blame)?;
         }
-        for (option, key, value) in self.short_forms() {
+        for ShortForm { option, key, value } in self.short_forms() {
             let Some(value) = value else { continue };
             profile.set(key, &value).map_err(|error| match error {
                 ProfileError::OutOfRange { value, allowed, .. } => CliError::Option {
@@ -100,7 +109,7 @@ impl Tuning {
     }
 
     /// Options of their own for single keys.
-    fn short_forms(&self) -> [(&'static str, &'static str, Option<String>); 5] {
+    fn short_forms(&self) -> [ShortForm; 5] {
         let Self {
             tier_up_after_calls: calls,
             tier_up_after_operators: operators,
@@ -108,27 +117,31 @@ impl Tuning {
         } = self;
         let number = |number: Option<u64>| number.map(|number| number.to_string());
         [
-            (
-                "--tier-up-after-calls",
-                "tier-up.threshold-in-calls",
-                number(*calls),
-            ),
-            (
-                "--tier-up-after-operators",
-                "tier-up.threshold-in-operators",
-                number(*operators),
-            ),
-            (
-                "--workers",
-                "workers.count",
-                number(self.workers.map(u64::from)),
-            ),
-            ("--pipeline", "optimizer.pipeline", self.pipeline.clone()),
-            (
-                "--inline-limit",
-                "inlining.max-operators",
-                number(self.inline_limit.map(|it| it as u64)),
-            ),
+            ShortForm {
+                option: "--tier-up-after-calls",
+                key: "tier-up.threshold-in-calls",
+                value: number(*calls),
+            },
+            ShortForm {
+                option: "--tier-up-after-operators",
+                key: "tier-up.threshold-in-operators",
+                value: number(*operators),
+            },
+            ShortForm {
+                option: "--workers",
+                key: "workers.count",
+                value: number(self.workers.map(u64::from)),
+            },
+            ShortForm {
+                option: "--pipeline",
+                key: "optimizer.pipeline",
+                value: self.pipeline.clone(),
+            },
+            ShortForm {
+                option: "--inline-limit",
+                key: "inlining.max-operators",
+                value: number(self.inline_limit.map(to_u64)),
+            },
         ]
     }
 

@@ -132,12 +132,14 @@ fn nan(negative: bool, payload: u64, canonical: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use upshift_module::low_u64;
+
     use super::*;
 
     fn bits(text: &str, ty: ValType) -> Option<u128> {
         Some(match parse(text, ty).ok()? {
-            Val::I32(value) => (value as u32).into(),
-            Val::I64(value) => (value as u64).into(),
+            Val::I32(value) => value.cast_unsigned().into(),
+            Val::I64(value) => value.cast_unsigned().into(),
             Val::F32(value) => value.into(),
             Val::F64(value) => value.into(),
             Val::V128(value) => value.into(),
@@ -181,7 +183,7 @@ mod tests {
 
     #[test]
     fn floats_may_be_written_as_in_wat_or_in_rust() {
-        let f64 = |text| bits(text, ValType::F64).map(|bits| bits as u64);
+        let f64 = |text| bits(text, ValType::F64).map(low_u64);
         for (text, value) in [
             ("1", 1.0),
             ("-0", -0.0),

@@ -13,7 +13,9 @@ use wasmparser::{
 use crate::diagnose::{self, classify};
 use crate::error::Place;
 use crate::operators::{Ended, validate_operators};
-use crate::{Module, ModuleError, Stop, threads};
+use crate::{
+    DefinedFuncIndex, EntityRef, FuncIndex, Module, ModuleError, PrimaryMap, Stop, threads, to_u64,
+};
 
 /// Bytes of bodies that are worth a thread of their own: it takes some 50 us to start one, in which about
 /// so much is validated.
@@ -36,21 +38,20 @@ impl BodyRules {
         }
     }
 
-    /// Validates the body of a defined function (imports not counted).
+    /// Validates the body of a defined function.
     fn validate(
         &self,
         bytes: &[u8],
         module: &Module,
-        defined: usize,
+        defined: DefinedFuncIndex,
         allocations: &mut FuncValidatorAllocations,
         stop: Stop<'_>,
     ) -> Result<(), Ended> {
-        let index = module.imported.functions as usize + defined;
+        let index = module.function_index(defined);
         let validation = FuncToValidate {
             resources: self.resources.clone(),
-            // Validation limits functions to a million.
-            index: index as u32,
-            ty: module.functions[index],
+            index: index.as_u32(),
+            ty: module.functions[index].as_u32(),
             features: self.features,
         };
         let mut validator = validation.into_validator(std::mem::take(allocations));
@@ -60,10 +61,15 @@ impl BodyRules {
         Ok(())
     }
 
-    /// The body of a defined function (imports not counted).
-    fn body<'a>(&self, bytes: &'a [u8], module: &Module, defined: usize) -> FunctionBody<'a> {
+    /// The body of a defined function.
+    fn body<'a>(
+        &self,
+        bytes: &'a [u8],
+        module: &Module,
+        defined: DefinedFuncIndex,
+    ) -> FunctionBody<'a> {
         let range = module.bodies[defined].range.clone();
-        let start = range.start as u64;
+        let start = to_u64(range.start);
         FunctionBody::new(BinaryReader::new_features(
             &bytes[range],
             start,
@@ -78,10 +84,10 @@ impl BodyRules {
         bad: &BadBody,
         bytes: &[u8],
         module: &Module,
-        name: impl FnOnce(u32) -> Option<&'n str>,
+        name: impl FnOnce(FuncIndex) -> Option<&'n str>,
     ) -> ModuleError {
         let decoded = Some(decode(&self.body(bytes, module, bad.defined)));
-        let function = module.imported.functions + bad.defined as u32;
+        let function = module.function_index(bad.defined);
         classify(&bad.error, decoded, Place::function(function)).with_function_name(name(function))
     }
 
@@ -94,7 +100,7 @@ impl BodyRules {
         &self,
         bytes: &[u8],
         module: &Module,
-        name: impl FnOnce(u32) -> Option<&'n str>,
+        name: impl FnOnce(FuncIndex) -> Option<&'n str>,
     ) -> Result<(), ModuleError> {
         self.find_bad(bytes, module)
             .map_err(|bad| self.tell(&bad, bytes, module, name))
@@ -120,7 +126,7 @@ impl BodyRules {
                 }
                 let turn = start..all.min(start + per_turn);
                 if let Err(bad) = self.validate_some(bytes, module, turn, &end) {
-                    end.fetch_min(bad.defined, Ordering::Relaxed);
+                    end.fetch_min(bad.defined.index(), Ordering::Relaxed);
                     return Some(bad);
                 }
             }
@@ -144,6 +150,7 @@ impl BodyRules {
                 break;
             }
             let stop = Stop::NEVER;
+            let defined = DefinedFuncIndex::new(defined);
             match self.validate(bytes, module, defined, &mut allocations, stop) {
                 Ok(()) => {}
                 Err(Ended::Invalid(error)) => return Err(BadBody { defined, error }),
@@ -156,8 +163,8 @@ impl BodyRules {
 
 /// A body that is not valid.
 struct BadBody {
-    /// The function, imports not counted.
-    defined: usize,
+    /// The function.
+    defined: DefinedFuncIndex,
     /// The error.
     error: wasmparser::Error,
 }
@@ -175,7 +182,7 @@ pub enum BodyError {
 pub(crate) struct UncheckedBodies {
     rules: BodyRules,
     /// Whether each is known to be valid.
-    valid: Box<[AtomicBool]>,
+    valid: PrimaryMap<DefinedFuncIndex, AtomicBool>,
 }
 
 impl UncheckedBodies {
@@ -184,7 +191,7 @@ impl UncheckedBodies {
             rules,
             valid: module
                 .bodies
-                .iter()
+                .values()
                 .map(|_| AtomicBool::new(false))
                 .collect(),
         }
@@ -198,13 +205,13 @@ impl fmt::Debug for UncheckedBodies {
 }
 
 impl Module {
-    /// Makes sure that the body of a defined function (imports not counted) is valid. Nothing is to be
-    /// done if the whole module was validated when it was read, or there is no such function.
+    /// Makes sure that the body of a defined function is valid. Nothing is to be done if the whole module was
+    /// validated when it was read, or there is no such function.
     ///
     /// # Errors
     /// When it is not: the error that reading the module would have given, had all functions before been
     /// valid.
-    pub fn validate_body(&self, defined: u32) -> Result<(), ModuleError> {
+    pub fn validate_body(&self, defined: DefinedFuncIndex) -> Result<(), ModuleError> {
         match self.validate_body_until(defined, Stop::NEVER) {
             Ok(()) => Ok(()),
             Err(BodyError::Invalid(error)) => Err(error),
@@ -216,11 +223,14 @@ impl Module {
     ///
     /// # Errors
     /// When the body is not valid, or validation was ended before that was known.
-    pub fn validate_body_until(&self, defined: u32, stop: Stop<'_>) -> Result<(), BodyError> {
+    pub fn validate_body_until(
+        &self,
+        defined: DefinedFuncIndex,
+        stop: Stop<'_>,
+    ) -> Result<(), BodyError> {
         let Some(bodies) = &self.unchecked_bodies else {
             return Ok(());
         };
-        let defined = defined as usize;
         let Some(valid) = bodies.valid.get(defined) else {
             return Ok(());
         };

@@ -4,7 +4,8 @@
 use wasmparser::Operator;
 
 use crate::{
-    ConstExpr, ConstOp, Entity, FuncType, GlobalType, ImportCounts, MemoryType, TableType, ValType,
+    ConstExpr, ConstOp, Entity, FuncIndex, FuncType, GlobalIndex, GlobalType, ImportCounts,
+    MemoryIndex, MemoryType, PrimaryMap, TableIndex, TableType, TypeIndex, ValType,
 };
 
 /// Something that validation with our features should have rejected, by name.
@@ -34,7 +35,10 @@ pub(crate) fn ref_type(ty: wasmparser::RefType) -> Result<ValType> {
 }
 
 /// The function types of a group of types, which without GC has one member.
-pub(crate) fn func_types(group: &wasmparser::RecGroup, into: &mut Vec<FuncType>) -> Result<()> {
+pub(crate) fn func_types(
+    group: &wasmparser::RecGroup,
+    into: &mut PrimaryMap<TypeIndex, FuncType>,
+) -> Result<()> {
     for ty in group.types() {
         let wasmparser::CompositeInnerType::Func(ty) = &ty.composite_type.inner else {
             return Err(NoCounterpart("types other than functions"));
@@ -82,10 +86,10 @@ pub(crate) fn global_type(ty: wasmparser::GlobalType) -> Result<GlobalType> {
 /// The exported object.
 pub(crate) fn entity(kind: wasmparser::ExternalKind, index: u32) -> Result<Entity> {
     Ok(match kind {
-        wasmparser::ExternalKind::Func => Entity::Func(index),
-        wasmparser::ExternalKind::Table => Entity::Table(index),
-        wasmparser::ExternalKind::Memory => Entity::Memory(index),
-        wasmparser::ExternalKind::Global => Entity::Global(index),
+        wasmparser::ExternalKind::Func => Entity::Func(FuncIndex::from_u32(index)),
+        wasmparser::ExternalKind::Table => Entity::Table(TableIndex::from_u32(index)),
+        wasmparser::ExternalKind::Memory => Entity::Memory(MemoryIndex::from_u32(index)),
+        wasmparser::ExternalKind::Global => Entity::Global(GlobalIndex::from_u32(index)),
         wasmparser::ExternalKind::Tag | wasmparser::ExternalKind::FuncExact => {
             return Err(NoCounterpart(
                 "exports other than functions, tables, memories and globals",
@@ -135,8 +139,12 @@ pub(crate) fn const_expr(
                     .ok_or(ConstError::Operator(NoCounterpart("typed references")))?;
                 ConstOp::RefNull(ref_type(null).map_err(ConstError::Operator)?)
             }
-            Operator::RefFunc { function_index } => ConstOp::RefFunc(function_index),
-            Operator::GlobalGet { global_index } => ConstOp::GlobalGet(global_index),
+            Operator::RefFunc { function_index } => {
+                ConstOp::RefFunc(FuncIndex::from_u32(function_index))
+            }
+            Operator::GlobalGet { global_index } => {
+                ConstOp::GlobalGet(GlobalIndex::from_u32(global_index))
+            }
             Operator::I32Add => ConstOp::I32Add,
             Operator::I32Sub => ConstOp::I32Sub,
             Operator::I32Mul => ConstOp::I32Mul,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Printable, PrintableLines};
+use crate::{FuncIndex, Printable, PrintableLines};
 
 /// The kind of a [`ModuleError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(crate) struct Place {
     /// The section's name.
     pub section: Option<&'static str>,
     /// The function's index, imports included.
-    pub function: Option<u32>,
+    pub function: Option<FuncIndex>,
     /// The function's name, if the module gives it one.
     pub function_name: Option<Box<str>>,
 }
@@ -68,7 +68,7 @@ impl Place {
         }
     }
 
-    pub(crate) fn function(index: u32) -> Self {
+    pub(crate) fn function(index: FuncIndex) -> Self {
         Self {
             function: Some(index),
             ..Self::section("code")
@@ -135,7 +135,7 @@ impl ModuleError {
     /// The index of the function whose body is at fault, imports included.
     #[must_use]
     pub fn function(&self) -> Option<u32> {
-        self.0.place.function
+        self.0.place.function.map(FuncIndex::as_u32)
     }
 
     /// The name that the name section, or else an export, gives that function.
@@ -215,7 +215,7 @@ mod tests {
     fn the_message_names_every_part_of_the_place() {
         let place = Place {
             function_name: Some("f".into()),
-            ..Place::function(3)
+            ..Place::function(FuncIndex::from_u32(3))
         };
         let error = ModuleError::new(ModuleErrorKind::Invalid, "no", Some(26), place);
         assert_eq!(

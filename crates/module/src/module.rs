@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use crate::bodies::UncheckedBodies;
 use crate::{
-    ExternType, Features, FuncType, GlobalType, MemoryType, Names, Section, TableType, ValType,
+    DataIndex, DefinedFuncIndex, DefinedGlobalIndex, ElemIndex, ExternType, Features, FuncIndex,
+    FuncType, GlobalIndex, GlobalType, MemoryIndex, MemoryType, Names, PrimaryMap, Section,
+    TableIndex, TableType, TypeIndex, ValType, to_usize,
 };
 
 /// A module that has been validated: every byte of it, or all but the bodies of functions, which
 /// [`Module::validate_body`] then validates one by one.
 ///
-/// All index spaces are `u32` and count imports first (specification 2.0, clause 2.5.1).
+/// Each index space has a type of its own, and counts imports first (specification 2.0, clause 2.5.1).
 #[derive(Debug)]
 pub struct Module {
     /// The binary that it was read from; ranges below are into it.
@@ -20,31 +22,31 @@ pub struct Module {
     /// The features that were allowed when it was validated.
     pub features: Features,
     /// Function types.
-    pub types: Vec<FuncType>,
+    pub types: PrimaryMap<TypeIndex, FuncType>,
     /// Imports, in the module's order.
     pub imports: Vec<Import>,
     /// The type index of each function.
-    pub functions: Vec<u32>,
+    pub functions: PrimaryMap<FuncIndex, TypeIndex>,
     /// The type of each table.
-    pub tables: Vec<TableType>,
+    pub tables: PrimaryMap<TableIndex, TableType>,
     /// The type of each memory.
-    pub memories: Vec<MemoryType>,
+    pub memories: PrimaryMap<MemoryIndex, MemoryType>,
     /// The type of each global.
-    pub globals: Vec<GlobalType>,
+    pub globals: PrimaryMap<GlobalIndex, GlobalType>,
     /// How many functions, tables, memories and globals are imported.
     pub imported: ImportCounts,
     /// The initial value of each *defined* global.
-    pub global_inits: Vec<ConstExpr>,
+    pub global_inits: PrimaryMap<DefinedGlobalIndex, ConstExpr>,
     /// Exports, in the module's order.
     pub exports: Vec<Export>,
     /// The function to call at instantiation, if any.
-    pub start: Option<u32>,
+    pub start: Option<FuncIndex>,
     /// Element segments.
-    pub elements: Vec<ElementSegment>,
+    pub elements: PrimaryMap<ElemIndex, ElementSegment>,
     /// Data segments.
-    pub data: Vec<DataSegment>,
+    pub data: PrimaryMap<DataIndex, DataSegment>,
     /// The body of each *defined* function.
-    pub bodies: Vec<FunctionBody>,
+    pub bodies: PrimaryMap<DefinedFuncIndex, FunctionBody>,
     /// Names from the name section.
     pub names: Names,
     /// Custom sections, in order.
@@ -104,13 +106,13 @@ pub struct Export {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entity {
     /// A function.
-    Func(u32),
+    Func(FuncIndex),
     /// A table.
-    Table(u32),
+    Table(TableIndex),
     /// A memory.
-    Memory(u32),
+    Memory(MemoryIndex),
     /// A global.
-    Global(u32),
+    Global(GlobalIndex),
 }
 
 /// The body of a defined function.
@@ -136,9 +138,9 @@ pub enum ConstOp {
     /// Push the null reference of a type.
     RefNull(ValType),
     /// Push a reference to a function.
-    RefFunc(u32),
+    RefFunc(FuncIndex),
     /// Push the value of a global.
-    GlobalGet(u32),
+    GlobalGet(GlobalIndex),
     /// Pop two `i32`, push the sum.
     I32Add,
     /// Pop two `i32`, push the difference.
@@ -160,15 +162,15 @@ pub struct ConstExpr {
     pub ops: Box<[ConstOp]>,
 }
 
-/// When and where a segment is copied.
+/// When and where a segment is copied; `I` is [`TableIndex`] or [`MemoryIndex`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SegmentMode {
+pub enum SegmentMode<I> {
     /// Only by `table.init` or `memory.init`.
     Passive,
     /// At instantiation, into this table or memory at this offset.
     Active {
         /// The table's or memory's index.
-        index: u32,
+        index: I,
         /// The offset, an `i32`, read as unsigned.
         offset: ConstExpr,
     },
@@ -180,7 +182,7 @@ pub enum SegmentMode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElementSegment {
     /// When it is copied.
-    pub mode: SegmentMode,
+    pub mode: SegmentMode<TableIndex>,
     /// The type of its elements.
     pub ty: ValType,
     /// The elements.
@@ -191,7 +193,7 @@ pub struct ElementSegment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ElementItems {
     /// Function indices.
-    Functions(Box<[u32]>),
+    Functions(Box<[FuncIndex]>),
     /// Constant expressions.
     Expressions(Box<[ConstExpr]>),
 }
@@ -217,7 +219,7 @@ impl ElementItems {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSegment {
     /// When it is copied (never `Declared`).
-    pub mode: SegmentMode,
+    pub mode: SegmentMode<MemoryIndex>,
     /// Where its bytes are in the binary.
     pub range: Range<usize>,
 }
@@ -237,14 +239,57 @@ impl Module {
     /// # Panics
     /// When there is no such function.
     #[must_use]
-    pub fn func_type(&self, index: u32) -> &FuncType {
-        &self.types[self.functions[index as usize] as usize]
+    pub fn func_type(&self, index: FuncIndex) -> &FuncType {
+        &self.types[self.functions[index]]
     }
 
     /// The position of function `index` among the defined functions, or `None` for an imported one.
     #[must_use]
-    pub fn defined_function(&self, index: u32) -> Option<u32> {
-        index.checked_sub(self.imported.functions)
+    pub fn defined_function(&self, index: FuncIndex) -> Option<DefinedFuncIndex> {
+        let position = index.as_u32().checked_sub(self.imported.functions)?;
+        Some(DefinedFuncIndex::from_u32(position))
+    }
+
+    /// The index of a defined function.
+    #[must_use]
+    pub fn function_index(&self, defined: DefinedFuncIndex) -> FuncIndex {
+        let imported = self.imported.functions;
+        FuncIndex::from_u32(imported.saturating_add(defined.as_u32()))
+    }
+
+    /// The position of global `index` among the defined globals, or `None` for an imported one.
+    #[must_use]
+    pub fn defined_global(&self, index: GlobalIndex) -> Option<DefinedGlobalIndex> {
+        let position = index.as_u32().checked_sub(self.imported.globals)?;
+        Some(DefinedGlobalIndex::from_u32(position))
+    }
+
+    /// The index of a defined global.
+    #[must_use]
+    pub fn global_index(&self, defined: DefinedGlobalIndex) -> GlobalIndex {
+        GlobalIndex::from_u32(self.imported.globals + defined.as_u32())
+    }
+
+    /// Whether table `index` is one that the module defines.
+    #[must_use]
+    pub fn defines_table(&self, index: TableIndex) -> bool {
+        index.as_u32() >= self.imported.tables
+    }
+
+    /// Whether memory `index` is one that the module defines.
+    #[must_use]
+    pub fn defines_memory(&self, index: MemoryIndex) -> bool {
+        index.as_u32() >= self.imported.memories
+    }
+
+    /// The tables that the module defines.
+    pub fn defined_tables(&self) -> impl Iterator<Item = (TableIndex, &TableType)> {
+        self.tables.iter().skip(to_usize(self.imported.tables))
+    }
+
+    /// The memories that the module defines.
+    pub fn defined_memories(&self) -> impl Iterator<Item = (MemoryIndex, &MemoryType)> {
+        self.memories.iter().skip(to_usize(self.imported.memories))
     }
 
     /// The type of an entity.
@@ -255,9 +300,9 @@ impl Module {
     pub fn entity_type(&self, entity: Entity) -> ExternType {
         match entity {
             Entity::Func(i) => ExternType::Func(self.func_type(i).clone()),
-            Entity::Table(i) => ExternType::Table(self.tables[i as usize]),
-            Entity::Memory(i) => ExternType::Memory(self.memories[i as usize]),
-            Entity::Global(i) => ExternType::Global(self.globals[i as usize]),
+            Entity::Table(i) => ExternType::Table(self.tables[i]),
+            Entity::Memory(i) => ExternType::Memory(self.memories[i]),
+            Entity::Global(i) => ExternType::Global(self.globals[i]),
         }
     }
 
@@ -266,18 +311,18 @@ impl Module {
     pub fn export(&self, name: &str) -> Option<&Export> {
         let position = self
             .exports_by_name
-            .binary_search_by(|&i| self.exports[i as usize].name.as_ref().cmp(name))
+            .binary_search_by(|&i| self.exports[to_usize(i)].name.as_ref().cmp(name))
             .ok()?;
-        Some(&self.exports[self.exports_by_name[position] as usize])
+        Some(&self.exports[to_usize(self.exports_by_name[position])])
     }
 
-    /// The code bytes of defined function number `defined` (not counting imports).
+    /// The code bytes of a defined function.
     ///
     /// # Panics
     /// When there is no such function.
     #[must_use]
-    pub fn body_bytes(&self, defined: u32) -> &[u8] {
-        &self.bytes[self.bodies[defined as usize].range.clone()]
+    pub fn body_bytes(&self, defined: DefinedFuncIndex) -> &[u8] {
+        &self.bytes[self.bodies[defined].range.clone()]
     }
 
     /// The contents of a data segment.

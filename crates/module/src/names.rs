@@ -12,7 +12,7 @@ use std::sync::Arc;
 use once_cell::race::OnceBox;
 use wasmparser::{BinaryReader, Name, NameMap, NameSectionReader};
 
-use crate::{Entity, Export, Import};
+use crate::{Entity, EntityRef, Export, FuncIndex, Import};
 
 /// The names that a module's name section gives.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub struct Names {
     /// Threads that race decode it each, here and below: in the child of a fork nobody waits for a thread that is not there.
     decoded: OnceBox<Decoded>,
     /// Functions that are exported, in order, and the first export of each.
-    exported: OnceBox<Vec<(u32, usize)>>,
+    exported: OnceBox<Vec<(FuncIndex, usize)>>,
     /// The import of each imported function.
     imported: OnceBox<Vec<usize>>,
 }
@@ -32,7 +32,7 @@ pub struct Names {
 struct Decoded {
     module: Option<Range<usize>>,
     /// Ordered by function index.
-    functions: Vec<(u32, Range<usize>)>,
+    functions: Vec<(FuncIndex, Range<usize>)>,
 }
 
 impl Names {
@@ -52,7 +52,7 @@ impl Names {
 
     /// The name of function `index`, imports included.
     #[must_use]
-    pub fn function(&self, index: u32) -> Option<&str> {
+    pub fn function(&self, index: FuncIndex) -> Option<&str> {
         let functions = &self.decoded().functions;
         let position = functions
             .binary_search_by_key(&index, |(index, _)| *index)
@@ -61,7 +61,7 @@ impl Names {
     }
 
     /// All function names with their index, by index.
-    pub fn functions(&self) -> impl Iterator<Item = (u32, &str)> {
+    pub fn functions(&self) -> impl Iterator<Item = (FuncIndex, &str)> {
         self.decoded()
             .functions
             .iter()
@@ -69,7 +69,11 @@ impl Names {
     }
 
     /// The first of these exports, which are the module's, that is of function `index`.
-    pub(crate) fn first_export<'a>(&self, exports: &'a [Export], index: u32) -> Option<&'a Export> {
+    pub(crate) fn first_export<'a>(
+        &self,
+        exports: &'a [Export],
+        index: FuncIndex,
+    ) -> Option<&'a Export> {
         let exported = self.exported.get_or_init(|| {
             let functions = exports.iter().enumerate();
             let mut functions: Vec<_> = functions
@@ -89,13 +93,13 @@ impl Names {
     }
 
     /// The one of these imports, which are the module's, that is of function `index`.
-    pub(crate) fn import<'a>(&self, imports: &'a [Import], index: u32) -> Option<&'a Import> {
+    pub(crate) fn import<'a>(&self, imports: &'a [Import], index: FuncIndex) -> Option<&'a Import> {
         let imported = self.imported.get_or_init(|| {
             let functions = imports.iter().enumerate();
             let functions = functions.filter(|(_, it)| matches!(it.entity, Entity::Func(_)));
             Box::new(functions.map(|(place, _)| place).collect())
         });
-        imports.get(*imported.get(usize::try_from(index).ok()?)?)
+        imports.get(*imported.get(index.index())?)
     }
 
     fn decoded(&self) -> &Decoded {
@@ -125,7 +129,7 @@ impl fmt::Debug for Names {
 }
 
 /// The name that the name section `contents` gives function `index`.
-pub(crate) fn function_name(contents: &[u8], index: u32) -> Option<&str> {
+pub(crate) fn function_name(contents: &[u8], index: FuncIndex) -> Option<&str> {
     let decoded = Decoded::read(contents);
     let position = decoded
         .functions
@@ -163,8 +167,10 @@ impl Decoded {
     ) -> Result<(), wasmparser::Error> {
         for naming in names {
             let naming = naming?;
-            self.functions
-                .push((naming.index, place(contents, naming.name)));
+            // The section is not validated: it may name what no module has.
+            if let Some(index) = FuncIndex::of_number(naming.index) {
+                self.functions.push((index, place(contents, naming.name)));
+            }
         }
         Ok(())
     }
@@ -172,7 +178,7 @@ impl Decoded {
 
 /// Where in `contents` the string `name`, a part of it, is.
 fn place(contents: &[u8], name: &str) -> Range<usize> {
-    let start = name.as_ptr() as usize - contents.as_ptr() as usize;
+    let start = name.as_ptr().addr() - contents.as_ptr().addr();
     start..start + name.len()
 }
 
@@ -180,6 +186,10 @@ fn place(contents: &[u8], name: &str) -> Range<usize> {
 mod tests {
     use super::*;
     use crate::{Features, Module};
+
+    fn index(number: u32) -> FuncIndex {
+        FuncIndex::from_u32(number)
+    }
 
     fn names(contents: &[u8]) -> Names {
         Names::new(Arc::new(contents.to_vec()), 0..contents.len())
@@ -192,12 +202,15 @@ mod tests {
     fn names_are_found_by_index() {
         let names = names(SECTION);
         assert_eq!(names.module(), Some("m"));
-        assert_eq!(names.function(0), Some("a"));
-        assert_eq!(names.function(1), None);
-        assert_eq!(names.function(2), Some("bc"));
-        assert_eq!(names.functions().collect::<Vec<_>>(), [(0, "a"), (2, "bc")]);
-        assert_eq!(function_name(SECTION, 2), Some("bc"));
-        assert_eq!(function_name(SECTION, 1), None);
+        assert_eq!(names.function(index(0)), Some("a"));
+        assert_eq!(names.function(index(1)), None);
+        assert_eq!(names.function(index(2)), Some("bc"));
+        assert_eq!(
+            names.functions().collect::<Vec<_>>(),
+            [(index(0), "a"), (index(2), "bc")]
+        );
+        assert_eq!(function_name(SECTION, index(2)), Some("bc"));
+        assert_eq!(function_name(SECTION, index(1)), None);
     }
 
     #[test]
@@ -210,7 +223,9 @@ mod tests {
             (func)
             (export "z" (func 3)) (export "memory" (memory 0)) (export "y" (func 3)) (export "x" (func 1)))"#;
         let module = Module::parse(text, &Features::all()).unwrap();
-        let names: Vec<_> = (0..5).map(|index| module.function_name(index)).collect();
+        let names: Vec<_> = (0..5)
+            .map(|number| module.function_name(index(number)))
+            .collect();
         assert_eq!(
             names,
             [Some("first"), Some("x"), Some("own"), Some("z"), None]
@@ -224,11 +239,11 @@ mod tests {
         broken[11] = 3;
         let broken = names(&broken);
         assert_eq!(broken.module(), Some("m"));
-        assert_eq!(broken.functions().collect::<Vec<_>>(), [(0, "a")]);
+        assert_eq!(broken.functions().collect::<Vec<_>>(), [(index(0), "a")]);
         for length in 0..SECTION.len() {
             let cut = names(&SECTION[..length]);
             assert_eq!(cut.module().is_some(), length >= 4, "{length} bytes");
-            assert_eq!(cut.function(2), None, "{length} bytes");
+            assert_eq!(cut.function(index(2)), None, "{length} bytes");
         }
         assert!(names(b"\x01\x01\xff").functions().next().is_none());
     }
@@ -236,14 +251,14 @@ mod tests {
     #[test]
     fn names_out_of_order_end_the_list() {
         let names = names(b"\x01\x07\x02\x05\x01a\x04\x01b");
-        assert_eq!(names.functions().collect::<Vec<_>>(), [(5, "a")]);
+        assert_eq!(names.functions().collect::<Vec<_>>(), [(index(5), "a")]);
     }
 
     #[test]
     fn a_broken_name_section_leaves_the_module_valid() {
         let mut binary = b"\0asm\x01\0\0\0\x00\x08\x04name\x01\x7f\x00".to_vec();
         let module = Module::parse(&binary, &Features::all()).unwrap();
-        assert_eq!(module.names.function(0), None);
+        assert_eq!(module.names.function(index(0)), None);
         assert_eq!(module.custom_sections.len(), 1);
         binary.truncate(8);
         let module = Module::parse(&binary, &Features::all()).unwrap();

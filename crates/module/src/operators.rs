@@ -171,7 +171,11 @@ mod tests {
     use wasmparser::{FuncValidatorAllocations, Parser, ValidPayload, Validator};
 
     use super::{Ended, LABELS_AT_A_TIME, ShorterTable};
-    use crate::{BodyError, Features, Module, ModuleErrorKind, Stop, Validation};
+    use crate::{BodyError, DefinedFuncIndex, Features, Module, ModuleErrorKind, Stop, Validation};
+
+    fn first() -> DefinedFuncIndex {
+        DefinedFuncIndex::from_u32(0)
+    }
 
     fn parse(text: &str) -> Module {
         let later = Validation::BodiesWhenCompiled;
@@ -186,12 +190,12 @@ mod tests {
             let flag = AtomicU32::new(1);
             let stop = Stop::when_set(&flag);
             for _ in 0..2 {
-                let ended = module.validate_body_until(0, stop);
+                let ended = module.validate_body_until(first(), stop);
                 assert!(matches!(ended, Err(BodyError::Stopped)), "{ended:?}");
             }
-            assert_eq!(module.validate_body(0).is_ok(), is_valid);
+            assert_eq!(module.validate_body(first()).is_ok(), is_valid);
             // A known result needs no look at the flag.
-            let again = module.validate_body_until(0, stop);
+            let again = module.validate_body_until(first(), stop);
             assert_eq!(again.is_ok(), is_valid);
         }
     }
@@ -237,7 +241,7 @@ mod tests {
                      unreachable)
                    unreachable)))"
         ));
-        module.validate_body(0).map_err(|error| error.kind())
+        module.validate_body(first()).map_err(|error| error.kind())
     }
 
     #[test]

@@ -16,15 +16,16 @@ impl Module {
     /// text format.
     ///
     /// ```
-    /// use upshift_module::{Entity, Features, Module};
+    /// use upshift_module::{Entity, Features, FuncIndex, Module};
     ///
     /// let module = Module::parse(
     ///     br#"(module (func (export "twice") (param i32) (result i32)
     ///           (i32.shl (local.get 0) (i32.const 1))))"#,
     ///     &Features::default(),
     /// )?;
-    /// assert_eq!(module.export("twice").unwrap().entity, Entity::Func(0));
-    /// assert_eq!(module.func_type(0).to_string(), "(i32) -> (i32)");
+    /// let twice = FuncIndex::from_u32(0);
+    /// assert_eq!(module.export("twice").unwrap().entity, Entity::Func(twice));
+    /// assert_eq!(module.func_type(twice).to_string(), "(i32) -> (i32)");
     /// # Ok::<(), upshift_module::ModuleError>(())
     /// ```
     ///
@@ -62,14 +63,15 @@ impl Module {
     /// copied. Errors in the text format name `path`. Validates as much as `validation` says.
     ///
     /// ```
-    /// use upshift_module::{Features, Module, Validation};
+    /// use upshift_module::{DefinedFuncIndex, Features, Module, Validation};
     ///
     /// let text = b"(module (func) (func (result i32) i64.const 1))";
     /// let features = Features::default();
     /// let later = Validation::BodiesWhenCompiled;
     /// let module = Module::parse_owned(None, text.to_vec(), &features, later)?;
-    /// assert!(module.validate_body(0).is_ok());
-    /// assert_eq!(module.validate_body(1).unwrap_err().function(), Some(1));
+    /// let [first, second] = [0, 1].map(DefinedFuncIndex::from_u32);
+    /// assert!(module.validate_body(first).is_ok());
+    /// assert_eq!(module.validate_body(second).unwrap_err().function(), Some(1));
     /// # Ok::<(), upshift_module::ModuleError>(())
     /// ```
     ///

@@ -15,9 +15,9 @@ use crate::error::Place;
 use crate::names;
 use crate::section::section_name;
 use crate::{
-    CustomSection, DataSegment, ElementItems, ElementSegment, Entity, Export, Features,
-    FunctionBody, Import, Module, ModuleError, ModuleErrorKind, Names, Section, SegmentMode,
-    Validation,
+    CustomSection, DataSegment, ElementItems, ElementSegment, Entity, Export, Features, FuncIndex,
+    FunctionBody, Import, MemoryIndex, Module, ModuleError, ModuleErrorKind, Names, Section,
+    SegmentMode, TableIndex, TypeIndex, Validation, to_usize,
 };
 
 type Result<T> = std::result::Result<T, ModuleError>;
@@ -102,9 +102,7 @@ impl<'a> Reader<'a> {
     /// The place where the parser stopped.
     fn place_of_parser(&self) -> Place {
         if self.bodies_to_come > 0 {
-            return Place::function(
-                self.module.imported.functions + self.module.bodies.len() as u32,
-            );
+            return Place::function(self.next_body());
         }
         let id = if self.position == 0 {
             None
@@ -115,6 +113,11 @@ impl<'a> Reader<'a> {
             section: id.and_then(|&id| section_name(id)),
             ..Place::default()
         }
+    }
+
+    /// The function whose body comes next.
+    fn next_body(&self) -> FuncIndex {
+        self.module.function_index(self.module.bodies.next_key())
     }
 
     fn payload(&mut self, payload: Payload<'a>) -> Result<()> {
@@ -129,21 +132,21 @@ impl<'a> Reader<'a> {
                 .map_err(|error| classify(&error, None, Place::default())),
             Payload::TypeSection(section) => {
                 self.section("type", &section, Validator::type_section)?;
-                self.module.types.reserve(section.count() as usize);
+                self.module.types.reserve(to_usize(section.count()));
                 self.each("type", section, |module, group| {
                     Ok(convert::func_types(&group, &mut module.types)?)
                 })
             }
             Payload::ImportSection(section) => {
                 self.section("import", &section, Validator::import_section)?;
-                self.module.imports.reserve(section.count() as usize);
+                self.module.imports.reserve(to_usize(section.count()));
                 self.imports(section)
             }
             Payload::FunctionSection(section) => {
                 self.section("function", &section, Validator::function_section)?;
-                self.module.functions.reserve(section.count() as usize);
+                self.module.functions.reserve(to_usize(section.count()));
                 self.each("function", section, |module, ty| {
-                    module.functions.push(ty);
+                    module.functions.push(TypeIndex::from_u32(ty));
                     Ok(())
                 })
             }
@@ -173,7 +176,7 @@ impl<'a> Reader<'a> {
             }
             Payload::ExportSection(section) => {
                 self.section("export", &section, Validator::export_section)?;
-                self.module.exports.reserve(section.count() as usize);
+                self.module.exports.reserve(to_usize(section.count()));
                 self.each("export", section, |module, export| {
                     module.exports.push(Export {
                         name: export.name.into(),
@@ -186,7 +189,7 @@ impl<'a> Reader<'a> {
                 self.note("start", range.clone());
                 let valid = self.validator.start_section(func, &range);
                 valid.map_err(|error| self.invalid(&error, "start"))?;
-                self.module.start = Some(func);
+                self.module.start = Some(FuncIndex::from_u32(func));
                 Ok(())
             }
             Payload::ElementSection(section) => {
@@ -212,7 +215,7 @@ impl<'a> Reader<'a> {
                 self.bodies_to_come = count;
                 // Each body takes two bytes at least: a count that the file can't hold reserves nothing.
                 let possible = (self.bytes.len() - self.position) / 2;
-                self.module.bodies.reserve((count as usize).min(possible));
+                self.module.bodies.reserve(to_usize(count).min(possible));
                 Ok(())
             }
             Payload::CodeSectionEntry(body) => self.body(body),
@@ -225,7 +228,7 @@ impl<'a> Reader<'a> {
             }
             Payload::CustomSection(section) => {
                 self.note("custom", section.range());
-                let range = to_usize(section.data_range());
+                let range = place(section.data_range());
                 if section.name() == "name" && self.name_section.is_none() {
                     self.name_section = Some(range.clone());
                 }
@@ -265,7 +268,7 @@ impl<'a> Reader<'a> {
                     section.count(),
                     range.end - start
                 ),
-                Some(start as usize),
+                usize::try_from(start).ok(),
                 Place::section(name),
             ));
         }
@@ -305,20 +308,16 @@ impl<'a> Reader<'a> {
                 let (_, import) = import.map_err(ConstError::Read)?;
                 let entity = match import.ty {
                     wasmparser::TypeRef::Func(ty) => {
-                        module.functions.push(ty);
-                        Entity::Func(module.functions.len() as u32 - 1)
+                        Entity::Func(module.functions.push(TypeIndex::from_u32(ty)))
                     }
                     wasmparser::TypeRef::Table(ty) => {
-                        module.tables.push(convert::table_type(&ty)?);
-                        Entity::Table(module.tables.len() as u32 - 1)
+                        Entity::Table(module.tables.push(convert::table_type(&ty)?))
                     }
                     wasmparser::TypeRef::Memory(ty) => {
-                        module.memories.push(convert::memory_type(&ty)?);
-                        Entity::Memory(module.memories.len() as u32 - 1)
+                        Entity::Memory(module.memories.push(convert::memory_type(&ty)?))
                     }
                     wasmparser::TypeRef::Global(ty) => {
-                        module.globals.push(convert::global_type(ty)?);
-                        Entity::Global(module.globals.len() as u32 - 1)
+                        Entity::Global(module.globals.push(convert::global_type(ty)?))
                     }
                     wasmparser::TypeRef::Tag(_) => return Err(NoCounterpart("exceptions").into()),
                     wasmparser::TypeRef::FuncExact(_) => {
@@ -337,15 +336,14 @@ impl<'a> Reader<'a> {
     }
 
     fn body(&mut self, body: wasmparser::FunctionBody<'a>) -> Result<()> {
-        let place =
-            || Place::function(self.module.imported.functions + self.module.bodies.len() as u32);
+        let function = self.next_body();
         let validation = self
             .validator
             .code_section_entry(&body)
-            .map_err(|error| classify(&error, Some(Ok(())), place()))?;
+            .map_err(|error| classify(&error, Some(Ok(())), Place::function(function)))?;
         self.bodies_to_come -= 1;
         self.module.bodies.push(FunctionBody {
-            range: to_usize(body.range()),
+            range: place(body.range()),
         });
         self.body_rules
             .get_or_insert_with(|| BodyRules::new(validation));
@@ -355,7 +353,7 @@ impl<'a> Reader<'a> {
     fn note(&mut self, name: &'static str, range: Range<u64>) {
         self.module.sections.push(Section {
             name,
-            range: to_usize(range),
+            range: place(range),
         });
     }
 
@@ -364,7 +362,7 @@ impl<'a> Reader<'a> {
         classify(error, Some(Ok(())), Place::section(section))
     }
 
-    fn function_name(&self, index: u32) -> Option<&str> {
+    fn function_name(&self, index: FuncIndex) -> Option<&str> {
         self.name_section
             .clone()
             .and_then(|range| names::function_name(&self.bytes[range], index))
@@ -382,13 +380,16 @@ fn element_segment(
             table_index,
             offset_expr,
         } => SegmentMode::Active {
-            index: table_index.unwrap_or(0),
+            index: TableIndex::from_u32(table_index.unwrap_or(0)),
             offset: convert::const_expr(&offset_expr)?,
         },
     };
     let (ty, items) = match element.items {
         wasmparser::ElementItems::Functions(items) => {
-            let items = items.into_iter().collect::<std::result::Result<_, _>>();
+            let items = items
+                .into_iter()
+                .map(|item| item.map(FuncIndex::from_u32))
+                .collect::<std::result::Result<_, _>>();
             (
                 crate::ValType::FuncRef,
                 ElementItems::Functions(items.map_err(ConstError::Read)?),
@@ -412,21 +413,22 @@ fn data_segment(data: wasmparser::Data<'_>) -> std::result::Result<DataSegment, 
             memory_index,
             offset_expr,
         } => SegmentMode::Active {
-            index: memory_index,
+            index: MemoryIndex::from_u32(memory_index),
             offset: convert::const_expr(&offset_expr)?,
         },
     };
     // A segment ends with its bytes.
-    let end = data.range.end as usize;
+    let end = place(data.range.clone()).end;
     Ok(DataSegment {
         mode,
         range: end - data.data.len()..end,
     })
 }
 
-/// A place in the binary, which is in memory: its offsets fit.
-fn to_usize(range: Range<u64>) -> Range<usize> {
-    range.start as usize..range.end as usize
+/// A place in the binary, which is in memory.
+fn place(range: Range<u64>) -> Range<usize> {
+    let to_usize = |offset| usize::try_from(offset).expect("offsets in memory fit");
+    to_usize(range.start)..to_usize(range.end)
 }
 
 impl Module {
@@ -435,31 +437,31 @@ impl Module {
         Self {
             bytes: Arc::default(),
             features,
-            types: Vec::new(),
-            imports: Vec::new(),
-            functions: Vec::new(),
-            tables: Vec::new(),
-            memories: Vec::new(),
-            globals: Vec::new(),
+            types: Default::default(),
+            imports: Default::default(),
+            functions: Default::default(),
+            tables: Default::default(),
+            memories: Default::default(),
+            globals: Default::default(),
             imported: Default::default(),
-            global_inits: Vec::new(),
-            exports: Vec::new(),
+            global_inits: Default::default(),
+            exports: Default::default(),
             start: None,
-            elements: Vec::new(),
-            data: Vec::new(),
-            bodies: Vec::new(),
+            elements: Default::default(),
+            data: Default::default(),
+            bodies: Default::default(),
             names: Names::default(),
-            custom_sections: Vec::new(),
-            sections: Vec::new(),
-            exports_by_name: Vec::new(),
+            custom_sections: Default::default(),
+            sections: Default::default(),
+            exports_by_name: Default::default(),
             unchecked_bodies: None,
         }
     }
 
     fn sort_exports(&mut self) {
         let exports = &self.exports;
-        self.exports_by_name = (0..exports.len() as u32).collect();
+        self.exports_by_name = (0..).take(exports.len()).collect();
         self.exports_by_name
-            .sort_unstable_by(|&a, &b| exports[a as usize].name.cmp(&exports[b as usize].name));
+            .sort_unstable_by(|&a, &b| exports[to_usize(a)].name.cmp(&exports[to_usize(b)].name));
     }
 }

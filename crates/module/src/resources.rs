@@ -35,16 +35,16 @@ impl Module {
     /// The parts that each instance takes at its start.
     #[must_use]
     pub fn resources_required(&self) -> ResourcesRequired {
-        let memories = &self.memories[self.imported.memories as usize..];
-        let tables = &self.tables[self.imported.tables as usize..];
+        let memories = || self.defined_memories().map(|(_, memory)| memory);
+        let tables = || self.defined_tables().map(|(_, table)| table);
         let bytes = |pages: u64| pages.saturating_mul(WASM_PAGE_SIZE);
         ResourcesRequired {
-            memories: memories.len(),
-            memory_bytes: sum(memories.iter().map(|it| bytes(it.minimum))),
-            max_memory_bytes: sum_if_all(memories.iter().map(|it| it.maximum.map(bytes))),
-            tables: tables.len(),
-            table_elements: sum(tables.iter().map(|it| it.minimum.into())),
-            max_table_elements: sum_if_all(tables.iter().map(|it| it.maximum.map(u64::from))),
+            memories: memories().count(),
+            memory_bytes: sum(memories().map(|it| bytes(it.minimum))),
+            max_memory_bytes: sum_if_all(memories().map(|it| it.maximum.map(bytes))),
+            tables: tables().count(),
+            table_elements: sum(tables().map(|it| it.minimum.into())),
+            max_table_elements: sum_if_all(tables().map(|it| it.maximum.map(u64::from))),
         }
     }
 }

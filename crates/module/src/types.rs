@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::to_usize;
+
 /// Bytes of one page of a linear memory.
 pub const WASM_PAGE_SIZE: u64 = 65536;
 /// The most pages a 32-bit memory can have (4 GiB).
@@ -91,13 +93,13 @@ impl FuncType {
     /// The parameter types, in order.
     #[must_use]
     pub fn params(&self) -> &[ValType] {
-        &self.types[..self.params as usize]
+        &self.types[..to_usize(self.params)]
     }
 
     /// The result types, in order.
     #[must_use]
     pub fn results(&self) -> &[ValType] {
-        &self.types[self.params as usize..]
+        &self.types[to_usize(self.params)..]
     }
 }
 

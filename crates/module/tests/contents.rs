@@ -1,12 +1,18 @@
 //! The contents of a parsed module, and the texts of its errors.
 
 use upshift_module::{
-    ConstExpr, ConstOp, ElementItems, Entity, Features, FuncType, GlobalType, MemoryType, Module,
-    ModuleError, ModuleErrorKind, ResourcesRequired, SegmentMode, TableType, ValType,
+    ConstExpr, ConstOp, ElementItems, Entity, EntityRef, Features, FuncType, GlobalType,
+    MemoryType, Module, ModuleError, ModuleErrorKind, ResourcesRequired, SegmentMode, TableType,
+    ValType,
 };
 
 fn parse(text: &str) -> Module {
     Module::parse(text.as_bytes(), &Features::all()).unwrap()
+}
+
+/// An index into whatever index space is asked about.
+fn index<I: EntityRef>(number: usize) -> I {
+    I::new(number)
 }
 
 fn error_of(text: &str, features: &Features) -> ModuleError {
@@ -32,17 +38,17 @@ fn imports_come_first_in_every_index_space() {
     );
     assert_eq!((module.imported.functions, module.imported.tables), (1, 1));
     assert_eq!((module.imported.memories, module.imported.globals), (1, 1));
-    assert_eq!(module.imports[2].entity, Entity::Memory(0));
+    assert_eq!(module.imports[2].entity, Entity::Memory(index(0)));
     assert_eq!(
         module.import_type(&module.imports[0]).to_string(),
         "function (i32) -> ()"
     );
     assert_eq!(
-        module.func_type(1),
+        module.func_type(index(1)),
         &FuncType::new([], [ValType::F32, ValType::V128])
     );
     assert_eq!(
-        module.tables,
+        module.tables.as_values_slice(),
         [
             TableType {
                 element: ValType::ExternRef,
@@ -57,28 +63,32 @@ fn imports_come_first_in_every_index_space() {
         ]
     );
     assert_eq!(
-        module.memories[1],
+        module.memories[index(1)],
         MemoryType {
             minimum: 5,
             maximum: Some(6)
         }
     );
     assert_eq!(
-        module.globals[0],
+        module.globals[index(0)],
         GlobalType {
             content: ValType::I64,
             mutable: true
         }
     );
     assert_eq!(
-        module.global_inits,
+        module.global_inits.as_values_slice(),
         [constant(ConstOp::F64((-0.5f64).to_bits()))]
     );
-    assert_eq!(module.start, Some(2));
+    assert_eq!(module.start, Some(index(2)));
     assert_eq!(
-        (module.defined_function(0), module.defined_function(2)),
-        (None, Some(1))
+        (
+            module.defined_function(index(0)),
+            module.defined_function(index(2))
+        ),
+        (None, Some(index(1)))
     );
+    assert_eq!(module.function_index(index(1)), index(2));
     // In the module's order, and found by name.
     let names: Vec<_> = module
         .exports
@@ -86,11 +96,11 @@ fn imports_come_first_in_every_index_space() {
         .map(|export| export.name.as_ref())
         .collect();
     assert_eq!(names, ["z", "a", "m"]);
-    assert_eq!(module.export("a").unwrap().entity, Entity::Memory(1));
+    assert_eq!(module.export("a").unwrap().entity, Entity::Memory(index(1)));
     assert_eq!(module.export("b"), None);
     assert_eq!(module.names.module(), Some("demo"));
-    assert_eq!(module.function_name(2), Some("start"));
-    assert_eq!(module.function_name(0), Some("f"));
+    assert_eq!(module.function_name(index(2)), Some("start"));
+    assert_eq!(module.function_name(index(0)), Some("f"));
     assert_eq!(module.bytes[..4], *b"\0asm");
 }
 
@@ -107,33 +117,55 @@ fn segments_keep_their_shape() {
             (data (memory 1) (i32.const 7) "seven")
             (data "passive"))"#,
     );
-    let [first, second, third, fourth] = module.elements.as_slice() else {
+    let [first, second, third, fourth] = module.elements.as_values_slice() else {
         panic!()
     };
     let offset = constant(ConstOp::I32(1));
-    assert_eq!(first.mode, SegmentMode::Active { index: 0, offset });
-    assert_eq!(first.items, ElementItems::Functions([0, 0].into()));
-    let ops = [ConstOp::GlobalGet(0), ConstOp::I32(2), ConstOp::I32Add];
+    assert_eq!(
+        first.mode,
+        SegmentMode::Active {
+            index: index(0),
+            offset
+        }
+    );
+    assert_eq!(first.items, ElementItems::Functions([index(0); 2].into()));
+    let ops = [
+        ConstOp::GlobalGet(index(0)),
+        ConstOp::I32(2),
+        ConstOp::I32Add,
+    ];
     let offset = ConstExpr { ops: ops.into() };
-    assert_eq!(second.mode, SegmentMode::Active { index: 1, offset });
+    assert_eq!(
+        second.mode,
+        SegmentMode::Active {
+            index: index(1),
+            offset
+        }
+    );
     assert_eq!((second.ty, second.items.len()), (ValType::ExternRef, 1));
     assert_eq!(third.mode, SegmentMode::Passive);
     assert_eq!(
         third.items,
         ElementItems::Expressions(
             [
-                constant(ConstOp::RefFunc(0)),
+                constant(ConstOp::RefFunc(index(0))),
                 constant(ConstOp::RefNull(ValType::FuncRef))
             ]
             .into()
         )
     );
     assert_eq!(fourth.mode, SegmentMode::Declared);
-    let [seven, passive] = module.data.as_slice() else {
+    let [seven, passive] = module.data.as_values_slice() else {
         panic!()
     };
     let offset = constant(ConstOp::I32(7));
-    assert_eq!(seven.mode, SegmentMode::Active { index: 1, offset });
+    assert_eq!(
+        seven.mode,
+        SegmentMode::Active {
+            index: index(1),
+            offset
+        }
+    );
     assert_eq!(module.data_bytes(seven), b"seven");
     assert_eq!(
         (&passive.mode, module.data_bytes(passive)),
@@ -151,14 +183,17 @@ fn sections_and_bodies_are_found_in_the_binary() {
         module.custom_sections_named("a").collect::<Vec<_>>(),
         [&b"1"[..], b"333"]
     );
-    assert_eq!(module.body_bytes(0), [0, 0x0b]);
-    assert_eq!(module.body_bytes(1), [1, 1, 0x7f, 0x01, 0x0b]);
-    assert_eq!((module.code_size(1), module.total_code_size()), (5, 7));
-    let start = module.bodies[1].range.start;
+    assert_eq!(module.body_bytes(index(0)), [0, 0x0b]);
+    assert_eq!(module.body_bytes(index(1)), [1, 1, 0x7f, 0x01, 0x0b]);
+    assert_eq!(
+        (module.code_size(index(1)), module.total_code_size()),
+        (5, 7)
+    );
+    let start = module.bodies[index(1)].range.start;
     // The byte before a body is its size, which belongs to none.
     assert_eq!(
         [start - 1, start, start + 4].map(|at| module.function_at(at)),
-        [None, Some(1), Some(1)]
+        [None, Some(index(1)), Some(index(1))]
     );
     let names: Vec<_> = module.sections.iter().map(|section| section.name).collect();
     assert_eq!(
@@ -176,8 +211,10 @@ fn constants_of_every_type_are_kept_bit_by_bit() {
             (global f32 (f32.const nan:0x200000)) (global v128 (v128.const i64x2 1 2))
             (global i64 (i64.mul (i64.sub (i64.const 1) (i64.const 2)) (i64.const 3))))",
     );
-    let single: Vec<_> = module.global_inits[..4]
-        .iter()
+    let single: Vec<_> = module
+        .global_inits
+        .values()
+        .take(4)
         .map(|init| init.ops[0])
         .collect();
     let expected = [
@@ -187,7 +224,7 @@ fn constants_of_every_type_are_kept_bit_by_bit() {
         ConstOp::V128((2 << 64) | 1),
     ];
     assert_eq!(single, expected);
-    assert_eq!(module.global_inits[4].ops[4], ConstOp::I64Mul);
+    assert_eq!(module.global_inits[index(4)].ops[4], ConstOp::I64Mul);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use upshift_module::{DefinedFuncIndex, LoopIndex, to_u64};
+
 use crate::arch::{self, CallFrame};
 use crate::backtrace::{PcTrace, RawBacktrace};
 use crate::interrupt::InterruptState;
@@ -210,7 +212,7 @@ pub unsafe fn call(
         (*vm).stack_limit = stack_limit;
         (*vm).caller = ptr::null_mut();
         thread::set_innermost(record);
-        frame.gprs[0] = func.vmctx as u64;
+        frame.gprs[0] = to_u64(func.vmctx.expose_provenance());
         let code = (*func.slot).load(Ordering::Acquire);
         let thread = arch::thread_pointer();
         let left = arch::enter(record, code, frame);
@@ -381,13 +383,13 @@ pub(crate) unsafe extern "C" fn trap(vmctx: *mut VMContext, code: u32) -> ! {
 /// on at `go_on`, or at the start of better code.
 pub(crate) unsafe extern "C" fn budget_at_entry(
     vmctx: *mut VMContext,
-    function: u32,
+    function: DefinedFuncIndex,
     go_on: *const u8,
 ) -> *const u8 {
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
     unsafe {
         let ask = || {
-            let (hooks, budget) = used_up(vmctx, function);
+            let UsedUp { hooks, budget } = used_up(vmctx, function);
             hooks.budget_at_entry(function, budget)
         };
         as_host((*vmctx).store, ask).unwrap_or(go_on)
@@ -397,14 +399,14 @@ pub(crate) unsafe extern "C" fn budget_at_entry(
 /// The builtin `budget_at_loop`.
 pub(crate) unsafe extern "C" fn budget_at_loop(
     vmctx: *mut VMContext,
-    function: u32,
-    loop_number: u32,
+    function: DefinedFuncIndex,
+    loop_number: LoopIndex,
     _cells: *mut u8,
 ) -> *const u8 {
     // SAFETY: called by the builtin's stub only, with the context of a live instance.
     unsafe {
         let ask = || {
-            let (hooks, budget) = used_up(vmctx, function);
+            let UsedUp { hooks, budget } = used_up(vmctx, function);
             hooks.budget_at_loop(function, loop_number, budget)
         };
         as_host((*vmctx).store, ask).map_or(ptr::null(), |entry| make_room(vmctx, entry))
@@ -414,8 +416,8 @@ pub(crate) unsafe extern "C" fn budget_at_loop(
 /// The builtin `budget_at_middle_loop`.
 pub(crate) unsafe extern "C" fn budget_at_middle_loop(
     vmctx: *mut VMContext,
-    function: u32,
-    loop_number: u32,
+    function: DefinedFuncIndex,
+    loop_number: LoopIndex,
     _cells: *mut u8,
     result: *mut *const u8,
 ) {
@@ -423,7 +425,7 @@ pub(crate) unsafe extern "C" fn budget_at_middle_loop(
     // frame that calls.
     unsafe {
         let ask = || {
-            let (hooks, budget) = used_up(vmctx, function);
+            let UsedUp { hooks, budget } = used_up(vmctx, function);
             hooks.budget_at_middle_loop(function, loop_number, budget)
         };
         *result = as_host((*vmctx).store, ask).map_or(ptr::null(), |entry| make_room(vmctx, entry));
@@ -458,22 +460,35 @@ unsafe fn make_room(vmctx: *mut VMContext, entry: *const u8) -> *const u8 {
     }
 }
 
-/// Whom to ask about a budget that is used up, and the budget. The function's calls have been sampled.
+/// A budget that is used up.
+struct UsedUp<'a> {
+    /// Whom to ask.
+    hooks: &'a dyn TierHooks,
+    budget: &'a mut i32,
+}
+
+/// The budget of a function, which is used up. The function's calls have been sampled.
 ///
 /// # Safety
 /// The context is of a live instance, which this thread runs, and nobody else has the budget.
-unsafe fn used_up<'a>(vmctx: *mut VMContext, function: u32) -> (&'a dyn TierHooks, &'a mut i32) {
+unsafe fn used_up<'a>(vmctx: *mut VMContext, function: DefinedFuncIndex) -> UsedUp<'a> {
     // SAFETY: as the caller says.
     unsafe {
         let instance = Instance::from_vmctx(vmctx).as_ref();
         let hooks = &*instance.module().hooks;
         hooks.sample_calls(function, &mut |cell| instance.take_call(cell));
-        (hooks, instance.budget(function).as_mut())
+        UsedUp {
+            hooks,
+            budget: instance.budget(function).as_mut(),
+        }
     }
 }
 
 /// Code for a function that is called for the first time: the lazy stubs jump to it then.
-pub(crate) unsafe extern "C" fn lazy_resolve(vmctx: *mut VMContext, function: u32) -> *const u8 {
+pub(crate) unsafe extern "C" fn lazy_resolve(
+    vmctx: *mut VMContext,
+    function: DefinedFuncIndex,
+) -> *const u8 {
     // SAFETY: called by the lazy stubs only, with the context of a live instance.
     unsafe {
         let store = (*vmctx).store;

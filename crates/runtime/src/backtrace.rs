@@ -2,11 +2,12 @@
 //! noted in the store, so a walk needs no unwind tables: it follows frame pointers within an activation
 //! and entry records from one activation to the one around it, which skips the host's frames.
 
+use std::ptr;
 use std::sync::Arc;
 
-use upshift_module::Module;
+use upshift_module::{FuncIndex, Module, ModuleOffset, to_usize};
 
-use crate::{EntryRecord, VMStore, find_code};
+use crate::{EntryRecord, FoundCode, VMStore, find_code};
 
 /// Frames kept of each end of a deep stack.
 const MOST_FRAMES: usize = 96;
@@ -53,8 +54,8 @@ impl PcTrace {
             while let Some(record) = entry.as_ref() {
                 while fp != record.fp {
                     self.push(pc);
-                    pc = ((fp + 8) as *const usize).read();
-                    fp = (fp as *const usize).read();
+                    pc = ptr::with_exposed_provenance::<usize>(fp + 8).read();
+                    fp = ptr::with_exposed_provenance::<usize>(fp).read();
                 }
                 pc = record.previous_exit_pc;
                 fp = record.previous_exit_fp;
@@ -88,10 +89,10 @@ pub struct RawBacktrace {
 pub struct RawFrame {
     /// The module.
     pub module: Arc<Module>,
-    /// The function's index, imports first.
-    pub function: u32,
-    /// The byte offset in the module of the operator being executed.
-    pub offset: Option<u32>,
+    /// The function.
+    pub function: FuncIndex,
+    /// Where the operator that is being executed is in the module.
+    pub offset: Option<ModuleOffset>,
 }
 
 impl RawBacktrace {
@@ -116,7 +117,7 @@ impl RawBacktrace {
             } else {
                 pc.wrapping_sub(1)
             };
-            let Some((module, code)) = find_code(pc) else {
+            let Some(FoundCode { module, code }) = find_code(pc) else {
                 continue;
             };
             // The frame that moved into an OSR entry waits below it for nothing.
@@ -132,7 +133,7 @@ impl RawBacktrace {
             match inlined {
                 Some(offsets) if !offsets.is_empty() => {
                     frames.extend(offsets.into_iter().map(|offset| {
-                        let function = module.module().function_at(offset as usize);
+                        let function = module.module().function_at(to_usize(offset.as_u32()));
                         frame(function.unwrap_or(code.function), Some(offset))
                     }));
                 }

@@ -3,6 +3,8 @@
 
 use std::mem::offset_of;
 
+use crate::offsets::immediate;
+
 /// The representation of a parameter or result of a builtin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltinType {
@@ -32,10 +34,17 @@ macro_rules! builtins {
             /// All of them.
             pub const ALL: &[Builtin] = &[$(Builtin::$variant),*];
 
+            /// Its place among all of them.
+            #[must_use]
+            pub const fn place(self) -> usize {
+                // Variants are numbered from 0 on.
+                self as usize
+            }
+
             /// Offset of its address in [`VMBuiltins`].
             #[must_use]
             pub const fn offset(self) -> i32 {
-                match self { $(Builtin::$variant => offset_of!(VMBuiltins, $field) as i32,)* }
+                match self { $(Builtin::$variant => immediate(offset_of!(VMBuiltins, $field)),)* }
             }
 
             /// Its parameters after the `VMContext`; never more than five, so all are in registers.

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use upshift_module::{DefinedFuncIndex, PrimaryMap, to_usize};
+
 use crate::VMOffsets;
 use crate::sync::Mutex;
 
@@ -36,21 +38,21 @@ impl CallCounts {
     pub fn remove(&self, first: *mut u64, offsets: &VMOffsets) {
         let mut counts = self.0.lock();
         if counts.live.remove(&first.addr()) {
-            let functions = offsets.defined_functions() as usize;
+            let functions = to_usize(offsets.defined_functions());
             counts.gone.resize(functions, 0);
             add_to(&mut counts.gone, first.addr());
         }
     }
 
     /// How often each defined function was called so far.
-    pub fn sums(&self, offsets: &VMOffsets) -> Vec<u64> {
+    pub fn sums(&self, offsets: &VMOffsets) -> PrimaryMap<DefinedFuncIndex, u64> {
         let counts = self.0.lock();
         let mut sums = counts.gone.clone();
-        sums.resize(offsets.defined_functions() as usize, 0);
+        sums.resize(to_usize(offsets.defined_functions()), 0);
         for &first in &counts.live {
             add_to(&mut sums, first);
         }
-        sums
+        sums.into()
     }
 }
 

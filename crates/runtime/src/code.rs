@@ -9,7 +9,7 @@ use std::slice;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Weak};
 
-use upshift_module::Module;
+use upshift_module::{DefinedFuncIndex, FuncIndex, LoopIndex, Module, ModuleOffset, PrimaryMap};
 
 use crate::code_account::{CodeAccount, CodeMemoryError, CodePurpose};
 use crate::code_memory::{CodeChunk, CodeRange, LazyStubs};
@@ -23,27 +23,45 @@ pub struct InstalledCode {
     pub address: usize,
     /// Bytes of code.
     pub len: usize,
-    /// The function's index, imports first.
-    pub function: u32,
+    /// The function.
+    pub function: FuncIndex,
     /// The loop that this code is entered at, if it is an OSR entry.
-    pub loop_entry: Option<u32>,
+    pub loop_entry: Option<LoopIndex>,
     /// Bytes of stack that an OSR entry takes, without its callees; else 0.
     pub entry_stack: usize,
     /// The name of the tier that made it.
     pub tier: &'static str,
-    /// Code offset of each instruction that may trap, ascending.
-    pub traps: Box<[(u32, TrapCode)]>,
-    /// Code offset from which on instructions belong to a module offset, ascending.
-    pub offsets: Box<[(u32, u32)]>,
+    /// The instructions that may trap, in their order.
+    pub traps: Box<[TrapSite]>,
+    /// Which instructions belong to which operator, in their order.
+    pub offsets: Box<[CodeOffset]>,
     /// In code that has other functions inlined, the answers about those; takes the place of `offsets`.
     pub inlined: Option<Arc<dyn InlinedFrames>>,
 }
 
+/// An instruction that may trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrapSite {
+    /// Where it is, in bytes from the start of its code.
+    pub code: u32,
+    /// The trap.
+    pub trap: TrapCode,
+}
+
+/// From where on instructions belong to an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeOffset {
+    /// Where the first is, in bytes from the start of its code.
+    pub code: u32,
+    /// Where the operator is.
+    pub module: ModuleOffset,
+}
+
 /// Where instructions of code with inlined functions come from.
 pub trait InlinedFrames: fmt::Debug + Send + Sync {
-    /// The byte offsets in the module of the operator that the instruction at `pc` belongs to and of the
+    /// The places in the module of the operator that the instruction at `pc` belongs to and of the
     /// calls, all inlined, that led to it: innermost first. Empty where nothing is known.
-    fn module_offsets_at(&self, pc: usize) -> Vec<u32>;
+    fn module_offsets_at(&self, pc: usize) -> Vec<ModuleOffset>;
 }
 
 impl InstalledCode {
@@ -53,17 +71,17 @@ impl InstalledCode {
         let offset = u32::try_from(pc.checked_sub(self.address)?).ok()?;
         let found = self
             .traps
-            .binary_search_by_key(&offset, |&(at, _)| at)
+            .binary_search_by_key(&offset, |site| site.code)
             .ok()?;
-        Some(self.traps[found].1)
+        Some(self.traps[found].trap)
     }
 
-    /// The byte offset in the module of the operator that the instruction at `pc` belongs to.
+    /// The place in the module of the operator that the instruction at `pc` belongs to.
     #[must_use]
-    pub fn module_offset_at(&self, pc: usize) -> Option<u32> {
+    pub fn module_offset_at(&self, pc: usize) -> Option<ModuleOffset> {
         let offset = u32::try_from(pc.checked_sub(self.address)?).ok()?;
-        let after = self.offsets.partition_point(|&(at, _)| at <= offset);
-        Some(self.offsets[after.checked_sub(1)?].1)
+        let after = self.offsets.partition_point(|of| of.code <= offset);
+        Some(self.offsets[after.checked_sub(1)?].module)
     }
 }
 
@@ -83,7 +101,7 @@ pub struct ModuleCode {
     /// The module.
     module: Arc<Module>,
     /// One entry point per defined function.
-    slots: Box<[CodeSlot]>,
+    slots: PrimaryMap<DefinedFuncIndex, CodeSlot>,
     /// Their first contents.
     stubs: LazyStubs,
     /// Memory that code is put into.
@@ -128,8 +146,8 @@ impl ModuleCode {
     pub fn within(module: Arc<Module>, account: Arc<CodeAccount>) -> io::Result<Arc<Self>> {
         let range = CodeRange::current()?;
         let stubs = range.lazy_stubs(module.bodies.len())?;
-        let slots = (0..module.bodies.len())
-            .map(|i| AtomicPtr::new(stubs.address(i)))
+        let slots = (module.bodies.keys())
+            .map(|function| AtomicPtr::new(stubs.address(function)))
             .collect();
         Ok(Arc::new_cyclic(|this| Self {
             module,
@@ -150,7 +168,7 @@ impl ModuleCode {
 
     /// The slots, one per defined function.
     #[must_use]
-    pub fn slots(&self) -> &[CodeSlot] {
+    pub fn slots(&self) -> &PrimaryMap<DefinedFuncIndex, CodeSlot> {
         &self.slots
     }
 
@@ -198,8 +216,8 @@ impl ModuleCode {
             .last()
             .expect("one was pushed if there was none");
         Ok(CodeAllocation {
-            writable: (chunk.writable() + start) as *mut u8,
-            executable: (chunk.executable() + start) as *const u8,
+            writable: ptr::with_exposed_provenance_mut(chunk.writable() + start),
+            executable: ptr::with_exposed_provenance(chunk.executable() + start),
             size,
         })
     }
@@ -279,7 +297,8 @@ impl ModuleCode {
             .module
             .defined_function(code.function)
             .expect("a defined function");
-        self.slots[defined as usize].store(code.address as *mut u8, Ordering::Release);
+        let address = ptr::with_exposed_provenance_mut(code.address);
+        self.slots[defined].store(address, Ordering::Release);
     }
 
     /// Makes the next call of the function ask for its code again, as the first call did: published code stays, but
@@ -287,10 +306,10 @@ impl ModuleCode {
     ///
     /// # Panics
     /// When there is no such function.
-    pub fn announce_calls(&self, defined: u32) {
-        let stub = self.stubs.address(defined as usize);
+    pub fn announce_calls(&self, defined: DefinedFuncIndex) {
+        let stub = self.stubs.address(defined);
         // Stubs are older than the module; nothing behind the address is new.
-        self.slots[defined as usize].store(stub, Ordering::Release);
+        self.slots[defined].store(stub, Ordering::Release);
     }
 
     /// The code that `pc` is in.
@@ -343,14 +362,22 @@ impl Drop for ModuleCode {
     }
 }
 
-/// The module and the code that `pc` is in, if it is generated code.
+/// Generated code, and whose it is.
+pub struct FoundCode {
+    /// The module's code.
+    pub module: Arc<ModuleCode>,
+    /// The code of one of its functions.
+    pub code: Arc<InstalledCode>,
+}
+
+/// The code that `pc` is in, if it is generated code.
 #[must_use]
-pub fn find_code(pc: usize) -> Option<(Arc<ModuleCode>, Arc<InstalledCode>)> {
+pub fn find_code(pc: usize) -> Option<FoundCode> {
     let module = {
         let registry = REGISTRY.read();
         let (_, (end, module)) = registry.range(..=pc).next_back()?;
         (pc < *end).then(|| module.upgrade())??
     };
     let code = module.find(pc)?;
-    Some((module, code))
+    Some(FoundCode { module, code })
 }

@@ -38,6 +38,8 @@ use mapping::{
 };
 use state::{Free, RangeState, WritableView};
 
+use upshift_module::{DefinedFuncIndex, EntityRef, to_u64};
+
 use crate::address_space::available_address_space;
 use crate::code_account::{CodeLimitError, CodeMemoryError, CodePurpose, CodeScope};
 use crate::sync::Mutex;
@@ -98,8 +100,9 @@ pub(crate) struct LazyStubs {
 }
 
 impl LazyStubs {
-    pub(crate) fn address(&self, function: usize) -> *mut u8 {
-        (self.first + function * arch::LAZY_STUB_SIZE) as *mut u8
+    pub(crate) fn address(&self, function: DefinedFuncIndex) -> *mut u8 {
+        let address = self.first + function.index() * arch::LAZY_STUB_SIZE;
+        ptr::with_exposed_provenance_mut(address)
     }
 }
 
@@ -142,7 +145,7 @@ impl CodeRange {
     fn reserve() -> io::Result<Self> {
         let mut size = RANGE_SIZE;
         if let Some(available) = available_address_space() {
-            while 2 * size as u64 > available / SHARE && size > LEAST_RANGE_SIZE {
+            while 2 * to_u64(size) > available / SHARE && size > LEAST_RANGE_SIZE {
                 size /= 2;
             }
         }
@@ -156,7 +159,8 @@ impl CodeRange {
 
     fn reserve_sized(size: usize) -> io::Result<Self> {
         // SAFETY: no preconditions.
-        let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        let page_size = usize::try_from(page_size).map_err(io::Error::other)?;
         let start = STUBS_END.next_multiple_of(page_size);
         let all = Free {
             len: size - start,
@@ -214,11 +218,15 @@ impl CodeRange {
             // makes this thread their only writer.
             unsafe {
                 if first == 0 {
-                    arch::write_lazy_thunk(writable as *mut u8);
+                    arch::write_lazy_thunk(ptr::with_exposed_provenance_mut(writable));
                 }
                 for function in first..end {
                     let at = writable + (offset(function) - start);
-                    arch::write_lazy_stub(at as *mut u8, function as u32, offset(function));
+                    arch::write_lazy_stub(
+                        ptr::with_exposed_provenance_mut(at),
+                        DefinedFuncIndex::new(function),
+                        offset(function),
+                    );
                 }
             }
             if memory == ChunkMemory::Anonymous {
@@ -345,7 +353,7 @@ impl CodeRange {
     /// Makes whole pages of anonymous memory executable, and not writable.
     fn close(&self, offset: usize, len: usize) -> io::Result<()> {
         let len = len.next_multiple_of(self.page_size);
-        let address = (self.executable + offset) as *mut libc::c_void;
+        let address = ptr::with_exposed_provenance_mut(self.executable + offset);
         let protection = libc::PROT_READ | libc::PROT_EXEC;
         // SAFETY: the pages are inside of the range, which is ours alone.
         match unsafe { libc::mprotect(address, len, protection) } {
@@ -397,7 +405,13 @@ fn rest(memory: ChunkMemory, len: usize) {
     {
         // SAFETY: the pages are inside of the range and belong to a memory file, which keeps its bytes, be they written by
         // another thread at this moment. A failure costs nothing.
-        unsafe { libc::madvise(writable as *mut _, len, libc::MADV_DONTNEED) };
+        unsafe {
+            libc::madvise(
+                ptr::with_exposed_provenance_mut(writable),
+                len,
+                libc::MADV_DONTNEED,
+            )
+        };
     }
 }
 

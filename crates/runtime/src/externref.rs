@@ -7,6 +7,8 @@
 //! store is dropped, with 8 bytes in each, and takes about 0.1 microseconds for one; a loop that hands
 //! out the same handle a million times costs nothing.
 
+use upshift_module::to_u64;
+
 use std::any::Any;
 use std::num::NonZeroU64;
 
@@ -37,7 +39,7 @@ impl ExternHandle {
 impl ExternRefs {
     pub(crate) fn insert(&mut self, value: Box<dyn Any + Send + Sync>) -> ExternHandle {
         self.values.push(value);
-        ExternHandle(NonZeroU64::new(self.values.len() as u64).expect("one was pushed"))
+        ExternHandle(NonZeroU64::new(to_u64(self.values.len())).expect("one was pushed"))
     }
 
     pub(crate) fn get(&self, handle: ExternHandle) -> Option<&(dyn Any + Send + Sync)> {

@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
+use upshift_module::to_usize;
 
 use crate::sync::{futex_wait, futex_wake};
 use crate::thread;
@@ -104,6 +105,7 @@ pub(crate) fn epoch() -> u32 {
 
 /// Has children of this process call `hook` on their only thread, before `fork` returns there. At most four are kept.
 pub fn call_in_children(hook: fn()) {
+    // Functions become pointers in no other way.
     let hook = hook as *mut ();
     for place in &HOOKS {
         let null = ptr::null_mut();
@@ -241,7 +243,7 @@ pub fn leave_for_good() {
 }
 
 fn stripe_of(place: Place) -> &'static Stripe {
-    &INSIDE[place.stripe as usize % STRIPES]
+    &INSIDE[to_usize(place.stripe) % STRIPES]
 }
 
 #[cold]

@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
+use upshift_module::to_usize;
+
 use crate::activation::{as_host, leave_with};
 use crate::arch::{self, VectorUse};
 use crate::{
@@ -73,7 +75,7 @@ impl HostCall<'_> {
     #[must_use]
     pub unsafe fn stack(&self, word: u32) -> u64 {
         // SAFETY: as the caller says.
-        unsafe { self.stack.add(word as usize).read() }
+        unsafe { self.stack.add(to_usize(word)).read() }
     }
 
     /// Sets a result of an integer or reference type.

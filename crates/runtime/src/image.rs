@@ -7,7 +7,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use upshift_module::{ConstOp, Module, SegmentMode, WASM_PAGE_SIZE};
+use upshift_module::{
+    ConstOp, DataIndex, DataSegment, EntityRef, MemoryIndex, Module, PrimaryMap, SegmentMode,
+    WASM_PAGE_SIZE, to_u64, to_usize,
+};
 
 use crate::Memory;
 use crate::sync::OnceLock;
@@ -29,8 +32,7 @@ pub(crate) struct Images {
 pub(crate) struct Layout {
     /// How many segments, from the first one on, are known to fit.
     known: usize,
-    /// By index, imported memories included.
-    images: Vec<Option<Image>>,
+    images: PrimaryMap<MemoryIndex, Option<Image>>,
 }
 
 /// The first contents of one memory.
@@ -60,45 +62,49 @@ impl Layout {
             return Self::default();
         }
         // Where there is no memory for an image, each instance has its copy.
-        let images = (0..module.memories.len() as u32)
+        let images = (module.memories.keys())
             .map(|memory| Image::new(module, known, memory).ok().flatten())
             .collect();
         Self { known, images }
     }
 
     /// The image that a data segment is part of.
-    pub fn image_with(&self, segment: usize, memory: u32) -> Option<&Image> {
-        if segment >= self.known {
+    pub fn image_with(&self, segment: DataIndex, memory: MemoryIndex) -> Option<&Image> {
+        if segment.index() >= self.known {
             return None;
         }
-        self.images.get(memory as usize)?.as_ref()
+        self.images.get(memory)?.as_ref()
     }
 }
 
 /// How many data segments, from the first one on, are known to fit their memories, independently of an
 /// instance's imports. A segment that does not fit ends an instantiation, so nothing is known behind it.
 fn known_segments(module: &Module) -> usize {
-    let fits = |segment: &upshift_module::DataSegment| {
+    let fits = |segment: &DataSegment| {
         let SegmentMode::Active { index, offset } = &segment.mode else {
             return true;
         };
         let [ConstOp::I32(offset)] = *offset.ops else {
             return false;
         };
-        let end = u64::from(offset.cast_unsigned()) + segment.range.len() as u64;
-        let minimum = module.memories[*index as usize].minimum;
-        *index >= module.imported.memories && end <= minimum.saturating_mul(WASM_PAGE_SIZE)
+        let end = u64::from(offset.cast_unsigned()) + to_u64(segment.range.len());
+        let minimum = module.memories[*index].minimum;
+        module.defines_memory(*index) && end <= minimum.saturating_mul(WASM_PAGE_SIZE)
     };
     module
         .data
-        .iter()
+        .values()
         .take_while(|segment| fits(segment))
         .count()
 }
 
 /// The segments for one memory among the known ones: where each begins, and its bytes.
-fn segments_of(module: &Module, known: usize, memory: u32) -> impl Iterator<Item = (usize, &[u8])> {
-    module.data[..known].iter().filter_map(move |segment| {
+fn segments_of(
+    module: &Module,
+    known: usize,
+    memory: MemoryIndex,
+) -> impl Iterator<Item = (usize, &[u8])> {
+    module.data.values().take(known).filter_map(move |segment| {
         let SegmentMode::Active { index, offset } = &segment.mode else {
             return None;
         };
@@ -106,13 +112,13 @@ fn segments_of(module: &Module, known: usize, memory: u32) -> impl Iterator<Item
             return None;
         };
         let bytes = module.data_bytes(segment);
-        (*index == memory && !bytes.is_empty()).then(|| (offset.cast_unsigned() as usize, bytes))
+        (*index == memory && !bytes.is_empty()).then(|| (to_usize(offset.cast_unsigned()), bytes))
     })
 }
 
 impl Image {
     /// The image of a memory, if it is worth one.
-    fn new(module: &Module, known: usize, memory: u32) -> io::Result<Option<Self>> {
+    fn new(module: &Module, known: usize, memory: MemoryIndex) -> io::Result<Option<Self>> {
         let segments = || segments_of(module, known, memory);
         if segments().map(|(_, bytes)| bytes.len()).sum::<usize>() < SMALLEST_IMAGE {
             return Ok(None);
@@ -121,7 +127,7 @@ impl Image {
         let end = segments().map(|(at, bytes)| at + bytes.len()).max();
         let page = page_size()?;
         let range = start - start % page..end.unwrap_or(0).next_multiple_of(page);
-        if !(WASM_PAGE_SIZE as usize).is_multiple_of(page) {
+        if !WASM_PAGE_SIZE.is_multiple_of(to_u64(page)) {
             return Ok(None);
         }
         let file = memory_file(range.len())?;

@@ -6,14 +6,18 @@ use std::cell::{Cell, OnceCell};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use upshift_module::{ConstExpr, ConstOp, ElementItems, Entity, ExternType, Module};
+use upshift_module::{
+    ConstExpr, ConstOp, DataIndex, DefinedFuncIndex, DefinedGlobalIndex, ElemIndex, ElementItems,
+    Entity, EntityRef, ExternType, FuncIndex, GlobalIndex, MemoryIndex, Module, PrimaryMap,
+    TableIndex, low_u32, low_u64, to_u64, to_usize,
+};
 
 use crate::call_counts::CallCounts;
 use crate::image::Images;
 use crate::{
-    CalledFunction, CodeSlot, Global, GlobalLocation, Memory, ModuleCode, Stop, Table, TierHooks,
-    TrapCode, TypeLeases, TypeRegistry, VMContext, VMFuncRef, VMGlobal, VMMemory, VMOffsets,
-    VMStore, VMTable, arch,
+    CallCell, CalledFunction, CodeSlot, Global, GlobalLocation, Memory, ModuleCode, Stop, Table,
+    TierHooks, TrapCode, TypeLeases, TypeRegistry, VMContext, VMFuncRef, VMGlobal, VMMemory,
+    VMOffsets, VMStore, VMTable, VMTypeId, arch,
 };
 
 /// State that all instances of a module share.
@@ -60,18 +64,18 @@ impl ModuleRuntime {
     /// How often each defined function was called so far in code that counts, summed over all instances that there
     /// are and were. `None` when calls are not counted.
     #[must_use]
-    pub fn call_counts(&self) -> Option<Vec<u64>> {
-        self.offsets.call_count(0)?;
+    pub fn call_counts(&self) -> Option<PrimaryMap<DefinedFuncIndex, u64>> {
+        self.offsets.call_counts()?;
         Some(self.calls.sums(&self.offsets))
     }
 
-    /// The engine-wide type id of function `index`, imports first.
+    /// The engine-wide type id of function `index`.
     ///
     /// # Panics
     /// When there is no such function.
     #[must_use]
-    pub fn type_id_of(&self, index: u32) -> u32 {
-        self.type_ids[self.module.functions[index as usize] as usize]
+    pub fn type_id_of(&self, index: FuncIndex) -> VMTypeId {
+        self.type_ids[self.module.functions[index]]
     }
 }
 
@@ -122,19 +126,20 @@ pub struct Instance {
     runtime: Arc<ModuleRuntime>,
     imported_globals: Box<[NonNull<Global>]>,
     /// Handles to defined globals, made when somebody asks for one.
-    defined_globals: OnceCell<Box<[OnceCell<Box<Global>>]>>,
+    defined_globals: OnceCell<PrimaryMap<DefinedGlobalIndex, OnceCell<Box<Global>>>>,
     /// Whether each element segment has been dropped.
-    dropped_elements: Box<[Cell<bool>]>,
+    dropped_elements: PrimaryMap<ElemIndex, Cell<bool>>,
     /// Whether each data segment has been dropped.
-    dropped_data: Box<[Cell<bool>]>,
+    dropped_data: PrimaryMap<DataIndex, Cell<bool>>,
 }
 
 fn context_layout(offsets: &VMOffsets) -> Layout {
-    Layout::from_size_align(offsets.size() as usize, align_of::<VMContext>())
+    Layout::from_size_align(to_usize(offsets.size()), align_of::<VMContext>())
         .expect("a context is far smaller than the address space")
 }
 
-fn flags(count: usize) -> Box<[Cell<bool>]> {
+/// A flag for each entry of an index space.
+fn flags<I: EntityRef>(count: usize) -> PrimaryMap<I, Cell<bool>> {
     vec![Cell::new(false); count].into()
 }
 
@@ -157,9 +162,9 @@ impl Instance {
         unsafe {
             let header = vmctx.as_ptr();
             (*header).store = store;
-            (*header).slots = runtime.code.slots().as_ptr();
+            (*header).slots = runtime.code.slots().as_values_slice().as_ptr();
             (*header).builtins = &raw const arch::BUILTINS;
-            (*header).type_ids = runtime.type_ids.as_ptr();
+            (*header).type_ids = runtime.type_ids.as_values_slice().as_ptr();
             (*header).instance = (&raw const *instance).cast_mut().cast();
         }
         if let Some(counts) = instance.call_counts() {
@@ -171,7 +176,7 @@ impl Instance {
 
     /// Where calls are counted, if they are.
     fn call_counts(&self) -> Option<*mut u64> {
-        Some(self.at(self.runtime.offsets.call_count(0)?))
+        Some(self.at(self.runtime.offsets.call_counts()?))
     }
 
     /// The instance of a context.
@@ -198,26 +203,27 @@ impl Instance {
 
     /// A place in the context, which must hold a `T`.
     fn at<T>(&self, offset: i32) -> *mut T {
+        let offset = usize::try_from(offset).expect("offsets are behind the start");
         // SAFETY: offsets are within the block.
-        unsafe { self.vmctx.as_ptr().byte_offset(offset as isize).cast() }
+        unsafe { self.vmctx.as_ptr().byte_add(offset).cast() }
     }
 
     /// Makes the context refer to this memory.
-    pub(crate) fn set_memory(&mut self, index: u32, memory: NonNull<Memory>) {
-        assert!((index as usize) < self.runtime.module.memories.len());
+    pub(crate) fn set_memory(&mut self, index: MemoryIndex, memory: NonNull<Memory>) {
+        assert!(self.runtime.module.memories.is_valid(index));
         // SAFETY: the place is in the context. A `VMMemory` is the first field of a `Memory`.
         unsafe {
             self.at::<*mut VMMemory>(self.runtime.offsets.memory(index))
                 .write(memory.as_ptr().cast());
-            if index == 0 {
+            if index == MemoryIndex::FIRST {
                 (*self.vmctx.as_ptr()).memory0_base = memory.as_ref().data().as_ptr().cast();
             }
         }
     }
 
     /// Makes the context refer to this table.
-    pub(crate) fn set_table(&mut self, index: u32, table: NonNull<Table>) {
-        assert!((index as usize) < self.runtime.module.tables.len());
+    pub(crate) fn set_table(&mut self, index: TableIndex, table: NonNull<Table>) {
+        assert!(self.runtime.module.tables.is_valid(index));
         // SAFETY: the place is in the context. A `VMTable` is the first field of a `Table`.
         unsafe {
             self.at::<*mut VMTable>(self.runtime.offsets.table(index))
@@ -227,7 +233,7 @@ impl Instance {
 
     /// Makes the context refer to the imported globals, all of them.
     pub(crate) fn set_imported_globals(&mut self, globals: Box<[NonNull<Global>]>) {
-        for (index, global) in (0..).zip(&globals) {
+        for (index, global) in self.runtime.module.globals.keys().zip(&globals) {
             let GlobalLocation::Pointer(offset) = self.runtime.offsets.global(index) else {
                 unreachable!("more globals than the module imports");
             };
@@ -241,8 +247,8 @@ impl Instance {
     }
 
     /// Fills the record of an imported function.
-    pub(crate) fn set_imported_function(&mut self, index: u32, func: NonNull<VMFuncRef>) {
-        assert!(index < self.runtime.module.imported.functions);
+    pub(crate) fn set_imported_function(&mut self, index: FuncIndex, func: NonNull<VMFuncRef>) {
+        assert_eq!(self.runtime.module.defined_function(index), None);
         // SAFETY: the place is in the context, and the function lives as long as the store.
         unsafe {
             self.at::<VMFuncRef>(self.runtime.offsets.funcref(index))
@@ -255,9 +261,9 @@ impl Instance {
     /// # Panics
     /// When there is no such memory.
     #[must_use]
-    pub fn memory(&self, index: u32) -> NonNull<Memory> {
+    pub fn memory(&self, index: MemoryIndex) -> NonNull<Memory> {
         assert!(
-            (index as usize) < self.runtime.module.memories.len(),
+            self.runtime.module.memories.is_valid(index),
             "no memory {index}"
         );
         // SAFETY: set at instantiation to a `Memory`, whose first field is a `VMMemory`.
@@ -274,9 +280,9 @@ impl Instance {
     /// # Panics
     /// When there is no such table.
     #[must_use]
-    pub fn table(&self, index: u32) -> NonNull<Table> {
+    pub fn table(&self, index: TableIndex) -> NonNull<Table> {
         assert!(
-            (index as usize) < self.runtime.module.tables.len(),
+            self.runtime.module.tables.is_valid(index),
             "no table {index}"
         );
         // SAFETY: set at instantiation to a `Table`, whose first field is a `VMTable`.
@@ -293,17 +299,17 @@ impl Instance {
     /// # Panics
     /// When there is no such global.
     #[must_use]
-    pub fn global(&self, index: u32) -> NonNull<Global> {
+    pub fn global(&self, index: GlobalIndex) -> NonNull<Global> {
         let module = &self.runtime.module;
-        let Some(defined) = index.checked_sub(module.imported.globals) else {
-            return self.imported_globals[index as usize];
+        let Some(defined) = module.defined_global(index) else {
+            return self.imported_globals[index.index()];
         };
-        let ty = module.globals[index as usize];
+        let ty = module.globals[index];
         let handles = self.defined_globals.get_or_init(|| {
-            let count = module.globals.len() - module.imported.globals as usize;
-            (0..count).map(|_| OnceCell::new()).collect()
+            let globals = module.global_inits.values();
+            globals.map(|_| OnceCell::new()).collect()
         });
-        let handle = handles[defined as usize].get_or_init(|| {
+        let handle = handles[defined].get_or_init(|| {
             let location = NonNull::new(self.global_location(index)).expect("not null");
             // SAFETY: the handle is dropped with this instance.
             Box::new(unsafe { Global::in_context(ty, location) })
@@ -312,7 +318,7 @@ impl Instance {
     }
 
     /// Where the value of global `index`, which must exist, is.
-    pub(crate) fn global_location(&self, index: u32) -> *mut VMGlobal {
+    pub(crate) fn global_location(&self, index: GlobalIndex) -> *mut VMGlobal {
         match self.runtime.offsets.global(index) {
             GlobalLocation::Inline(offset) => self.at(offset),
             // SAFETY: set at instantiation.
@@ -325,7 +331,7 @@ impl Instance {
     /// # Panics
     /// When there is no such function.
     #[must_use]
-    pub fn funcref(&self, index: u32) -> NonNull<VMFuncRef> {
+    pub fn funcref(&self, index: FuncIndex) -> NonNull<VMFuncRef> {
         let runtime = &*self.runtime;
         let type_id = runtime.type_id_of(index);
         let place = self.at::<VMFuncRef>(runtime.offsets.funcref(index));
@@ -335,7 +341,7 @@ impl Instance {
             if let Some(defined) = runtime.module.defined_function(index)
                 && (*place).vmctx.is_null()
             {
-                let slot: *const CodeSlot = &raw const runtime.code.slots()[defined as usize];
+                let slot: *const CodeSlot = &raw const runtime.code.slots()[defined];
                 place.write(VMFuncRef {
                     slot,
                     vmctx: self.vmctx.as_ptr(),
@@ -344,6 +350,11 @@ impl Instance {
             }
             NonNull::new_unchecked(place)
         }
+    }
+
+    /// The same as generated code has it.
+    pub(crate) fn reference(&self, index: FuncIndex) -> u64 {
+        to_u64(self.funcref(index).as_ptr().expose_provenance())
     }
 
     /// Anything that the module can export.
@@ -360,14 +371,14 @@ impl Instance {
         }
     }
 
-    /// The budget of a defined function (imports not counted).
+    /// The budget of a defined function.
     ///
     /// # Panics
     /// When there is no such function.
     #[must_use]
-    pub fn budget(&self, defined: u32) -> NonNull<i32> {
+    pub fn budget(&self, defined: DefinedFuncIndex) -> NonNull<i32> {
         assert!(
-            (defined as usize) < self.runtime.module.bodies.len(),
+            self.runtime.module.bodies.is_valid(defined),
             "no defined function {defined}"
         );
         // SAFETY: the place is in the context.
@@ -379,9 +390,9 @@ impl Instance {
     /// # Panics
     /// When there is no such cell.
     #[must_use]
-    pub fn take_call(&self, cell: u32) -> Option<CalledFunction> {
+    pub fn take_call(&self, cell: CallCell) -> Option<CalledFunction> {
         let offsets = &self.runtime.offsets;
-        assert!(cell < offsets.call_cell_count(), "no call cell {cell}");
+        assert!(cell.as_u32() < offsets.call_cell_count(), "no {cell:?}");
         let place = self.at::<*const VMFuncRef>(offsets.call_cell(cell));
         // SAFETY: the place is in the context, and this thread runs the instance.
         let reference = unsafe { place.replace(ptr::null()) };
@@ -403,8 +414,8 @@ impl Instance {
         for &op in &expression.ops {
             let value = match op {
                 ConstOp::I32Add | ConstOp::I32Sub | ConstOp::I32Mul => {
-                    let right = stack.pop().expect(VALID) as u32;
-                    let left = stack.pop().expect(VALID) as u32;
+                    let right = low_u32(low_u64(stack.pop().expect(VALID)));
+                    let left = low_u32(low_u64(stack.pop().expect(VALID)));
                     u128::from(match op {
                         ConstOp::I32Add => left.wrapping_add(right),
                         ConstOp::I32Sub => left.wrapping_sub(right),
@@ -412,8 +423,8 @@ impl Instance {
                     })
                 }
                 ConstOp::I64Add | ConstOp::I64Sub | ConstOp::I64Mul => {
-                    let right = stack.pop().expect(VALID) as u64;
-                    let left = stack.pop().expect(VALID) as u64;
+                    let right = low_u64(stack.pop().expect(VALID));
+                    let left = low_u64(stack.pop().expect(VALID));
                     u128::from(match op {
                         ConstOp::I64Add => left.wrapping_add(right),
                         ConstOp::I64Sub => left.wrapping_sub(right),
@@ -427,6 +438,11 @@ impl Instance {
         stack.pop().expect(VALID)
     }
 
+    /// The same of one of type `i32`, read as unsigned.
+    pub(crate) fn evaluate_i32(&self, expression: &ConstExpr) -> u32 {
+        low_u32(low_u64(self.evaluate(expression)))
+    }
+
     /// The value of an operator without operands.
     fn evaluate_leaf(&self, op: ConstOp) -> u128 {
         match op {
@@ -436,7 +452,7 @@ impl Instance {
             ConstOp::F64(bits) => u128::from(bits),
             ConstOp::V128(bits) => bits,
             ConstOp::RefNull(_) => 0,
-            ConstOp::RefFunc(index) => self.funcref(index).as_ptr() as u128,
+            ConstOp::RefFunc(index) => self.reference(index).into(),
             // SAFETY: the location is valid, and one thread uses a store at a time.
             ConstOp::GlobalGet(index) => unsafe { (*self.global_location(index)).bits },
             ConstOp::I32Add
@@ -452,17 +468,17 @@ impl Instance {
     /// segment that has been dropped is empty.
     pub(crate) fn init_table(
         &self,
-        table: u32,
-        segment: u32,
+        table: TableIndex,
+        segment: ElemIndex,
         start: u32,
         source: u32,
         len: u32,
         stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
-        let items = &self.runtime.module.elements[segment as usize].items;
-        let dropped = self.dropped_elements[segment as usize].get();
+        let items = &self.runtime.module.elements[segment].items;
+        let dropped = self.dropped_elements[segment].get();
         let available = if dropped { 0 } else { items.len() };
-        let range = source as usize..source as usize + len as usize;
+        let range = to_usize(source)..to_usize(source) + to_usize(len);
         if range.end > available {
             return Err(TrapCode::TableOutOfBounds);
         }
@@ -474,7 +490,7 @@ impl Instance {
             match items {
                 ElementItems::Functions(functions) => {
                     let items = functions[range].iter();
-                    let items = items.map(|&index| self.funcref(index).as_ptr() as u64);
+                    let items = items.map(|&index| self.reference(index));
                     table.write(start.into(), len, items, stop)
                 }
                 ElementItems::Expressions(expressions) => {
@@ -482,7 +498,7 @@ impl Instance {
                     table.write(
                         start.into(),
                         len,
-                        items.map(|item| self.evaluate(item) as u64),
+                        items.map(|item| low_u64(self.evaluate(item))),
                         stop,
                     )
                 }
@@ -491,26 +507,26 @@ impl Instance {
     }
 
     /// `elem.drop`.
-    pub(crate) fn drop_element_segment(&self, segment: u32) {
-        self.dropped_elements[segment as usize].set(true);
+    pub(crate) fn drop_element_segment(&self, segment: ElemIndex) {
+        self.dropped_elements[segment].set(true);
     }
 
     /// `memory.init`: copies `len` bytes of a segment from `source` on to `start` in the memory. A
     /// segment that has been dropped is empty.
     pub(crate) fn init_memory(
         &self,
-        memory: u32,
-        segment: u32,
+        memory: MemoryIndex,
+        segment: DataIndex,
         start: u32,
         source: u32,
         len: u32,
         stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
         let module = &self.runtime.module;
-        let bytes = if self.dropped_data[segment as usize].get() {
+        let bytes = if self.dropped_data[segment].get() {
             &[]
         } else {
-            module.data_bytes(&module.data[segment as usize])
+            module.data_bytes(&module.data[segment])
         };
         let source = u64::from(source);
         // SAFETY: memories live as long as the store.
@@ -520,8 +536,8 @@ impl Instance {
     }
 
     /// `data.drop`.
-    pub(crate) fn drop_data_segment(&self, segment: u32) {
-        self.dropped_data[segment as usize].set(true);
+    pub(crate) fn drop_data_segment(&self, segment: DataIndex) {
+        self.dropped_data[segment].set(true);
     }
 }
 

@@ -4,7 +4,10 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use upshift_module::{Entity, ExternType, Import, Printable, SegmentMode};
+use upshift_module::{
+    Entity, ExternType, Import, MemoryIndex, Printable, SecondaryMap, SegmentMode, TableIndex,
+    to_usize,
+};
 
 use crate::limits::Resource;
 use crate::matching::{matches, memory_matches, table_matches};
@@ -46,7 +49,7 @@ pub enum InstantiateError {
     #[error("memory {index} of the module: {source}")]
     Memory {
         /// Its index, imports first.
-        index: u32,
+        index: MemoryIndex,
         /// Why.
         source: MemoryError,
     },
@@ -54,7 +57,7 @@ pub enum InstantiateError {
     #[error("table {index} of the module: {source}")]
     Table {
         /// Its index, imports first.
-        index: u32,
+        index: TableIndex,
         /// Why.
         source: TableError,
     },
@@ -107,7 +110,7 @@ impl StoreCore {
         let mut parts = self.allocate_parts(runtime)?;
         let module = &*runtime.module;
         let instance = &mut *parts.instance;
-        let mut globals = Vec::with_capacity(module.imported.globals as usize);
+        let mut globals = Vec::with_capacity(to_usize(module.imported.globals));
         for (import, &given) in module.imports.iter().zip(imports) {
             match (import.entity, given) {
                 (Entity::Func(index), ExternPtr::Func(func)) => {
@@ -122,16 +125,17 @@ impl StoreCore {
             }
         }
         instance.set_imported_globals(globals.into());
-        for (index, memory) in (module.imported.memories..).zip(parts.memories) {
+        for ((index, _), memory) in module.defined_memories().zip(parts.memories) {
             instance.set_memory(index, self.own_memory(memory));
         }
-        for (index, table) in (module.imported.tables..).zip(parts.tables) {
+        for ((index, _), table) in module.defined_tables().zip(parts.tables) {
             instance.set_table(index, self.own_table(table));
         }
         let instance_ptr = self.own_instance(parts.instance);
         // SAFETY: the store has just taken it.
         let instance = unsafe { instance_ptr.as_ref() };
-        for (index, init) in (module.imported.globals..).zip(&module.global_inits) {
+        for (defined, init) in &module.global_inits {
+            let index = module.global_index(defined);
             let bits = instance.evaluate(init);
             debug_assert!(matches!(
                 runtime.offsets.global(index),
@@ -146,7 +150,7 @@ impl StoreCore {
             interrupt.acknowledge();
         }
         if trap.is_none() {
-            for index in module.imported.tables..module.tables.len() as u32 {
+            for (index, _) in module.defined_tables() {
                 // SAFETY: tables live as long as the store, which this thread has.
                 unsafe { instance.table(index).as_ref() }.set_unchanged();
             }
@@ -168,20 +172,14 @@ impl StoreCore {
         let mut account = self.account.clone();
         account.charge(Resource::Instances, 1)?;
         let mut memories = Vec::with_capacity(module.memories.len());
-        for (index, &ty) in (0..)
-            .zip(&module.memories)
-            .skip(module.imported.memories as usize)
-        {
+        for (index, &ty) in module.defined_memories() {
             let memory = self
                 .make_memory(&mut account, ty)
                 .map_err(|source| InstantiateError::Memory { index, source })?;
             memories.push(memory);
         }
         let mut tables = Vec::with_capacity(module.tables.len());
-        for (index, &ty) in (0..)
-            .zip(&module.tables)
-            .skip(module.imported.tables as usize)
-        {
+        for (index, &ty) in module.defined_tables() {
             let table = Self::make_table(&mut account, ty, 0)
                 .map_err(|source| InstantiateError::Table { index, source })?;
             tables.push(table);
@@ -243,14 +241,13 @@ unsafe fn fits(runtime: &ModuleRuntime, import: &Import, given: ExternPtr) -> bo
                 func.as_ref().type_id == runtime.type_id_of(index)
             }
             (Entity::Table(index), ExternPtr::Table(table)) => {
-                table_matches(table.as_ref().current_type(), module.tables[index as usize])
+                table_matches(table.as_ref().current_type(), module.tables[index])
             }
-            (Entity::Memory(index), ExternPtr::Memory(memory)) => memory_matches(
-                memory.as_ref().current_type(),
-                module.memories[index as usize],
-            ),
+            (Entity::Memory(index), ExternPtr::Memory(memory)) => {
+                memory_matches(memory.as_ref().current_type(), module.memories[index])
+            }
             (Entity::Global(index), ExternPtr::Global(global)) => {
-                Global::ty(global.as_ref()) == module.globals[index as usize]
+                Global::ty(global.as_ref()) == module.globals[index]
             }
             _ => false,
         }
@@ -283,7 +280,7 @@ unsafe fn import_type_error(
 /// Copies active segments: all of the elements first, then all of the data, and drops each when done.
 fn copy_segments(instance: &Instance, stop: Stop<'_>) -> Result<(), TrapCode> {
     let module = &*instance.module().module;
-    for (index, segment) in (0..).zip(&module.elements) {
+    for (index, segment) in &module.elements {
         match &segment.mode {
             SegmentMode::Passive => continue,
             SegmentMode::Declared => {}
@@ -291,7 +288,7 @@ fn copy_segments(instance: &Instance, stop: Stop<'_>) -> Result<(), TrapCode> {
                 index: table,
                 offset,
             } => {
-                let start = instance.evaluate(offset) as u32;
+                let start = instance.evaluate_i32(offset);
                 let len =
                     u32::try_from(segment.items.len()).map_err(|_| TrapCode::TableOutOfBounds)?;
                 instance.init_table(*table, index, start, 0, len, stop)?;
@@ -301,25 +298,25 @@ fn copy_segments(instance: &Instance, stop: Stop<'_>) -> Result<(), TrapCode> {
     }
     let images = instance.module().images.get(module);
     // By memory: whether its image could be mapped, once that was tried.
-    let mut mapped = vec![None; images.map_or(0, |_| module.memories.len())];
-    for (index, segment) in (0..).zip(&module.data) {
+    let mut mapped = SecondaryMap::<MemoryIndex, Option<bool>>::new();
+    for (index, segment) in &module.data {
         if let SegmentMode::Active {
             index: memory,
             offset,
         } = &segment.mode
         {
-            if let Some(image) = images.and_then(|all| all.image_with(index as usize, *memory)) {
+            if let Some(image) = images.and_then(|all| all.image_with(index, *memory)) {
                 // The first segment of the image brings all of them. Nobody can see the memory between
                 // them: all are known to fit.
                 // SAFETY: memories live as long as the store.
                 let memory_of = || unsafe { instance.memory(*memory).as_ref() };
-                let mapped = &mut mapped[*memory as usize];
+                let mapped = &mut mapped[*memory];
                 if *mapped.get_or_insert_with(|| image.map_into(memory_of()).is_ok()) {
                     instance.drop_data_segment(index);
                     continue;
                 }
             }
-            let start = instance.evaluate(offset) as u32;
+            let start = instance.evaluate_i32(offset);
             let len =
                 u32::try_from(segment.range.len()).map_err(|_| TrapCode::MemoryOutOfBounds)?;
             instance.init_memory(*memory, index, start, 0, len, stop)?;

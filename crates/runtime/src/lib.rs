@@ -67,6 +67,6 @@ pub use store::{StoreConfig, StoreCore, StoreId};
 pub use table::{Table, TableError};
 pub use thread::remaining_stack;
 pub use trap::*;
-pub use types::{TypeLease, TypeLeases, TypeRegistry};
+pub use types::{TypeLease, TypeLeases, TypeRegistry, VMTypeId};
 pub use upshift_module::Stop;
 pub use vmcontext::*;

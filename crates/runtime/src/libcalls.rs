@@ -6,7 +6,7 @@
 //! All of these are called by the builtins' stubs only: the context is that of a live instance whose code
 //! runs on this thread, and validation has checked the indices.
 
-use std::ptr::NonNull;
+use upshift_module::{DataIndex, ElemIndex, FuncIndex, MemoryIndex, TableIndex, low_u8};
 
 use crate::activation::{raise_interrupt, raise_trap};
 use crate::{GrowError, Instance, Memory, Stop, StoreCore, Table, TrapCode, VMContext};
@@ -46,20 +46,24 @@ unsafe fn instance<'a>(vmctx: *mut VMContext) -> &'a Instance {
 
 /// # Safety
 /// As for all libcalls.
-unsafe fn memory<'a>(vmctx: *mut VMContext, index: u32) -> &'a Memory {
+unsafe fn memory<'a>(vmctx: *mut VMContext, index: MemoryIndex) -> &'a Memory {
     // SAFETY: memories live as long as their store.
     unsafe { instance(vmctx).memory(index).as_ref() }
 }
 
 /// # Safety
 /// As for all libcalls.
-unsafe fn table<'a>(vmctx: *mut VMContext, index: u32) -> &'a Table {
+unsafe fn table<'a>(vmctx: *mut VMContext, index: TableIndex) -> &'a Table {
     // SAFETY: tables live as long as their store.
     unsafe { instance(vmctx).table(index).as_ref() }
 }
 
 /// `memory.grow`.
-pub(crate) unsafe extern "C" fn memory_grow(vmctx: *mut VMContext, index: u32, pages: u32) -> u32 {
+pub(crate) unsafe extern "C" fn memory_grow(
+    vmctx: *mut VMContext,
+    index: MemoryIndex,
+    pages: u32,
+) -> u32 {
     // SAFETY: see the module. `VMStore` is the first field of `StoreCore`, and nobody else uses the
     // account during the call.
     let grown = unsafe {
@@ -75,8 +79,8 @@ pub(crate) unsafe extern "C" fn memory_grow(vmctx: *mut VMContext, index: u32, p
 /// `memory.copy`.
 pub(crate) unsafe extern "C" fn memory_copy(
     vmctx: *mut VMContext,
-    to_memory: u32,
-    from_memory: u32,
+    to_memory: MemoryIndex,
+    from_memory: MemoryIndex,
     to: u32,
     from: u32,
     len: u32,
@@ -94,7 +98,7 @@ pub(crate) unsafe extern "C" fn memory_copy(
 /// `memory.fill`.
 pub(crate) unsafe extern "C" fn memory_fill(
     vmctx: *mut VMContext,
-    index: u32,
+    index: MemoryIndex,
     to: u32,
     value: u32,
     len: u32,
@@ -103,7 +107,7 @@ pub(crate) unsafe extern "C" fn memory_fill(
     unsafe {
         or_trap(
             vmctx,
-            memory(vmctx, index).fill(to.into(), value as u8, len.into(), stop(vmctx)),
+            memory(vmctx, index).fill(to.into(), low_u8(value), len.into(), stop(vmctx)),
         )
     }
 }
@@ -111,8 +115,8 @@ pub(crate) unsafe extern "C" fn memory_fill(
 /// `memory.init`.
 pub(crate) unsafe extern "C" fn memory_init(
     vmctx: *mut VMContext,
-    index: u32,
-    segment: u32,
+    index: MemoryIndex,
+    segment: DataIndex,
     to: u32,
     from: u32,
     len: u32,
@@ -127,7 +131,7 @@ pub(crate) unsafe extern "C" fn memory_init(
 }
 
 /// `data.drop`.
-pub(crate) unsafe extern "C" fn data_drop(vmctx: *mut VMContext, segment: u32) {
+pub(crate) unsafe extern "C" fn data_drop(vmctx: *mut VMContext, segment: DataIndex) {
     // SAFETY: see the module.
     unsafe { instance(vmctx) }.drop_data_segment(segment);
 }
@@ -135,7 +139,7 @@ pub(crate) unsafe extern "C" fn data_drop(vmctx: *mut VMContext, segment: u32) {
 /// `table.grow`.
 pub(crate) unsafe extern "C" fn table_grow(
     vmctx: *mut VMContext,
-    index: u32,
+    index: TableIndex,
     elements: u32,
     value: u64,
 ) -> u32 {
@@ -161,7 +165,7 @@ pub(crate) unsafe extern "C" fn table_grow(
 /// `table.fill`.
 pub(crate) unsafe extern "C" fn table_fill(
     vmctx: *mut VMContext,
-    index: u32,
+    index: TableIndex,
     to: u32,
     value: u64,
     len: u32,
@@ -178,8 +182,8 @@ pub(crate) unsafe extern "C" fn table_fill(
 /// `table.copy`.
 pub(crate) unsafe extern "C" fn table_copy(
     vmctx: *mut VMContext,
-    to_table: u32,
-    from_table: u32,
+    to_table: TableIndex,
+    from_table: TableIndex,
     to: u32,
     from: u32,
     len: u32,
@@ -197,8 +201,8 @@ pub(crate) unsafe extern "C" fn table_copy(
 /// `table.init`.
 pub(crate) unsafe extern "C" fn table_init(
     vmctx: *mut VMContext,
-    index: u32,
-    segment: u32,
+    index: TableIndex,
+    segment: ElemIndex,
     to: u32,
     from: u32,
     len: u32,
@@ -213,15 +217,15 @@ pub(crate) unsafe extern "C" fn table_init(
 }
 
 /// `elem.drop`.
-pub(crate) unsafe extern "C" fn elem_drop(vmctx: *mut VMContext, segment: u32) {
+pub(crate) unsafe extern "C" fn elem_drop(vmctx: *mut VMContext, segment: ElemIndex) {
     // SAFETY: see the module.
     unsafe { instance(vmctx) }.drop_element_segment(segment);
 }
 
 /// `ref.func`.
-pub(crate) unsafe extern "C" fn ref_func(vmctx: *mut VMContext, function: u32) -> u64 {
+pub(crate) unsafe extern "C" fn ref_func(vmctx: *mut VMContext, function: FuncIndex) -> u64 {
     // SAFETY: see the module.
-    NonNull::as_ptr(unsafe { instance(vmctx) }.funcref(function)) as u64
+    unsafe { instance(vmctx) }.reference(function)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use upshift_module::TABLE_ELEMENT_BYTES;
+use upshift_module::{TABLE_ELEMENT_BYTES, to_u64};
 
 /// The bounds on the contents of a store. `None` is no limit. Can be changed at any time; present contents
 /// stay when a limit is set below them.
@@ -42,6 +42,12 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// Its place among all of them.
+    const fn place(self) -> usize {
+        // Variants are numbered from 0 on.
+        self as usize
+    }
+
     /// The name of its field in [`ResourceLimits`].
     #[must_use]
     pub fn field(self) -> &'static str {
@@ -152,7 +158,7 @@ pub enum GrowError {
     },
 }
 
-const RESOURCES: usize = Resource::Tables as usize + 1;
+const RESOURCES: usize = Resource::Tables.place() + 1;
 
 /// A store's limits, and how much of each resource it holds.
 #[derive(Clone, Debug, Default)]
@@ -173,15 +179,15 @@ impl Account {
     }
 
     pub(crate) fn used(&self, resource: Resource) -> u64 {
-        self.used[resource as usize]
+        self.used[resource.place()]
     }
 
     pub(crate) fn refused(&self, resource: Resource) -> Option<LimitError> {
-        self.refused[resource as usize]
+        self.refused[resource.place()]
     }
 
     fn limit(&self, resource: Resource) -> Option<u64> {
-        let wide = |limit: Option<usize>| limit.map(|limit| limit as u64);
+        let wide = |limit: Option<usize>| limit.map(to_u64);
         match resource {
             Resource::MemoryBytes => wide(self.limits.memory_bytes),
             Resource::TableElements => self.limits.table_elements.map(u64::from),
@@ -196,8 +202,8 @@ impl Account {
     pub(crate) fn charge(&mut self, resource: Resource, amount: u64) -> Result<(), LimitError> {
         let bytes = resource.bytes_of(amount);
         let total = self.with(resource, amount)?;
-        self.used[Resource::TotalBytes as usize] = self.with(Resource::TotalBytes, bytes)?;
-        self.used[resource as usize] = total;
+        self.used[Resource::TotalBytes.place()] = self.with(Resource::TotalBytes, bytes)?;
+        self.used[resource.place()] = total;
         Ok(())
     }
 
@@ -213,7 +219,7 @@ impl Account {
                     used,
                     requested: amount,
                 };
-                self.refused[resource as usize] = Some(error);
+                self.refused[resource.place()] = Some(error);
                 Err(error)
             }
             _ => Ok(total),
@@ -226,7 +232,7 @@ impl Account {
             (resource, amount),
             (Resource::TotalBytes, resource.bytes_of(amount)),
         ] {
-            let used = &mut self.used[resource as usize];
+            let used = &mut self.used[resource.place()];
             *used = used.saturating_sub(amount);
         }
     }

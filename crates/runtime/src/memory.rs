@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use upshift_module::{MemoryType, WASM_MAX_PAGES, WASM_PAGE_SIZE};
+use upshift_module::{MemoryType, WASM_MAX_PAGES, WASM_PAGE_SIZE, to_u64, u64_to_usize};
 
 use crate::limits::{Account, GrowError, LimitError, Resource};
 use crate::pool::PooledReservation;
@@ -178,10 +178,10 @@ impl Memory {
         let reserve = usize::try_from(reserve).unwrap_or(usize::MAX);
         let reservation =
             PooledReservation::new(reserve).map_err(|source| MemoryError::Reserve {
-                bytes: reserve as u64,
+                bytes: to_u64(reserve),
                 source,
             })?;
-        let length = (pages * WASM_PAGE_SIZE) as usize;
+        let length = u64_to_usize(pages * WASM_PAGE_SIZE);
         reservation
             .set_accessible(length)
             .map_err(|source| MemoryError::System { pages, source })?;
@@ -221,7 +221,7 @@ impl Memory {
     /// Current length in pages of 64 KiB.
     #[must_use]
     pub fn pages(&self) -> u64 {
-        self.byte_len() as u64 / WASM_PAGE_SIZE
+        to_u64(self.byte_len()) / WASM_PAGE_SIZE
     }
 
     /// The accessible bytes. The start stays the same for as long as the store lives; the length grows.
@@ -270,8 +270,8 @@ impl Memory {
                 reserved,
             });
         }
-        let (old, new) = (self.byte_len(), (pages * WASM_PAGE_SIZE) as usize);
-        let more = (new - old) as u64;
+        let (old, new) = (self.byte_len(), u64_to_usize(pages * WASM_PAGE_SIZE));
+        let more = to_u64(new - old);
         account.charge(Resource::MemoryBytes, more)?;
         if let Err(source) = self.reservation.set_accessible(new) {
             account.refund(Resource::MemoryBytes, more);
@@ -289,11 +289,11 @@ impl Memory {
     /// Where `len` bytes from `start` on are, if they are all in bounds.
     fn bytes(&self, start: u64, len: u64) -> Result<*mut u8, TrapCode> {
         let end = start.checked_add(len).ok_or(TrapCode::MemoryOutOfBounds)?;
-        if end > self.byte_len() as u64 {
+        if end > to_u64(self.byte_len()) {
             return Err(TrapCode::MemoryOutOfBounds);
         }
         // SAFETY: in bounds of the mapping.
-        Ok(unsafe { self.reservation.base().as_ptr().add(start as usize) })
+        Ok(unsafe { self.reservation.base().as_ptr().add(u64_to_usize(start)) })
     }
 
     /// Copies from the memory into `to`.
@@ -301,7 +301,7 @@ impl Memory {
     /// # Errors
     /// When the source is not all in bounds.
     pub fn read(&self, start: u64, to: &mut [u8]) -> Result<(), TrapCode> {
-        let from = self.bytes(start, to.len() as u64)?;
+        let from = self.bytes(start, to_u64(to.len()))?;
         // SAFETY: in bounds on both sides. `ptr::copy` since a caller may have a slice of the memory.
         unsafe { ptr::copy(from, to.as_mut_ptr(), to.len()) };
         Ok(())
@@ -312,7 +312,7 @@ impl Memory {
     /// # Errors
     /// When the destination is not all in bounds. Nothing has been written then.
     pub fn write(&self, start: u64, from: &[u8]) -> Result<(), TrapCode> {
-        let to = self.bytes(start, from.len() as u64)?;
+        let to = self.bytes(start, to_u64(from.len()))?;
         // SAFETY: as in `read`.
         unsafe { ptr::copy(from.as_ptr(), to, from.len()) };
         Ok(())
@@ -327,7 +327,7 @@ impl Memory {
         stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
         let to = self.bytes(start, len)?;
-        in_slices(len as usize, slices::BYTES, stop, |slice| {
+        in_slices(u64_to_usize(len), slices::BYTES, stop, |slice| {
             // SAFETY: in bounds.
             unsafe { ptr::write_bytes(to.add(slice.start), value, slice.len()) };
         })
@@ -350,9 +350,9 @@ impl Memory {
             unsafe { ptr::copy(source.add(slice.start), to.add(slice.start), slice.len()) };
         };
         if to.cast_const() <= source.cast_const() {
-            in_slices(len as usize, slices::BYTES, stop, copy)
+            in_slices(u64_to_usize(len), slices::BYTES, stop, copy)
         } else {
-            in_slices_backwards(len as usize, slices::BYTES, stop, copy)
+            in_slices_backwards(u64_to_usize(len), slices::BYTES, stop, copy)
         }
     }
 
@@ -368,7 +368,7 @@ impl Memory {
         let bytes = segment
             .get(index(range.start)?..index(range.end)?)
             .ok_or(TrapCode::MemoryOutOfBounds)?;
-        let to = self.bytes(start, bytes.len() as u64)?;
+        let to = self.bytes(start, to_u64(bytes.len()))?;
         in_slices(bytes.len(), slices::BYTES, stop, |slice| {
             let from = &bytes[slice.clone()];
             // SAFETY: in bounds of the memory, which no segment is a part of.
@@ -379,6 +379,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use upshift_module::to_u32;
+
     use super::*;
     use crate::ResourceLimits;
     use crate::interrupt::InterruptState;
@@ -496,7 +498,7 @@ mod tests {
             guarded: true,
         };
         assert_eq!(
-            memory(0, Some(1), plan).reservation.len() as u64,
+            to_u64(memory(0, Some(1), plan).reservation.len()),
             GUARDED_RESERVATION
         );
     }
@@ -570,35 +572,35 @@ mod tests {
         let memory = memory(64, None, MemoryPlan::GUARDED);
         let ends = |at: usize| {
             let mut bytes = [0; 2];
-            memory.read(at as u64 - 1, &mut bytes).unwrap();
+            memory.read(to_u64(at) - 1, &mut bytes).unwrap();
             bytes
         };
         let stopped = Err(TrapCode::Interrupted);
-        assert_eq!(memory.fill(0, 1, END as u64, stop), stopped);
+        assert_eq!(memory.fill(0, 1, to_u64(END), stop), stopped);
         assert_eq!(ends(slices::BYTES), [1, 0]);
-        assert_eq!(memory.init(0, &[2; END], 0..END as u64, stop), stopped);
+        assert_eq!(memory.init(0, &[2; END], 0..to_u64(END), stop), stopped);
         assert_eq!(ends(slices::BYTES), [2, 0]);
         // Upwards, a copy begins at the end.
-        assert_eq!(memory.copy(8192, &memory, 0, END as u64, stop), stopped);
+        assert_eq!(memory.copy(8192, &memory, 0, to_u64(END), stop), stopped);
         assert_eq!(ends(8192 + 4096), [2, 2]);
         assert_eq!(ends(8192 + END), [0, 0]);
-        assert_eq!(memory.copy(0, &memory, 8192, END as u64, stop), stopped);
+        assert_eq!(memory.copy(0, &memory, 8192, to_u64(END), stop), stopped);
     }
 
     #[test]
     fn copies_of_many_slices_may_overlap_in_either_direction() {
         let memory = memory(128, None, MemoryPlan::GUARDED);
         let len = 2 * slices::BYTES + 77;
-        let bytes: Vec<u8> = (0..len as u32).map(|i| (i % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(len).collect();
         for (from, to) in [
             (0, 100),
             (100, 0),
             (0, 0),
-            (0, 3 * slices::BYTES as u64 / 2),
+            (0, 3 * to_u64(slices::BYTES) / 2),
         ] {
             memory.write(from, &bytes).unwrap();
             memory
-                .copy(to, &memory, from, len as u64, Stop::NEVER)
+                .copy(to, &memory, from, to_u64(len), Stop::NEVER)
                 .unwrap();
             let mut copied = vec![0; len];
             memory.read(to, &mut copied).unwrap();
@@ -612,12 +614,12 @@ mod tests {
             .map(|_| memory(1, None, MemoryPlan::GUARDED))
             .collect();
         for (i, memory) in memories.iter().enumerate() {
-            memory.write(0, &(i as u32).to_le_bytes()).unwrap();
+            memory.write(0, &(to_u32(i)).to_le_bytes()).unwrap();
         }
         for (i, memory) in memories.iter().enumerate() {
             let mut bytes = [0; 4];
             memory.read(0, &mut bytes).unwrap();
-            assert_eq!(u32::from_le_bytes(bytes), i as u32);
+            assert_eq!(u32::from_le_bytes(bytes), to_u32(i));
         }
     }
 }

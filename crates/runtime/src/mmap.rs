@@ -53,7 +53,7 @@ impl Reservation {
     }
 
     pub(crate) fn contains(&self, address: usize) -> bool {
-        address.wrapping_sub(self.base.as_ptr() as usize) < self.len
+        address.wrapping_sub(self.base.addr().get()) < self.len
     }
 
     /// Makes exactly the first `len` bytes readable and writable. On failure nothing has changed.
@@ -168,10 +168,10 @@ mod tests {
             reservation.discard().unwrap();
             assert_eq!(base.add(16383).read(), 0);
         }
-        assert!(reservation.contains(base as usize));
-        assert!(reservation.contains(base as usize + (1 << 33) - 1));
-        assert!(!reservation.contains(base as usize + (1 << 33)));
-        assert!(!reservation.contains(base as usize - 1));
+        assert!(reservation.contains(base.addr()));
+        assert!(reservation.contains(base.addr() + (1 << 33) - 1));
+        assert!(!reservation.contains(base.addr() + (1 << 33)));
+        assert!(!reservation.contains(base.addr() - 1));
     }
 
     #[test]

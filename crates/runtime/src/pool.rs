@@ -5,6 +5,8 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
+use upshift_module::to_u64;
+
 use crate::GUARDED_RESERVATION;
 use crate::mmap::Reservation;
 use crate::sync::Mutex;
@@ -49,7 +51,7 @@ impl PooledReservation {
 }
 
 fn is_usual(len: usize) -> bool {
-    len as u64 == GUARDED_RESERVATION
+    to_u64(len) == GUARDED_RESERVATION
 }
 
 impl Deref for PooledReservation {
@@ -77,12 +79,14 @@ impl Drop for PooledReservation {
 
 #[cfg(test)]
 mod tests {
+    use upshift_module::u64_to_usize;
+
     use super::*;
 
     #[test]
     fn what_was_used_before_is_zero_again() {
         for round in 0..100_u8 {
-            let reservation = PooledReservation::new(GUARDED_RESERVATION as usize).unwrap();
+            let reservation = PooledReservation::new(u64_to_usize(GUARDED_RESERVATION)).unwrap();
             let len = 65536 * (1 + usize::from(round % 3));
             reservation.set_accessible(len).unwrap();
             let base = reservation.base().as_ptr();
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn few_are_kept() {
         let many: Vec<_> = (0..2 * MOST_KEPT)
-            .map(|_| PooledReservation::new(GUARDED_RESERVATION as usize).unwrap())
+            .map(|_| PooledReservation::new(u64_to_usize(GUARDED_RESERVATION)).unwrap())
             .collect();
         drop(many);
         // Two threads may find room for one each.

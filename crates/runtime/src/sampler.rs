@@ -15,10 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use upshift_module::{to_u64, u64_to_usize};
+
 use crate::fork::generation;
-use crate::signals::call_handler;
+use crate::signals::{address_of_handler, call_handler};
 use crate::sync::Mutex;
-use crate::{InstalledCode, ModuleCode, arch, code_memory, find_code};
+use crate::{FoundCode, InstalledCode, ModuleCode, arch, code_memory, find_code};
 
 /// Addresses that are told apart, a power of two; some more than the hot code of a large program has.
 const PLACES: usize = 1 << 15;
@@ -134,7 +136,7 @@ impl Sampler {
             let mut event = std::mem::zeroed::<libc::sigevent>();
             event.sigev_notify = libc::SIGEV_THREAD_ID;
             event.sigev_signo = libc::SIGPROF;
-            event.sigev_notify_thread_id = libc::syscall(libc::SYS_gettid) as i32;
+            event.sigev_notify_thread_id = libc::gettid();
             event.sigev_value = libc::sigval {
                 sival_ptr: (&raw const MARK).cast_mut().cast(),
             };
@@ -233,7 +235,7 @@ impl Drop for Sampler {
 impl Samples {
     /// Where the code at an address is in `code`, where it is put if it isn't there yet.
     fn index_of(&mut self, pc: usize) -> Option<usize> {
-        let (module, code) = find_code(pc)?;
+        let FoundCode { module, code } = find_code(pc)?;
         let known = self
             .code
             .iter()
@@ -253,7 +255,8 @@ fn now() -> u64 {
     };
     // SAFETY: the pointer is to a live local. This clock is always there.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    // The clock begins with the system, so no part of it is negative.
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 impl Table {
@@ -290,8 +293,8 @@ impl Table {
             return;
         }
         // Multiplicative hashing: the upper bits are mixed best.
-        let hash = (pc as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let first = (hash >> (64 - PLACES.trailing_zeros())) as usize;
+        let hash = to_u64(pc).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let first = u64_to_usize(hash >> (64 - PLACES.trailing_zeros()));
         for probe in 0..PROBES {
             let place = &self.places[(first + probe) % PLACES];
             let found = place.pc.load(Ordering::Relaxed);
@@ -320,7 +323,7 @@ fn install() -> io::Result<()> {
             return Err(io::Error::last_os_error());
         }
         let mut action = std::mem::zeroed::<libc::sigaction>();
-        action.sa_sigaction = handle as *const () as usize;
+        action.sa_sigaction = address_of_handler(handle);
         // ONSTACK because the guest's stack may be used up; RESTART because host calls should not see it.
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
         libc::sigemptyset(&mut action.sa_mask);
@@ -373,6 +376,8 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
 mod tests {
     use std::time::Instant;
 
+    use upshift_module::{to_u64, u64_to_usize};
+
     use super::*;
 
     fn busy(time: Duration) {
@@ -401,17 +406,17 @@ mod tests {
     #[test]
     fn a_timeline_of_any_length_is_even_and_in_order() {
         let sampler = Sampler::start(Duration::from_secs(100)).unwrap();
-        let total = 5 * MOMENTS as u64 / 2;
+        let total = 5 * to_u64(MOMENTS) / 2;
         for pc in 1..=total {
-            sampler.table.keep(pc as usize);
+            sampler.table.keep(u64_to_usize(pc));
         }
         let stride = sampler.table.stride.load(Ordering::Relaxed);
         assert_eq!(stride, 4);
         let kept = sampler.table.kept.load(Ordering::Relaxed);
-        assert_eq!(kept as u64, total / stride);
+        assert_eq!(to_u64(kept), total / stride);
         for (index, moment) in sampler.table.moments[..kept].iter().enumerate() {
-            let expected = index as u64 * stride + 1;
-            assert_eq!(moment.pc.load(Ordering::Relaxed) as u64, expected);
+            let expected = to_u64(index) * stride + 1;
+            assert_eq!(to_u64(moment.pc.load(Ordering::Relaxed)), expected);
         }
         let samples = sampler.stop();
         assert!(samples.timeline.is_sorted_by_key(|sample| sample.at));

@@ -11,6 +11,8 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use upshift_module::to_usize;
+
 use crate::arch::Registers;
 use crate::sync::Mutex;
 use crate::{EntryRecord, StoreCore, TrapCode, arch, code_memory, find_code, thread};
@@ -30,7 +32,7 @@ impl SignalTrap {
         match self {
             Self::Code(code) => code,
             Self::Instruction(pc) => find_code(pc)
-                .and_then(|(_, code)| code.trap_at(pc))
+                .and_then(|found| found.code.trap_at(pc))
                 .unwrap_or_else(|| panic!("no trap is known at {pc:#x} of generated code")),
         }
     }
@@ -38,18 +40,18 @@ impl SignalTrap {
 
 /// Signals that a faulting instruction raises.
 const FAULTS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
-const SIGNALS: usize = 65;
+const SIGNALS: i32 = 65;
 
 /// The handler of each signal before ours. An entry is written before its handler is installed, once.
-static mut PREVIOUS: [MaybeUninit<libc::sigaction>; SIGNALS] =
-    [const { MaybeUninit::uninit() }; SIGNALS];
+static mut PREVIOUS: [MaybeUninit<libc::sigaction>; to_usize(SIGNALS.cast_unsigned())] =
+    [const { MaybeUninit::uninit() }; to_usize(SIGNALS.cast_unsigned())];
 /// Bit set of the signals that are ours.
 static INSTALLED: AtomicU64 = AtomicU64::new(0);
 static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// Installs the handlers for faults and for this interrupt signal, each once per process.
 pub(crate) fn install(interrupt: i32) -> io::Result<()> {
-    let valid = (1..SIGNALS as i32).contains(&interrupt) && !FAULTS.contains(&interrupt);
+    let valid = (1..SIGNALS).contains(&interrupt) && !FAULTS.contains(&interrupt);
     if !valid || matches!(interrupt, libc::SIGKILL | libc::SIGSTOP) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -81,11 +83,20 @@ pub(crate) fn installed() -> u64 {
 
 /// The signals of a bit set.
 pub(crate) fn numbers(set: u64) -> impl Iterator<Item = i32> {
-    (1..SIGNALS as i32).filter(move |&signal| set & bit(signal) != 0)
+    (1..SIGNALS).filter(move |&signal| set & bit(signal) != 0)
 }
 
 fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
+}
+
+/// A function that the system calls with a signal.
+pub(crate) type Handler = unsafe extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+
+/// A handler as the system has it.
+pub(crate) fn address_of_handler(handler: Handler) -> usize {
+    // Functions become addresses in no other way.
+    handler as *const () as usize
 }
 
 fn install_one(signal: i32) -> io::Result<()> {
@@ -94,12 +105,12 @@ fn install_one(signal: i32) -> io::Result<()> {
     unsafe {
         let previous = &mut *(&raw mut PREVIOUS)
             .cast::<libc::sigaction>()
-            .add(signal as usize);
+            .add(to_usize(signal.cast_unsigned()));
         if libc::sigaction(signal, ptr::null(), previous) != 0 {
             return Err(io::Error::last_os_error());
         }
         let mut action = std::mem::zeroed::<libc::sigaction>();
-        action.sa_sigaction = handle as *const () as usize;
+        action.sa_sigaction = address_of_handler(handle);
         // SIGINFO for the fault's address; ONSTACK because the guest's stack may be used up; RESTART
         // because a host call that the interrupt signal hits should not see it. All signals wait for the handler's end:
         // threads that run no guest have the host's stack for signals, which has room for two frames if it has no more.
@@ -149,7 +160,7 @@ unsafe fn try_handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc
         let store = (*record).store.cast::<StoreCore>();
         let found = match signal {
             libc::SIGSEGV | libc::SIGBUS if in_code => {
-                let address = (*info).si_addr() as usize;
+                let address = (*info).si_addr().addr();
                 if (*store).is_guard_address(address) {
                     SignalTrap::Code(TrapCode::MemoryOutOfBounds)
                 } else if is_stack_end(&*record, address) {
@@ -168,7 +179,12 @@ unsafe fn try_handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc
             (*store).note_signal(found, pc, fp, true);
         } else if is_exhausted {
             // The stub has no frame yet, and generated code's return address is the last thing on the stack.
-            (*store).note_signal(found, (sp as *const usize).read(), fp, false);
+            (*store).note_signal(
+                found,
+                ptr::with_exposed_provenance::<usize>(sp).read(),
+                fp,
+                false,
+            );
         } else {
             // A stub: generated code's own frame is where it was left.
             (*store).note_signal(found, (*store).vm.exit_pc, (*store).vm.exit_fp, false);
@@ -206,7 +222,7 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
     unsafe {
         let previous = &*(&raw const PREVIOUS)
             .cast::<libc::sigaction>()
-            .add(signal as usize);
+            .add(to_usize(signal.cast_unsigned()));
         match previous.sa_sigaction {
             libc::SIG_DFL | libc::SIG_IGN if !FAULTS.contains(&signal) => {}
             // Only a sent signal can be ignored.

@@ -137,9 +137,9 @@ impl StackBounds {
             libc::pthread_attr_getstack(&attributes, &mut address, &mut size);
             libc::pthread_attr_getguardsize(&attributes, &mut guard);
             libc::pthread_attr_destroy(&mut attributes);
-            let highest = address as usize + size;
+            let highest = address.addr() + size;
             Self {
-                lowest: (address as usize + guard).min(highest),
+                lowest: (address.addr() + guard).min(highest),
                 highest,
             }
         }
@@ -277,9 +277,9 @@ mod tests {
         highest: 0x90_0000,
     };
 
-    fn found(stack_pointer: usize) -> (usize, usize, usize, usize) {
+    fn found(stack_pointer: usize) -> [usize; 4] {
         let Found { stack, answers } = find(stack_pointer, OWN).expect("a known stack");
-        (stack.lowest, stack.highest, answers.lowest, answers.highest)
+        [stack.lowest, stack.highest, answers.lowest, answers.highest]
     }
 
     #[test]
@@ -288,24 +288,24 @@ mod tests {
         let inner = unsafe { ForeignStack::new(0x40_0000..0x50_0000) };
         assert_eq!(
             found(0x48_0000),
-            (0x40_0000, 0x50_0000, 0x40_0000, 0x50_0000)
+            [0x40_0000, 0x50_0000, 0x40_0000, 0x50_0000]
         );
-        assert_eq!(found(0x50_0000).0, 0x40_0000);
+        assert_eq!(found(0x50_0000)[0], 0x40_0000);
         assert_eq!(
             found(0x40_0000),
-            (0x10_0000, 0x90_0000, 0x10_0000, 0x40_0000)
+            [0x10_0000, 0x90_0000, 0x10_0000, 0x40_0000]
         );
         assert_eq!(
             found(0x60_0000),
-            (0x10_0000, 0x90_0000, 0x50_0000, 0x90_0000)
+            [0x10_0000, 0x90_0000, 0x50_0000, 0x90_0000]
         );
         // SAFETY: as above.
         let later = unsafe { ForeignStack::new(0x4f_0000..0x58_0000) };
-        assert_eq!(found(0x48_0000).0, 0x10_0000);
+        assert_eq!(found(0x48_0000)[0], 0x10_0000);
         drop(inner);
-        assert_eq!(found(0x50_0000).0, 0x4f_0000);
+        assert_eq!(found(0x50_0000)[0], 0x4f_0000);
         drop(later);
-        assert_eq!(found(0x50_0000).0, 0x10_0000);
+        assert_eq!(found(0x50_0000)[0], 0x10_0000);
         for outside in [0x10_0000, 0x90_0001, 0] {
             assert!(find(outside, OWN).is_err());
         }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::ptr;
 
-use upshift_module::TableType;
+use upshift_module::{TableType, to_u64, to_usize, u64_to_usize};
 
 use crate::limits::{Account, GrowError, LimitError, Resource};
 use crate::slices::{self, in_slices, in_slices_backwards};
@@ -97,7 +97,7 @@ impl Table {
     /// # Errors
     /// When the system has no memory for it.
     pub(crate) fn new(ty: TableType, initial: u64) -> Result<Self, TableError> {
-        let length = ty.minimum as usize;
+        let length = to_usize(ty.minimum);
         let base = allocate(length).ok_or(TableError::System {
             elements: ty.minimum,
         })?;
@@ -187,7 +187,7 @@ impl Table {
     /// The range of `len` elements from `start` on, if it is in bounds.
     fn range(&self, start: u64, len: u64) -> Result<std::ops::Range<usize>, TrapCode> {
         match start.checked_add(len) {
-            Some(end) if end <= self.length() as u64 => Ok(start as usize..end as usize),
+            Some(end) if end <= to_u64(self.length()) => Ok(u64_to_usize(start)..u64_to_usize(end)),
             _ => Err(TrapCode::TableOutOfBounds),
         }
     }
@@ -291,7 +291,7 @@ impl Table {
         mut items: impl Iterator<Item = u64>,
         stop: Stop<'_>,
     ) -> Result<(), TrapCode> {
-        let range = self.range(start, len as u64)?;
+        let range = self.range(start, to_u64(len))?;
         self.will_change(&range);
         let elements = self.elements_mut(range);
         in_slices(len, slices::ELEMENTS, stop, |slice| {
@@ -320,7 +320,7 @@ impl Table {
         let current = self.size();
         let maximum = self.ty.maximum.unwrap_or(u32::MAX);
         let new = match current.checked_add(delta) {
-            Some(new) if new <= maximum => new as usize,
+            Some(new) if new <= maximum => to_usize(new),
             _ => {
                 let (current, delta) = (current.into(), delta.into());
                 return Err(GrowError::Maximum {
@@ -333,7 +333,7 @@ impl Table {
         };
         account.charge(Resource::TableElements, delta.into())?;
         let grown = if new > self.capacity.get() {
-            self.make_room(new, maximum as usize, stop)
+            self.make_room(new, to_usize(maximum), stop)
         } else {
             Ok(())
         };
@@ -421,7 +421,7 @@ impl Drop for Table {
 
 #[cfg(test)]
 mod tests {
-    use upshift_module::ValType;
+    use upshift_module::{ValType, to_u32};
 
     use super::*;
     use crate::ResourceLimits;
@@ -490,7 +490,7 @@ mod tests {
         interrupt.interrupt();
         let stop = interrupt.stop();
         let (table, mut account) = (table(1, None, 7), Account::default());
-        let many = slices::ELEMENTS as u32 + 1;
+        let many = to_u32(slices::ELEMENTS) + 1;
         // SAFETY: as above.
         unsafe {
             let error = table.grow(many, 9, &mut account, stop).unwrap_err();
@@ -501,7 +501,7 @@ mod tests {
             // Elements that can't be moved in time stay where they are.
             let error = table.grow(u32::MAX >> 8, 9, &mut account, stop);
             assert!(matches!(error, Err(GrowError::Interrupted { .. })));
-            let capacity = table.capacity.get() as u32;
+            let capacity = to_u32(table.capacity.get());
             table.grow(capacity - many, 0, &mut account, stop).unwrap();
             table.grow(1, 0, &mut account, NEVER).unwrap();
             let error = table.grow(capacity, 9, &mut account, stop);
@@ -512,11 +512,11 @@ mod tests {
             );
             let (all, stopped) = (u64::from(table.size()), Err(TrapCode::Interrupted));
             assert_eq!(table.fill(0, 3, all, stop), stopped);
-            assert_eq!(table.get(slices::ELEMENTS as u64 - 1), Some(3));
-            assert_ne!(table.get(slices::ELEMENTS as u64), Some(3));
+            assert_eq!(table.get(to_u64(slices::ELEMENTS) - 1), Some(3));
+            assert_ne!(table.get(to_u64(slices::ELEMENTS)), Some(3));
             assert_eq!(table.copy(0, &table, 1, all - 1, stop), stopped);
             let items = std::iter::repeat(4);
-            assert_eq!(table.write(0, all as usize, items, stop), stopped);
+            assert_eq!(table.write(0, u64_to_usize(all), items, stop), stopped);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use upshift_module::{Features, Module, Stop};
+use upshift_module::{DefinedFuncIndex, EntityRef, Features, LoopIndex, Module, Stop};
 
 use crate::{
     InterruptState, ModuleCode, ModuleRuntime, NoCode, ResourceLimits, StoreConfig, StoreCore,
@@ -13,21 +13,31 @@ use crate::{
 struct NoTier;
 
 impl TierHooks for NoTier {
-    fn lazy_compile(&self, function: u32, _: Stop<'_>) -> Result<*const u8, NoCode> {
+    fn lazy_compile(&self, function: DefinedFuncIndex, _: Stop<'_>) -> Result<*const u8, NoCode> {
         Err(NoCode::failed(format!(
             "function {function} is not compiled here"
         )))
     }
 
-    fn budget_at_entry(&self, _function: u32, budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_entry(&self, _function: DefinedFuncIndex, budget: &mut i32) -> Option<*const u8> {
         *budget = i32::MAX;
         None
     }
 
-    fn budget_at_loop(&self, _function: u32, _number: u32, budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_loop(
+        &self,
+        _function: DefinedFuncIndex,
+        _number: LoopIndex,
+        budget: &mut i32,
+    ) -> Option<*const u8> {
         *budget = i32::MAX;
         None
     }
+}
+
+/// An index into whatever index space is asked about.
+pub(crate) fn index<I: EntityRef>(number: usize) -> I {
+    I::new(number)
 }
 
 pub(crate) fn module(text: &str, types: &TypeRegistry) -> Arc<ModuleRuntime> {

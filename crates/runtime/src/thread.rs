@@ -8,6 +8,8 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use upshift_module::to_usize;
+
 use crate::stack::{self, StackBounds, StackError};
 use crate::{EntryRecord, arch, signals};
 
@@ -63,7 +65,7 @@ static ENTERED: [AtomicU64; 1 << 10] = [const { AtomicU64::new(0) }; 1 << 10];
 
 /// The word and the bit of a thread.
 fn bit_of(thread: i32) -> (&'static AtomicU64, u64) {
-    let number = thread.unsigned_abs() as usize % (ENTERED.len() * 64);
+    let number = to_usize(thread.unsigned_abs()) % (ENTERED.len() * 64);
     (&ENTERED[number / 64], 1 << (number % 64))
 }
 

@@ -47,10 +47,20 @@ impl TrapCode {
         Self::Interrupted,
     ];
 
+    /// The code's number, which generated code has.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        // Every variant states its number.
+        self as u8
+    }
+
     /// The code with this number.
     #[must_use]
     pub fn from_u8(number: u8) -> Option<Self> {
-        Self::ALL.iter().copied().find(|&code| code as u8 == number)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|&code| code.number() == number)
     }
 
     /// One phrase, as the specification's tests word it.

@@ -7,9 +7,30 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use upshift_module::{FuncType, Module};
+use upshift_module::{FuncType, Module, PrimaryMap, TypeIndex, to_usize};
 
 use crate::sync::RwLock;
+
+/// The engine-wide id of a function type. Generated code reads and compares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct VMTypeId(u32);
+
+impl VMTypeId {
+    /// No type's: in an empty `VMFuncRef`, which is all zero.
+    pub const NONE: Self = Self(0);
+
+    /// The place of the type's entry in a registry.
+    fn place(self) -> Option<usize> {
+        Some(to_usize(self.0.checked_sub(1)?))
+    }
+
+    /// The id of the type whose entry is at this place.
+    fn at(place: usize) -> Self {
+        let id = u32::try_from(place + 1);
+        Self(id.expect("types take more than a byte of memory each"))
+    }
+}
 
 /// The function types of an engine's modules and host functions, and their ids. Clones are the same registry.
 ///
@@ -22,11 +43,11 @@ pub struct TypeRegistry {
 
 #[derive(Debug, Default)]
 struct Entries {
-    ids: HashMap<Arc<FuncType>, u32>,
-    /// By id less one: id 0 is that of an empty `VMFuncRef`.
+    ids: HashMap<Arc<FuncType>, VMTypeId>,
+    /// By [`VMTypeId::place`].
     types: Vec<Entry>,
     /// Ids that are nobody's.
-    free: Vec<u32>,
+    free: Vec<VMTypeId>,
 }
 
 #[derive(Debug)]
@@ -38,30 +59,29 @@ struct Entry {
 }
 
 impl Entries {
-    fn entry(&self, id: u32) -> Option<&Entry> {
-        self.types.get(id.checked_sub(1)? as usize)
+    fn entry(&self, id: VMTypeId) -> Option<&Entry> {
+        self.types.get(id.place()?)
     }
 
     /// The id of a type that is known, leased once more.
-    fn lease(&self, ty: &FuncType) -> Option<u32> {
+    fn lease(&self, ty: &FuncType) -> Option<VMTypeId> {
         let &id = self.ids.get(ty)?;
         self.entry(id)?.leases.fetch_add(1, Ordering::Relaxed);
         Some(id)
     }
 
-    fn lease_new(&mut self, ty: &FuncType) -> u32 {
+    fn lease_new(&mut self, ty: &FuncType) -> VMTypeId {
         let ty = Arc::new(ty.clone());
         let entry = Entry {
             ty: Arc::clone(&ty),
             leases: AtomicUsize::new(1),
         };
-        let id = if let Some(id) = self.free.pop() {
-            self.types[id as usize - 1] = entry;
-            id
-        } else {
-            self.types.push(entry);
-            u32::try_from(self.types.len()).expect("types take more than a byte of memory each")
-        };
+        let free = self.free.pop();
+        let id = free.unwrap_or_else(|| VMTypeId::at(self.types.len()));
+        match id.place().and_then(|place| self.types.get_mut(place)) {
+            Some(place) => *place = entry,
+            None => self.types.push(entry),
+        }
         self.ids.insert(ty, id);
         id
     }
@@ -74,7 +94,7 @@ impl TypeRegistry {
         Self::default()
     }
 
-    /// The id of this type for as long as the lease lives. Never 0, the id in an empty `VMFuncRef`.
+    /// The id of this type for as long as the lease lives. Never [`VMTypeId::NONE`].
     #[must_use]
     pub fn lease(&self, ty: &FuncType) -> TypeLease {
         TypeLease {
@@ -89,12 +109,12 @@ impl TypeRegistry {
         // A type that stands there twice is leased twice, and given back as often.
         TypeLeases {
             registry: self.clone(),
-            ids: module.types.iter().map(|ty| self.leased_id(ty)).collect(),
+            ids: module.types.values().map(|ty| self.leased_id(ty)).collect(),
         }
     }
 
     /// The id of a type, leased once more: the caller gives it back by [`release`](Self::release).
-    fn leased_id(&self, ty: &FuncType) -> u32 {
+    fn leased_id(&self, ty: &FuncType) -> VMTypeId {
         let known = self.entries.read().lease(ty);
         known.unwrap_or_else(|| {
             let mut entries = self.entries.write();
@@ -104,7 +124,7 @@ impl TypeRegistry {
 
     /// The type with this id, or `None` when nobody leases such an id.
     #[must_use]
-    pub fn get(&self, id: u32) -> Option<Arc<FuncType>> {
+    pub fn get(&self, id: VMTypeId) -> Option<Arc<FuncType>> {
         let entries = self.entries.read();
         let entry = entries.entry(id)?;
         let is_leased = entry.leases.load(Ordering::Relaxed) > 0;
@@ -112,14 +132,14 @@ impl TypeRegistry {
     }
 
     /// Gives leases back. Types without any are forgotten.
-    fn release(&self, ids: &[u32]) {
+    fn release(&self, ids: &[VMTypeId]) {
         let entries = self.entries.read();
         // A thread that leased with another order sees the type gone only after it took the lock alone.
-        let last = |&&id: &&u32| {
+        let last = |&&id: &&VMTypeId| {
             let entry = entries.entry(id);
             entry.is_some_and(|entry| entry.leases.fetch_sub(1, Ordering::AcqRel) == 1)
         };
-        let unused: Vec<u32> = ids.iter().filter(last).copied().collect();
+        let unused: Vec<VMTypeId> = ids.iter().filter(last).copied().collect();
         drop(entries);
         if unused.is_empty() {
             return;
@@ -127,13 +147,14 @@ impl TypeRegistry {
         let mut entries = self.entries.write();
         let entries = &mut *entries;
         for id in unused {
-            let Some(entry) = entries.types.get(id as usize - 1) else {
+            let Some(entry) = entries.entry(id) else {
                 continue;
             };
             // Meanwhile it may have been leased again, or have been forgotten by another.
             let is_unused = entry.leases.load(Ordering::Relaxed) == 0;
             if is_unused && entries.ids.get(&entry.ty) == Some(&id) {
-                entries.ids.remove(&entry.ty);
+                let ty = Arc::clone(&entry.ty);
+                entries.ids.remove(&ty);
                 entries.free.push(id);
             }
         }
@@ -148,14 +169,14 @@ impl TypeRegistry {
 /// The id of a type, which stays that of this type while the lease lives.
 pub struct TypeLease {
     registry: TypeRegistry,
-    id: u32,
+    id: VMTypeId,
 }
 
 impl TypeLease {
     /// The id.
     #[inline]
     #[must_use]
-    pub fn id(&self) -> u32 {
+    pub fn id(&self) -> VMTypeId {
         self.id
     }
 }
@@ -175,13 +196,13 @@ impl Drop for TypeLease {
 /// The ids of a module's types by type index, which stay those of these types while the leases live.
 pub struct TypeLeases {
     registry: TypeRegistry,
-    ids: Box<[u32]>,
+    ids: PrimaryMap<TypeIndex, VMTypeId>,
 }
 
 impl Deref for TypeLeases {
-    type Target = [u32];
+    type Target = PrimaryMap<TypeIndex, VMTypeId>;
 
-    fn deref(&self) -> &[u32] {
+    fn deref(&self) -> &Self::Target {
         &self.ids
     }
 }
@@ -194,7 +215,7 @@ impl fmt::Debug for TypeLeases {
 
 impl Drop for TypeLeases {
     fn drop(&mut self) {
-        self.registry.release(&self.ids);
+        self.registry.release(self.ids.as_values_slice());
     }
 }
 
@@ -210,15 +231,15 @@ mod tests {
         let first = registry.lease(&FuncType::new([I32], [I64]));
         let second = registry.lease(&FuncType::new([I32, I64], []));
         assert_ne!(first.id(), second.id());
-        assert_ne!(first.id(), 0);
+        assert_ne!(first.id(), VMTypeId::NONE);
         let again = registry.lease(&FuncType::new([I32], [I64]));
         assert_eq!(again.id(), first.id());
         assert_eq!(
             *registry.get(second.id()).unwrap(),
             FuncType::new([I32, I64], [])
         );
-        assert_eq!(registry.get(0), None);
-        assert_eq!(registry.get(3), None);
+        assert_eq!(registry.get(VMTypeId::NONE), None);
+        assert_eq!(registry.get(VMTypeId(3)), None);
     }
 
     #[test]

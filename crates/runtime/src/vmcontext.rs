@@ -22,9 +22,11 @@
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
 
-use upshift_module::Module;
+use upshift_module::{
+    DefinedFuncIndex, EntityRef, FuncIndex, GlobalIndex, MemoryIndex, Module, TableIndex, to_usize,
+};
 
-use crate::VMBuiltins;
+use crate::{CallCell, VMBuiltins, VMTypeId};
 
 /// Where the code of a defined function is entered; one per defined function and module.
 ///
@@ -40,8 +42,8 @@ pub struct VMContext {
     pub slots: *const CodeSlot,
     /// Entry points into the runtime.
     pub builtins: *const VMBuiltins,
-    /// Engine-wide type ids (`u32`), by the module's type index.
-    pub type_ids: *const u32,
+    /// Engine-wide type ids, by the module's type index.
+    pub type_ids: *const VMTypeId,
     /// Base address of memory 0; never changes. Null without a memory.
     pub memory0_base: *mut u8,
     /// The host side of this instance (`runtime::Instance`).
@@ -142,56 +144,63 @@ pub struct VMFuncRef {
     /// First argument of the call: a `VMContext` or a `VMHostContext`. Null in an entry not filled yet.
     pub vmctx: *mut VMContext,
     /// Engine-wide id of its type.
-    pub type_id: u32,
+    pub type_id: VMTypeId,
 }
 
 /// Offsets of the fixed fields, as the immediate operands that code generators want.
 pub mod offsets {
     use super::*;
+
+    /// The offset of a field of a fixed structure.
+    pub(crate) const fn immediate(offset: usize) -> i32 {
+        assert!(offset < 1 << 12, "such structures are small");
+        // Checked in the line before; no `TryFrom` is `const`.
+        offset as i32
+    }
+
     /// `VMContext::store` and `VMHostContext::store`.
-    pub const VMCONTEXT_STORE: i32 = offset_of!(VMContext, store) as i32;
+    pub const VMCONTEXT_STORE: i32 = immediate(offset_of!(VMContext, store));
     /// `VMContext::slots`.
-    pub const VMCONTEXT_SLOTS: i32 = offset_of!(VMContext, slots) as i32;
+    pub const VMCONTEXT_SLOTS: i32 = immediate(offset_of!(VMContext, slots));
     /// `VMContext::builtins`.
-    pub const VMCONTEXT_BUILTINS: i32 = offset_of!(VMContext, builtins) as i32;
+    pub const VMCONTEXT_BUILTINS: i32 = immediate(offset_of!(VMContext, builtins));
     /// `VMContext::type_ids`.
-    pub const VMCONTEXT_TYPE_IDS: i32 = offset_of!(VMContext, type_ids) as i32;
+    pub const VMCONTEXT_TYPE_IDS: i32 = immediate(offset_of!(VMContext, type_ids));
     /// `VMContext::memory0_base`.
-    pub const VMCONTEXT_MEMORY0_BASE: i32 = offset_of!(VMContext, memory0_base) as i32;
+    pub const VMCONTEXT_MEMORY0_BASE: i32 = immediate(offset_of!(VMContext, memory0_base));
     /// `VMStore::exit_pc`.
-    pub const VMSTORE_EXIT_PC: i32 = offset_of!(VMStore, exit_pc) as i32;
+    pub const VMSTORE_EXIT_PC: i32 = immediate(offset_of!(VMStore, exit_pc));
     /// `VMStore::exit_fp`.
-    pub const VMSTORE_EXIT_FP: i32 = offset_of!(VMStore, exit_fp) as i32;
+    pub const VMSTORE_EXIT_FP: i32 = immediate(offset_of!(VMStore, exit_fp));
     /// `VMStore::interrupt`.
-    pub const VMSTORE_INTERRUPT: i32 = offset_of!(VMStore, interrupt) as i32;
+    pub const VMSTORE_INTERRUPT: i32 = immediate(offset_of!(VMStore, interrupt));
     /// `VMStore::stack_limit`.
-    pub const VMSTORE_STACK_LIMIT: i32 = offset_of!(VMStore, stack_limit) as i32;
+    pub const VMSTORE_STACK_LIMIT: i32 = immediate(offset_of!(VMStore, stack_limit));
     /// `VMStore::limit_before_move`.
-    pub const VMSTORE_LIMIT_BEFORE_MOVE: i32 = offset_of!(VMStore, limit_before_move) as i32;
+    pub const VMSTORE_LIMIT_BEFORE_MOVE: i32 = immediate(offset_of!(VMStore, limit_before_move));
     /// `VMStore::caller`.
-    pub const VMSTORE_CALLER: i32 = offset_of!(VMStore, caller) as i32;
+    pub const VMSTORE_CALLER: i32 = immediate(offset_of!(VMStore, caller));
     /// `VMMemory::base`.
-    pub const VMMEMORY_BASE: i32 = offset_of!(VMMemory, base) as i32;
+    pub const VMMEMORY_BASE: i32 = immediate(offset_of!(VMMemory, base));
     /// `VMMemory::length`.
-    pub const VMMEMORY_LENGTH: i32 = offset_of!(VMMemory, length) as i32;
+    pub const VMMEMORY_LENGTH: i32 = immediate(offset_of!(VMMemory, length));
     /// `VMTable::base`.
-    pub const VMTABLE_BASE: i32 = offset_of!(VMTable, base) as i32;
+    pub const VMTABLE_BASE: i32 = immediate(offset_of!(VMTable, base));
     /// `VMTable::length`.
-    pub const VMTABLE_LENGTH: i32 = offset_of!(VMTable, length) as i32;
+    pub const VMTABLE_LENGTH: i32 = immediate(offset_of!(VMTable, length));
     /// `VMTable::unchanged`.
-    pub const VMTABLE_UNCHANGED: i32 = offset_of!(VMTable, unchanged) as i32;
+    pub const VMTABLE_UNCHANGED: i32 = immediate(offset_of!(VMTable, unchanged));
     /// `VMFuncRef::slot`.
-    pub const VMFUNCREF_SLOT: i32 = offset_of!(VMFuncRef, slot) as i32;
+    pub const VMFUNCREF_SLOT: i32 = immediate(offset_of!(VMFuncRef, slot));
     /// `VMFuncRef::vmctx`.
-    pub const VMFUNCREF_VMCTX: i32 = offset_of!(VMFuncRef, vmctx) as i32;
+    pub const VMFUNCREF_VMCTX: i32 = immediate(offset_of!(VMFuncRef, vmctx));
     /// `VMFuncRef::type_id`.
-    pub const VMFUNCREF_TYPE_ID: i32 = offset_of!(VMFuncRef, type_id) as i32;
+    pub const VMFUNCREF_TYPE_ID: i32 = immediate(offset_of!(VMFuncRef, type_id));
 }
 
 /// Where the variable parts of a module's `VMContext` are. All in bytes from its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VMOffsets {
-    imported_functions: u32,
     imported_globals_count: u32,
     memories: u32,
     tables: u32,
@@ -209,6 +218,13 @@ pub struct VMOffsets {
 const POINTER: u32 = 8;
 /// Bytes of a call count.
 const COUNT: u32 = 8;
+/// Bytes of a [`VMGlobal`].
+const GLOBAL: u32 = 16;
+/// Bytes of a [`VMFuncRef`].
+const FUNCREF: u32 = 24;
+const _: () = assert!(
+    size_of::<VMGlobal>() == to_usize(GLOBAL) && size_of::<VMFuncRef>() == to_usize(FUNCREF)
+);
 
 impl VMOffsets {
     /// The layout for `module`.
@@ -224,19 +240,18 @@ impl VMOffsets {
             start
         };
         let functions = count(module.functions.len());
-        let defined_globals = count(module.globals.len()) - module.imported.globals;
+        let defined_globals = count(module.global_inits.len());
         let memories = part(POINTER, POINTER, count(module.memories.len()));
         let tables = part(POINTER, POINTER, count(module.tables.len()));
         let imported_globals = part(POINTER, POINTER, module.imported.globals);
-        let globals = part(count(size_of::<VMGlobal>()), 16, defined_globals);
-        let funcrefs = part(count(size_of::<VMFuncRef>()), POINTER, functions);
-        let defined_functions = functions - module.imported.functions;
+        let globals = part(GLOBAL, 16, defined_globals);
+        let funcrefs = part(FUNCREF, POINTER, functions);
+        let defined_functions = count(module.bodies.len());
         let budgets = part(4, 4, defined_functions);
         let call_cell_count = call_cells_of(module);
         let call_cells = part(POINTER, POINTER, call_cell_count);
         let size = at.next_multiple_of(16);
         Self {
-            imported_functions: module.imported.functions,
             imported_globals_count: module.imported.globals,
             memories,
             tables,
@@ -269,37 +284,36 @@ impl VMOffsets {
 
     /// The `*mut VMMemory` of memory `index`.
     #[must_use]
-    pub fn memory(&self, index: u32) -> i32 {
-        signed(self.memories + POINTER * index)
+    pub fn memory(&self, index: MemoryIndex) -> i32 {
+        signed(self.memories + POINTER * index.as_u32())
     }
 
     /// The `*mut VMTable` of table `index`.
     #[must_use]
-    pub fn table(&self, index: u32) -> i32 {
-        signed(self.tables + POINTER * index)
+    pub fn table(&self, index: TableIndex) -> i32 {
+        signed(self.tables + POINTER * index.as_u32())
     }
 
     /// Where global `index` is: in the context itself, or behind a pointer in it.
     #[must_use]
-    pub fn global(&self, index: u32) -> GlobalLocation {
+    pub fn global(&self, index: GlobalIndex) -> GlobalLocation {
+        let index = index.as_u32();
         match index.checked_sub(self.imported_globals_count) {
-            Some(defined) => GlobalLocation::Inline(signed(
-                self.globals + size_of::<VMGlobal>() as u32 * defined,
-            )),
+            Some(defined) => GlobalLocation::Inline(signed(self.globals + GLOBAL * defined)),
             None => GlobalLocation::Pointer(signed(self.imported_globals + POINTER * index)),
         }
     }
 
-    /// The `VMFuncRef` of function `index` (imports first).
+    /// The `VMFuncRef` of function `index`.
     #[must_use]
-    pub fn funcref(&self, index: u32) -> i32 {
-        signed(self.funcrefs + size_of::<VMFuncRef>() as u32 * index)
+    pub fn funcref(&self, index: FuncIndex) -> i32 {
+        signed(self.funcrefs + FUNCREF * index.as_u32())
     }
 
-    /// The `i32` budget of defined function `defined` (imports not counted).
+    /// The `i32` budget of a defined function.
     #[must_use]
-    pub fn budget(&self, defined: u32) -> i32 {
-        signed(self.budgets + 4 * defined)
+    pub fn budget(&self, defined: DefinedFuncIndex) -> i32 {
+        signed(self.budgets + 4 * defined.as_u32())
     }
 
     /// How many functions the module defines.
@@ -308,11 +322,17 @@ impl VMOffsets {
         self.defined_functions
     }
 
-    /// The `u64` that says how often defined function `defined` (imports not counted) was called in code that
-    /// counts; `None` where calls are not counted.
+    /// Where the calls of defined functions are counted, a `u64` each; `None` where they are not.
     #[must_use]
-    pub fn call_count(&self, defined: u32) -> Option<i32> {
-        Some(signed(self.call_counts? + COUNT * defined))
+    pub fn call_counts(&self) -> Option<i32> {
+        self.call_counts.map(signed)
+    }
+
+    /// The `u64` that says how often a defined function was called in code that counts; `None` where calls are not
+    /// counted.
+    #[must_use]
+    pub fn call_count(&self, defined: DefinedFuncIndex) -> Option<i32> {
+        Some(signed(self.call_counts? + COUNT * defined.as_u32()))
     }
 
     /// How many call cells there are.
@@ -324,29 +344,23 @@ impl VMOffsets {
     /// Call cell `cell`: the reference that a call through a table called last, null if there was none since
     /// somebody looked. It is compared and never followed.
     #[must_use]
-    pub fn call_cell(&self, cell: u32) -> i32 {
-        signed(self.call_cells + POINTER * cell)
+    pub fn call_cell(&self, cell: CallCell) -> i32 {
+        signed(self.call_cells + POINTER * cell.as_u32())
     }
 
-    /// The function (imports first) whose `VMFuncRef` is at this distance from the context's start.
+    /// The function whose `VMFuncRef` is at this distance from the context's start.
     #[must_use]
-    pub fn function_of_funcref(&self, distance: usize) -> Option<u32> {
+    pub fn function_of_funcref(&self, distance: usize) -> Option<FuncIndex> {
         let size = size_of::<VMFuncRef>();
-        let within = distance.checked_sub(self.funcrefs as usize)?;
-        let is_one = within.is_multiple_of(size) && distance < self.budgets as usize;
-        is_one.then(|| u32::try_from(within / size).ok()).flatten()
-    }
-
-    /// How many functions are imported.
-    #[must_use]
-    pub fn imported_functions(&self) -> u32 {
-        self.imported_functions
+        let within = distance.checked_sub(to_usize(self.funcrefs))?;
+        let is_one = within.is_multiple_of(size) && distance < to_usize(self.budgets);
+        is_one.then(|| FuncIndex::new(within / size))
     }
 }
 
 /// A cell for each call through a table is more than enough; modules that have more calls than this do
 /// without for the rest.
-const MOST_CALL_CELLS: usize = 1 << 10;
+const MOST_CALL_CELLS: u32 = 1 << 10;
 /// Bytes of code per call cell: a call through a table takes five or more, and is rare.
 const CODE_PER_CALL_CELL: usize = 8;
 
@@ -356,7 +370,7 @@ fn call_cells_of(module: &Module) -> u32 {
         return 0;
     }
     let cells = module.total_code_size() / CODE_PER_CALL_CELL;
-    cells.min(MOST_CALL_CELLS) as u32
+    u32::try_from(cells).map_or(MOST_CALL_CELLS, |cells| cells.min(MOST_CALL_CELLS))
 }
 
 /// Where a global's value is found from the `VMContext`.

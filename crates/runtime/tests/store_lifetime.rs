@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use upshift_module::{Features, Module};
+use upshift_module::{DefinedFuncIndex, Features, LoopIndex, MemoryIndex, Module, TableIndex};
 use upshift_runtime::{
     InterruptState, ModuleCode, ModuleRuntime, NoCode, Stop, StoreConfig, StoreCore, TierHooks,
     TypeRegistry, VMOffsets,
@@ -11,15 +11,20 @@ use upshift_runtime::{
 struct NoTier;
 
 impl TierHooks for NoTier {
-    fn lazy_compile(&self, _function: u32, _: Stop<'_>) -> Result<*const u8, NoCode> {
+    fn lazy_compile(&self, _function: DefinedFuncIndex, _: Stop<'_>) -> Result<*const u8, NoCode> {
         Err(NoCode::failed("nothing is called here"))
     }
 
-    fn budget_at_entry(&self, _function: u32, _budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_entry(&self, _function: DefinedFuncIndex, _budget: &mut i32) -> Option<*const u8> {
         None
     }
 
-    fn budget_at_loop(&self, _function: u32, _loop: u32, _budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_loop(
+        &self,
+        _function: DefinedFuncIndex,
+        _loop: LoopIndex,
+        _budget: &mut i32,
+    ) -> Option<*const u8> {
         None
     }
 }
@@ -59,7 +64,13 @@ fn populated(
         let instance = unsafe { made.instance.as_ref() };
         let _handle = instance.export(global);
         // SAFETY: the store is alive.
-        let (memory, table) = unsafe { (instance.memory(0).as_ref(), instance.table(0).as_ref()) };
+        let (memory, table) = unsafe {
+            let (memory, table) = (MemoryIndex::from_u32(0), TableIndex::from_u32(0));
+            (
+                instance.memory(memory).as_ref(),
+                instance.table(table).as_ref(),
+            )
+        };
         store.grow_memory(memory, 1).unwrap();
         memory.write(3 * 65536 - 1, &[1]).unwrap();
         // SAFETY: null is a reference of any type.

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use upshift_module::threads;
+use upshift_module::{DefinedFuncIndex, threads};
 use upshift_runtime::fork;
 use upshift_runtime::sync::{Condvar, Mutex, MutexGuard};
 
@@ -106,8 +106,8 @@ pub(crate) struct Task {
     pub module: Weak<ModuleTiering>,
     /// The module's number in the engine.
     pub module_id: u64,
-    /// The function, imports not counted.
-    pub function: u32,
+    /// The function.
+    pub function: DefinedFuncIndex,
     /// Conditional branches that may stand before its callees that are compiled ahead in turn.
     pub branches_left: u32,
 }

@@ -76,13 +76,14 @@ pub(crate) struct Mishap {
 
 #[cfg(test)]
 mod tests {
+    use upshift_module::DefinedFuncIndex;
     use upshift_translate::EntryPoint;
 
     use super::*;
 
     fn draws(chaos: Chaos) -> Vec<Mishap> {
         let request = |function| CompileRequest {
-            function,
+            function: DefinedFuncIndex::from_u32(function),
             entry: EntryPoint::Function,
         };
         (0..2000).map(|i| chaos.draw(1, request(i), 1)).collect()

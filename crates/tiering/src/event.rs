@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use upshift_module::Printable;
-use upshift_translate::EntryPoint;
 
 /// A function that hears of every [`TierEvent`].
 ///
@@ -14,6 +13,24 @@ use upshift_translate::EntryPoint;
 /// None of the engine's locks is held then, so two events of different threads may be heard in another order
 /// than they happened in, which [`TierEvent::at`] says. A panic in it is caught and lost.
 pub type EventSink = Arc<dyn Fn(&TierEvent) + Send + Sync>;
+
+/// Where compiled code is entered, as people count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryPoint {
+    /// At the start, as a call.
+    Function,
+    /// At the header of this loop, numbered in the order of `loop` operators, from a frame's cells.
+    Loop(u32),
+}
+
+impl From<upshift_translate::EntryPoint> for EntryPoint {
+    fn from(entry: upshift_translate::EntryPoint) -> Self {
+        match entry {
+            upshift_translate::EntryPoint::Function => Self::Function,
+            upshift_translate::EntryPoint::Loop(number) => Self::Loop(number.as_u32()),
+        }
+    }
+}
 
 /// Something that tiering did.
 ///

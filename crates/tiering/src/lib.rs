@@ -26,7 +26,7 @@ mod rung;
 mod stats;
 
 pub use chaos::Chaos;
-pub use event::{EventSink, QueueReason, TierEvent, TierEventKind};
+pub use event::{EntryPoint, EventSink, QueueReason, TierEvent, TierEventKind};
 pub use module::ModuleTiering;
 pub use options::{BaselineCompiler, TierMode, TieringError, TieringOptions};
 pub use profile::{

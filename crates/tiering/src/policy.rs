@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+use upshift_module::{to_f64, to_u64};
+
 use crate::rung::Rung;
 use crate::{MiddleProfile, TierUpProfile, TieringProfile};
 
@@ -92,7 +94,7 @@ impl Policy {
 
     fn optimizing_threshold(&self, size_in_operators: usize, pending: usize) -> u64 {
         let rules = &self.tier_up;
-        let size = size_in_operators as u64;
+        let size = to_u64(size_in_operators);
         if let Some(threshold) = rules.threshold_in_operators {
             return threshold;
         }
@@ -106,7 +108,7 @@ impl Policy {
 
     /// The estimated time of compiling a function of this size.
     pub fn price(&self, rung: Rung, size_in_operators: usize) -> Duration {
-        // At most some hours, for sizes are those of functions.
+        // At most some hours, for sizes are those of functions. What is less than one is dropped.
         Duration::from_micros(self.price_in_microseconds(rung, size_in_operators) as u64)
     }
 
@@ -127,16 +129,16 @@ impl Policy {
             ),
         };
         let per_operator = f64::from(per_operator) / 1e3;
-        f64::from(base) + per_operator * size_in_operators as f64
+        f64::from(base) + per_operator * to_f64(to_u64(size_in_operators))
     }
 
     /// The priority of a function that has done this much work: its work per microsecond of compiling. A
     /// small and hot function so comes before a huge and somewhat hotter one, which would keep all others waiting
     /// (weighted shortest job first, Smith 1956).
     pub fn heat(&self, work: u64, size_in_operators: usize) -> u64 {
-        // Scaled, so that little work is told apart too.
+        // Scaled, so that little work is told apart too. Whole numbers do; beyond the largest it saturates.
         const SCALE: f64 = 1024.0;
-        (work as f64 * SCALE
+        (to_f64(work) * SCALE
             / self
                 .price_in_microseconds(Rung::Optimizing, size_in_operators)
                 .max(1.0)) as u64
@@ -159,8 +161,9 @@ impl Policy {
             return rules.least_eagerness;
         }
         // One more would start at once while there are fewer than workers.
-        let waiting =
-            pending.saturating_add(1).saturating_sub(self.workers) as f64 / self.workers as f64;
+        let waiting = to_f64(to_u64(
+            pending.saturating_add(1).saturating_sub(self.workers),
+        )) / to_f64(to_u64(self.workers));
         (rules.eagerness + rules.eagerness_rise_with_backlog * waiting).min(rules.least_eagerness)
     }
 

@@ -74,10 +74,12 @@ const STAGES: u32 = (1 << STAGE_BITS) - 1;
 
 /// How a stage is written in this process.
 fn word(stage: Stage) -> u32 {
+    // Every variant states its number.
+    let number = stage as u32;
     if stage.is_under_way() {
-        stage as u32 | fork::generation() << STAGE_BITS
+        number | fork::generation() << STAGE_BITS
     } else {
-        stage as u32
+        number
     }
 }
 
@@ -95,7 +97,7 @@ fn read(word: u32) -> Stage {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self(AtomicU32::new(Stage::Idle as u32))
+        Self(AtomicU32::new(word(Stage::Idle)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, Hold, engine, function, in_child, listener, module, slot, until};
+use support::{FakeTier, Hold, engine, function, in_child, index, listener, module, slot, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{ModuleTiering, TierEventKind, TierMode, Tiering, TieringOptions};
 use upshift_translate::{CompileError, CompileRequest, Stop};
@@ -42,9 +42,9 @@ fn fixture(
 /// Compiles and notes the work of a first call, as generated code would.
 fn call(module: &ModuleTiering, function: u32) -> usize {
     let code = module
-        .lazy_compile(function, Stop::NEVER)
+        .lazy_compile(index(function), Stop::NEVER)
         .expect("compiles") as usize;
-    module.budget_at_entry(function, &mut -1);
+    module.budget_at_entry(index(function), &mut -1);
     code
 }
 
@@ -52,7 +52,7 @@ fn compiled(tier: &FakeTier) -> Vec<u32> {
     let mut functions: Vec<_> = tier
         .order()
         .iter()
-        .map(|request| request.function)
+        .map(|request| request.function.as_u32())
         .collect();
     functions.sort_unstable();
     functions
@@ -70,7 +70,7 @@ fn what_a_called_function_calls_is_compiled_elsewhere_and_published() {
     for callee in 1..5 {
         let threads = tier.threads(function(callee));
         assert!(threads.len() == 1 && threads[0] != thread::current().id());
-        assert_eq!(slot(&module, callee as usize), call(&module, callee));
+        assert_eq!(slot(&module, callee), call(&module, callee));
     }
     assert_eq!(tier.total(), 5);
 }
@@ -80,7 +80,7 @@ fn what_is_next_is_compiled_first() {
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
     let (_engine, module, tier) = fixture(threads(1), move |request| {
-        if request.function == 0 {
+        if request.function == index(0) {
             wait.lock().recv().expect("released");
         }
         Ok(())
@@ -94,7 +94,7 @@ fn what_is_next_is_compiled_first() {
     let order: Vec<_> = tier
         .order()
         .iter()
-        .map(|request| request.function)
+        .map(|request| request.function.as_u32())
         .collect();
     assert_eq!(order, [0, 1, 3, 4, 2]);
 }
@@ -105,7 +105,7 @@ fn a_first_call_waits_for_the_compile_that_is_under_way() {
     let (release, wait) = mpsc::channel::<()>();
     let (begun, wait) = (Mutex::new(begun), Mutex::new(wait));
     let (_engine, module, tier) = fixture(threads(1), move |request| {
-        if request.function == 1 {
+        if request.function == index(1) {
             begun.lock().send(()).expect("the test waits");
             wait.lock().recv().expect("released");
         }
@@ -210,10 +210,10 @@ fn what_fails_ahead_is_told_when_it_is_called() {
         on_event: Some(sink),
         ..threads(1)
     };
-    let (_engine, module, tier) = fixture(options, |request| match request.function {
+    let (_engine, module, tier) = fixture(options, |request| match request.function.as_u32() {
         1 => Err(CompileError::Codegen {
             tier: "baseline",
-            function: 1,
+            function: index(1),
             message: "no".to_owned(),
         }),
         3 => panic!("an index out of bounds"),
@@ -228,7 +228,7 @@ fn what_fails_ahead_is_told_when_it_is_called() {
     assert_eq!(module.stats().baseline.failed, 0);
     for broken in [1, 3] {
         module
-            .lazy_compile(broken, Stop::NEVER)
+            .lazy_compile(index(broken), Stop::NEVER)
             .expect_err("as ever");
         assert_eq!(tier.count(function(broken)), 2);
     }
@@ -275,7 +275,7 @@ fn a_module_that_goes_away_meanwhile_takes_what_waits_with_it() {
     let (release, wait) = mpsc::channel::<()>();
     let (begun, wait) = (Mutex::new(begun), Mutex::new(wait));
     let (engine, module, tier) = fixture(threads(1), move |request| {
-        if request.function == 1 {
+        if request.function == index(1) {
             begun.lock().send(()).expect("the test waits");
             wait.lock().recv().expect("released");
         }
@@ -325,7 +325,7 @@ fn a_child_waits_for_no_thread_that_it_does_not_have() {
     let hold = Hold::new();
     let held = hold.clone();
     let (_engine, module, tier) = fixture(threads(1), move |request| {
-        if request.function == 1 {
+        if request.function == index(1) {
             held.pass();
         }
         Ok(())
@@ -334,10 +334,10 @@ fn a_child_waits_for_no_thread_that_it_does_not_have() {
     hold.wait_for(1);
     // The thread is at 1, and 2 waits.
     let is_right = in_child(|| {
-        let first = module.lazy_compile(1, Stop::NEVER).is_ok();
+        let first = module.lazy_compile(index(1), Stop::NEVER).is_ok();
         // Callees of 1 are compiled ahead, by a thread of the child's.
         until("3 and 4", || compiled(&tier).ends_with(&[3, 4]));
-        first && module.lazy_compile(2, Stop::NEVER).is_ok()
+        first && module.lazy_compile(index(2), Stop::NEVER).is_ok()
     });
     hold.release();
     assert!(is_right);

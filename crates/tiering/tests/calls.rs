@@ -7,10 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, at_loop, function, listener, module, slot, threshold, until};
+use support::{FakeTier, at_loop, function, index, listener, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
-use upshift_tiering::{FunctionTier, ModuleTiering, TierEventKind, Tiering, TieringOptions, Tiers};
-use upshift_translate::{CompileRequest, EntryPoint, Stop};
+use upshift_tiering::{
+    EntryPoint, FunctionTier, ModuleTiering, TierEventKind, Tiering, TieringOptions, Tiers,
+};
+use upshift_translate::{CompileRequest, Stop};
 
 const THRESHOLD: u64 = 1_000_000;
 /// Work of a frame in its loop between two looks.
@@ -38,7 +40,9 @@ fn fixture_of(optimizing: FakeTier, text: &str, options: TieringOptions) -> Fixt
     };
     let engine = Tiering::new(tiers, options).expect("good options");
     let module = module(&engine, text);
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
     Fixture {
         module,
         baseline,
@@ -71,7 +75,7 @@ impl Fixture {
     /// Goes on in the loop until so much work is done, or something was compiled.
     fn loop_until(&self, work: u64) {
         while self.work() < work && self.optimizing.total() == 0 {
-            self.module.budget_at_loop(0, 0, &mut -STEP);
+            self.module.budget_at_loop(index(0), index(0), &mut -STEP);
         }
     }
 }
@@ -84,7 +88,10 @@ fn what_is_called_on_the_way_to_its_threshold_is_compiled_as_a_function() {
     assert_eq!(slot(&at.module, 0), code);
     at.loop_until(THRESHOLD * 5 / 8);
     assert_ne!(slot(&at.module, 0), code, "a call is waited for");
-    let called = at.module.lazy_compile(0, Stop::NEVER).expect("has code");
+    let called = at
+        .module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("has code");
     assert_eq!(called as usize, code);
     assert_eq!(slot(&at.module, 0), code, "the next call goes there alone");
     at.loop_until(u64::MAX);
@@ -93,7 +100,7 @@ fn what_is_called_on_the_way_to_its_threshold_is_compiled_as_a_function() {
     // And stays where it is.
     assert_eq!(at.module.stats().functions.optimizing, 1);
     let better = slot(&at.module, 0);
-    at.module.budget_at_loop(0, 0, &mut -STEP);
+    at.module.budget_at_loop(index(0), index(0), &mut -STEP);
     assert_eq!(slot(&at.module, 0), better);
 }
 
@@ -108,7 +115,9 @@ fn what_stays_in_its_loop_gets_an_entry_there() {
 fn a_call_long_ago_says_nothing_of_the_frame_that_is_in_the_loop() {
     let at = fixture(synchronous());
     at.loop_until(THRESHOLD * 3 / 8);
-    at.module.lazy_compile(0, Stop::NEVER).expect("has code");
+    at.module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("has code");
     at.loop_until(u64::MAX);
     assert_eq!(at.optimizing.order(), [at_loop(0, 0)]);
 }
@@ -132,7 +141,7 @@ fn better_code_ends_the_wait_for_a_call() {
     at.loop_until(THRESHOLD * 3 / 8);
     assert_ne!(slot(&at.module, 0), code);
     while at.work() < THRESHOLD * 5 / 8 {
-        at.module.budget_at_entry(0, &mut -STEP);
+        at.module.budget_at_entry(index(0), &mut -STEP);
     }
     let tier = || at.module.function_stats().next().expect("there").tier;
     assert_eq!(tier(), FunctionTier::Middle);
@@ -140,7 +149,7 @@ fn better_code_ends_the_wait_for_a_call() {
     assert_ne!(middle, code);
     // A function that came by its stub just before is not led back to it.
     assert_eq!(
-        at.module.lazy_compile(0, Stop::NEVER).expect("code") as usize,
+        at.module.lazy_compile(index(0), Stop::NEVER).expect("code") as usize,
         middle
     );
     assert_eq!(slot(&at.module, 0), middle);
@@ -151,7 +160,11 @@ fn of_many_that_call_at_once_each_gets_code() {
     let at = fixture(synchronous());
     at.loop_until(THRESHOLD * 5 / 8);
     let codes: Vec<usize> = thread::scope(|scope| {
-        let call = || at.module.lazy_compile(0, Stop::NEVER).expect("has code") as usize;
+        let call = || {
+            at.module
+                .lazy_compile(index(0), Stop::NEVER)
+                .expect("has code") as usize
+        };
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(call)).collect();
         threads
             .into_iter()
@@ -172,12 +185,12 @@ fn a_frame_left_behind_by_its_function_has_to_be_worth_a_compile() {
     options.profile.tier_up.eagerness = 0.1;
     let at = fixture(options);
     while at.optimizing.total() == 0 {
-        at.module.budget_at_entry(0, &mut -STEP);
+        at.module.budget_at_entry(index(0), &mut -STEP);
     }
     let published_at = at.work();
     assert!((1_000_000..2_000_000).contains(&published_at));
     while at.optimizing.total() == 1 {
-        at.module.budget_at_loop(0, 0, &mut -STEP);
+        at.module.budget_at_loop(index(0), index(0), &mut -STEP);
     }
     assert_eq!(at.optimizing.order(), [function(0), at_loop(0, 0)]);
     assert!(at.work() - published_at >= 9_000_000);
@@ -194,17 +207,23 @@ fn a_loop_further_out_is_waited_for_as_long_as_a_compile_is_worth() {
     let optimizing = FakeTier::optimizing();
     let engine = support::engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, "(module (func (loop (loop))))");
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
-    module.budget_at_loop(0, 1, &mut -10);
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
+    module.budget_at_loop(index(0), index(1), &mut -10);
     until("the outer loop's entry", || {
-        module.budget_at_loop(0, 0, &mut -10).is_some()
+        module
+            .budget_at_loop(index(0), index(0), &mut -10)
+            .is_some()
     });
     for _ in 0..48_000 {
-        assert_eq!(module.budget_at_loop(0, 1, &mut -10), None);
+        assert_eq!(module.budget_at_loop(index(0), index(1), &mut -10), None);
     }
     assert_eq!(optimizing.order(), [at_loop(0, 0)]);
     until("the inner loop's entry", || {
-        module.budget_at_loop(0, 1, &mut -10).is_some()
+        module
+            .budget_at_loop(index(0), index(1), &mut -10)
+            .is_some()
     });
     assert_eq!(optimizing.order()[1], at_loop(0, 1));
 }
@@ -223,19 +242,25 @@ fn compiled_for_two_loops(is_called: bool) -> Vec<CompileRequest> {
     let at = fixture_of(optimizing, "(module (func (loop) (loop)))", options());
     let code = slot(&at.module, 0);
     let much = -2 * i32::try_from(THRESHOLD).expect("small");
-    at.module.budget_at_loop(0, 0, &mut much.clone());
+    at.module
+        .budget_at_loop(index(0), index(0), &mut much.clone());
     until("the worker is busy", || at.optimizing.total() == 1);
-    at.module.budget_at_loop(0, 0, &mut 0);
+    at.module.budget_at_loop(index(0), index(0), &mut 0);
     assert_ne!(slot(&at.module, 0), code, "a call is waited for");
     if is_called {
-        at.module.lazy_compile(0, Stop::NEVER).expect("has code");
+        at.module
+            .lazy_compile(index(0), Stop::NEVER)
+            .expect("has code");
     }
     release.send(()).expect("the compile waits");
     until("the entry", || {
-        at.module.budget_at_loop(0, 0, &mut 0).is_some()
+        at.module
+            .budget_at_loop(index(0), index(0), &mut 0)
+            .is_some()
     });
     until("what follows", || {
-        at.module.budget_at_loop(0, 1, &mut much.clone());
+        at.module
+            .budget_at_loop(index(0), index(1), &mut much.clone());
         // More may have followed already.
         at.optimizing.total() >= 2
     });
@@ -262,7 +287,7 @@ fn an_entry_that_serves_calls_for_long_is_followed_by_the_function() {
     });
     let mut budget = -2 * i32::try_from(THRESHOLD).expect("small");
     until("an entry", || {
-        let entry = at.module.budget_at_loop(0, 0, &mut budget);
+        let entry = at.module.budget_at_loop(index(0), index(0), &mut budget);
         budget = 0;
         entry.is_some()
     });
@@ -270,12 +295,16 @@ fn an_entry_that_serves_calls_for_long_is_followed_by_the_function() {
     // Much longer than that entry took to compile.
     thread::sleep(Duration::from_millis(100));
     for _ in 1..3 {
-        assert!(at.module.budget_at_loop(0, 0, &mut 0).is_some());
+        assert!(
+            at.module
+                .budget_at_loop(index(0), index(0), &mut 0)
+                .is_some()
+        );
     }
     assert_eq!(at.module.stats().pending, 0);
     assert_eq!(at.optimizing.order(), [at_loop(0, 0)]);
     until("the function", || {
-        at.module.budget_at_loop(0, 0, &mut 0);
+        at.module.budget_at_loop(index(0), index(0), &mut 0);
         at.module.stats().functions.optimizing == 1
     });
     assert_eq!(at.optimizing.order(), [at_loop(0, 0), function(0)]);

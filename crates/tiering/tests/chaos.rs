@@ -8,10 +8,12 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use support::{FakeTier, engine, listener, module, slot, threshold, until};
+use support::{FakeTier, engine, index, listener, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
-use upshift_tiering::{Chaos, FunctionTier, ModuleTiering, TierEventKind, TieringOptions};
-use upshift_translate::{EntryPoint, Stop};
+use upshift_tiering::{
+    Chaos, EntryPoint, FunctionTier, ModuleTiering, TierEventKind, TieringOptions,
+};
+use upshift_translate::Stop;
 
 const FUNCTIONS: u32 = 12;
 const THREADS: usize = 8;
@@ -42,7 +44,7 @@ fn run_some(module: &ModuleTiering, seed: &mut u64) {
     };
     let function = random(u64::from(FUNCTIONS)) as u32;
     let first = module
-        .lazy_compile(function, Stop::NEVER)
+        .lazy_compile(index(function), Stop::NEVER)
         .expect("compiles");
     let mut given = vec![first];
     let mut budget = 0;
@@ -52,17 +54,19 @@ fn run_some(module: &ModuleTiering, seed: &mut u64) {
             continue;
         }
         if random(4) == 0 {
-            given.extend(module.budget_at_entry(function, &mut budget));
-        } else if let Some(entry) = module.budget_at_loop(function, random(4) as u32, &mut budget) {
+            given.extend(module.budget_at_entry(index(function), &mut budget));
+        } else if let Some(entry) =
+            module.budget_at_loop(index(function), index(random(4) as u32), &mut budget)
+        {
             given.push(entry);
             break;
         }
         assert!(budget >= 0, "a refill that is not enough");
     }
-    given.push(slot(module, function as usize) as *const u8);
+    given.push(slot(module, function) as *const u8);
     for address in given {
         let code = module.unit().code.find(address as usize);
-        assert_eq!(code.expect("code").function, function);
+        assert_eq!(code.expect("code").function, index(function));
     }
 }
 

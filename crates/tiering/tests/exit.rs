@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{FakeTier, Hold, engine, in_child, module, threshold, until};
+use support::{FakeTier, Hold, engine, in_child, index, module, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{Tiering, Tiers};
 use upshift_translate::Stop;
@@ -79,8 +79,10 @@ fn end_while_the_middle_tier_compiles() -> ! {
     };
     let engine = Tiering::new(tiers, options).expect("valid options");
     let module = module(&engine, "(module (func))");
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
-    module.budget_at_entry(0, &mut -1);
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
+    module.budget_at_entry(index(0), &mut -1);
     until("a compile has begun", || middle.total() == 1);
     process::exit(7)
 }
@@ -98,9 +100,9 @@ fn end_while_compiling(takes: Duration) -> ! {
     let module = module(&engine, "(module (func) (func))");
     for function in 0..2 {
         module
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
-        module.budget_at_entry(function, &mut -1);
+        module.budget_at_entry(index(function), &mut -1);
     }
     until("a compile has begun", || optimizing.total() == 1);
     // Function 1 still waits, and is not begun.
@@ -119,13 +121,13 @@ fn the_end_of_a_child_waits_for_its_own_compiles_only() {
     let module = module(&engine, "(module (func) (func))");
     for function in 0..2 {
         module
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
     }
-    module.budget_at_entry(0, &mut -1);
+    module.budget_at_entry(index(0), &mut -1);
     hold.wait_for(1);
     let is_right = in_child(|| {
-        module.budget_at_entry(1, &mut -1);
+        module.budget_at_entry(index(1), &mut -1);
         // SAFETY: the functions called at the end are the runtime's, and the harness's, which does nothing.
         unsafe { libc::exit(0) }
     });

@@ -10,7 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use support::{FakeTier, at_loop, engine, function, listener, module, threshold, until, words};
+use support::{
+    FakeTier, at_loop, engine, function, index, listener, module, threshold, until, words,
+};
+use upshift_module::FuncIndex;
 use upshift_runtime::{CodeLimits, TierHooks};
 use upshift_tiering::{
     FunctionTier, ModuleTiering, TierEvent, TierEventKind, TierMode, TieringOptions,
@@ -31,14 +34,14 @@ fn synchronous() -> TieringOptions {
 fn refuse(request: CompileRequest) -> Result<(), CompileError> {
     Err(CompileError::Codegen {
         tier: "optimizing",
-        function: request.function,
+        function: FuncIndex::from_u32(request.function.as_u32()),
         message: "not today".to_owned(),
     })
 }
 
 fn no_memory(request: CompileRequest) -> Result<(), CompileError> {
     Err(CompileError::CodeMemory {
-        function: request.function,
+        function: FuncIndex::from_u32(request.function.as_u32()),
         source: io::Error::from(io::ErrorKind::OutOfMemory).into(),
     })
 }
@@ -58,7 +61,7 @@ fn what_cannot_be_compiled_stays_and_is_not_tried_again() {
         |request| {
             Err(CompileError::TooLarge {
                 tier: "optimizing",
-                function: request.function,
+                function: FuncIndex::from_u32(request.function.as_u32()),
                 excess: Excess {
                     measure: CostMeasure::PassedValues,
                     amount: 2,
@@ -76,11 +79,18 @@ fn what_cannot_be_compiled_stays_and_is_not_tried_again() {
         let optimizing = FakeTier::new("optimizing", behaviour);
         let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
         let module = module(&engine, MODULE);
-        let code = module.lazy_compile(0, Stop::NEVER).expect("compiles");
+        let code = module
+            .lazy_compile(index(0), Stop::NEVER)
+            .expect("compiles");
         for _ in 0..100 {
-            assert_eq!(module.budget_at_entry(0, &mut -1000), None);
+            assert_eq!(module.budget_at_entry(index(0), &mut -1000), None);
         }
-        assert_eq!(module.lazy_compile(0, Stop::NEVER).expect("compiled"), code);
+        assert_eq!(
+            module
+                .lazy_compile(index(0), Stop::NEVER)
+                .expect("compiled"),
+            code
+        );
         assert_eq!(optimizing.total(), 1);
         assert_eq!(words(&heard.lock()), ["queued 0", "failed 0"]);
         let stats = module.function_stats().next().expect("there");
@@ -94,14 +104,18 @@ fn what_cannot_be_compiled_stays_and_is_not_tried_again() {
 #[test]
 fn a_loop_that_cannot_be_entered_stays_and_the_function_is_tried() {
     let optimizing = FakeTier::new("optimizing", |request| match request {
-        CompileRequest { function: 1, .. } if request != function(1) => refuse(request),
+        CompileRequest {
+            function: asked, ..
+        } if asked == index(1) && request != function(1) => refuse(request),
         _ => Ok(()),
     });
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), synchronous());
     let module = module(&engine, MODULE);
-    module.lazy_compile(1, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(1), Stop::NEVER)
+        .expect("compiles");
     for _ in 0..100 {
-        assert_eq!(module.budget_at_loop(1, 0, &mut -1000), None);
+        assert_eq!(module.budget_at_loop(index(1), index(0), &mut -1000), None);
     }
     until("the function", || module.stats().functions.optimizing == 1);
     assert_eq!(optimizing.count(at_loop(1, 0)), 1);
@@ -116,11 +130,13 @@ fn a_function_that_found_no_memory_is_tried_again_when_it_is_twice_as_hot() {
     let optimizing = FakeTier::new("optimizing", no_memory);
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
     let mut tried_at = Vec::new();
     for _ in 0..20_000 {
         let before = optimizing.total();
-        module.budget_at_entry(0, &mut -1000);
+        module.budget_at_entry(index(0), &mut -1000);
         if optimizing.total() > before {
             tried_at.push(module.stats().work);
         }
@@ -147,7 +163,7 @@ fn after_a_fatal_error_another_thread_goes_on() {
     let optimizing = {
         let dead = Arc::clone(&dead);
         FakeTier::new("optimizing", move |request| {
-            if request.function == 0 {
+            if request.function == index(0) {
                 dead.fetch_add(1, Ordering::Relaxed);
                 die();
             }
@@ -160,12 +176,14 @@ fn after_a_fatal_error_another_thread_goes_on() {
     options.profile.workers.count = Some(1);
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
     // The guest waits here, and must not wait for ever.
-    assert_eq!(module.budget_at_entry(0, &mut -1), None);
+    assert_eq!(module.budget_at_entry(index(0), &mut -1), None);
     assert_eq!(dead.load(Ordering::Relaxed), 1);
-    assert!(module.budget_at_entry(3, &mut -1).is_some());
-    assert_eq!(module.budget_at_entry(0, &mut -1), None);
+    assert!(module.budget_at_entry(index(3), &mut -1).is_some());
+    assert_eq!(module.budget_at_entry(index(0), &mut -1), None);
     assert_eq!(dead.load(Ordering::Relaxed), 1);
     let heard = heard.lock();
     let failed = heard.iter().find_map(|event| match &event.kind {
@@ -178,7 +196,7 @@ fn after_a_fatal_error_another_thread_goes_on() {
 
 #[test]
 fn a_tier_is_off_after_eight_fatal_errors_and_says_so_once() {
-    let optimizing = FakeTier::new("optimizing", |request| match request.function {
+    let optimizing = FakeTier::new("optimizing", |request| match request.function.as_u32() {
         0 => Ok(()),
         _ => die(),
     });
@@ -195,9 +213,9 @@ fn a_tier_is_off_after_eight_fatal_errors_and_says_so_once() {
             .expect("compiles");
         module.budget_at_entry(function, &mut -1)
     };
-    assert!(call(&one, 0).is_some());
+    assert!(call(&one, index(0)).is_some());
     for function in 1..8 {
-        assert_eq!(call(&one, function), None);
+        assert_eq!(call(&one, index(function)), None);
     }
     // Seven so far. A text costs a thread, too.
     let emitted = other.emit(
@@ -217,8 +235,8 @@ fn a_tier_is_off_after_eight_fatal_errors_and_says_so_once() {
         heard.iter().filter(off).count()
     };
     for function in 10..20 {
-        assert_eq!(call(&other, function), None);
-        assert_eq!(call(&one, function), None);
+        assert_eq!(call(&other, index(function)), None);
+        assert_eq!(call(&one, index(function)), None);
     }
     assert_eq!(optimizing.total(), 8, "nothing was asked for since");
     assert_eq!(is_told(), 1);
@@ -229,7 +247,7 @@ fn a_tier_is_off_after_eight_fatal_errors_and_says_so_once() {
     );
     assert!(emitted.unwrap_err().to_string().contains("it is off"));
     // No request follows, and the compiled code is used.
-    assert_eq!(other.budget_at_entry(10, &mut -1_000_000_000), None);
+    assert_eq!(other.budget_at_entry(index(10), &mut -1_000_000_000), None);
     assert_eq!(optimizing.total(), 8);
     assert_eq!(one.stats().functions.optimizing, 1);
     assert_eq!(one.stats().pending + other.stats().pending, 0);
@@ -245,7 +263,9 @@ fn what_waits_for_a_tier_that_is_switched_off_is_let_go() {
     let module = module(&engine, &many);
     module.compile_all().expect("no error");
     assert!(optimizing.total() < 100, "{}", optimizing.total());
-    module.lazy_compile(999, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(999), Stop::NEVER)
+        .expect("compiles");
 }
 
 #[test]
@@ -261,9 +281,16 @@ fn better_code_that_finds_no_room_leaves_the_function_where_it_is() {
     optimizing.code_bytes = 40 << 10;
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
-    let code = module.lazy_compile(0, Stop::NEVER).expect("compiles");
-    assert_eq!(module.budget_at_entry(0, &mut -1), None);
-    assert_eq!(module.lazy_compile(0, Stop::NEVER).expect("compiled"), code);
+    let code = module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
+    assert_eq!(module.budget_at_entry(index(0), &mut -1), None);
+    assert_eq!(
+        module
+            .lazy_compile(index(0), Stop::NEVER)
+            .expect("compiled"),
+        code
+    );
     let failed = heard.lock().iter().find_map(|event| match &event.kind {
         TierEventKind::Failed { error, retry, .. } => Some((error.clone(), *retry)),
         _ => None,
@@ -274,7 +301,9 @@ fn better_code_that_finds_no_room_leaves_the_function_where_it_is() {
         "{error}"
     );
     // Code that the program needs to go on has the other half.
-    module.lazy_compile(3, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(3), Stop::NEVER)
+        .expect("compiles");
     assert!(engine.code_memory() > 0);
     drop(module);
     assert_eq!(engine.code_memory(), 0);
@@ -282,7 +311,7 @@ fn better_code_that_finds_no_room_leaves_the_function_where_it_is() {
 
 #[test]
 fn what_cannot_be_compiled_ahead_is_left_to_the_baseline() {
-    let optimizing = FakeTier::new("optimizing", |request| match request.function {
+    let optimizing = FakeTier::new("optimizing", |request| match request.function.as_u32() {
         0 => refuse(request),
         1 => die(),
         2 => panic!("an index out of bounds"),
@@ -295,7 +324,11 @@ fn what_cannot_be_compiled_ahead_is_left_to_the_baseline() {
     let module = module(&engine, MODULE);
     module.compile_all().expect("no error");
     // Together, until the second one brings that to an end; then each on its own.
-    let compiled: Vec<u32> = optimizing.order().iter().map(|it| it.function).collect();
+    let compiled: Vec<u32> = optimizing
+        .order()
+        .iter()
+        .map(|it| it.function.as_u32())
+        .collect();
     assert_eq!(compiled[..2], [0, 1]);
     let mut singly = compiled[2..].to_vec();
     singly.sort_unstable();
@@ -303,13 +336,16 @@ fn what_cannot_be_compiled_ahead_is_left_to_the_baseline() {
     assert_eq!(baseline.total(), 0);
     for function in 0..4 {
         module
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
     }
     assert_eq!(baseline.total(), 3);
     // Nothing is asked for again, at entries or in loops.
-    assert_eq!(module.budget_at_entry(0, &mut -1_000_000_000), None);
-    assert_eq!(module.budget_at_loop(2, 1, &mut -1_000_000_000), None);
+    assert_eq!(module.budget_at_entry(index(0), &mut -1_000_000_000), None);
+    assert_eq!(
+        module.budget_at_loop(index(2), index(1), &mut -1_000_000_000),
+        None
+    );
     assert_eq!(optimizing.total(), compiled.len());
 }
 
@@ -324,9 +360,9 @@ fn a_panic_of_the_listener_hurts_nobody() {
     let module = module(&engine, MODULE);
     for function in [0, 3] {
         module
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
-        assert!(module.budget_at_entry(function, &mut -1).is_some());
+        assert!(module.budget_at_entry(index(function), &mut -1).is_some());
     }
 }
 
@@ -335,7 +371,7 @@ fn a_module_that_is_dropped_takes_what_waits_with_it() {
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
     let optimizing = FakeTier::new("optimizing", move |request| {
-        if request.function == 0 {
+        if request.function == index(0) {
             wait.lock()
                 .recv_timeout(Duration::from_secs(60))
                 .expect("the module was dropped");
@@ -348,9 +384,9 @@ fn a_module_that_is_dropped_takes_what_waits_with_it() {
     let dropped = module(&engine, MODULE);
     for function in [0, 3] {
         dropped
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
-        dropped.budget_at_entry(function, &mut -1);
+        dropped.budget_at_entry(index(function), &mut -1);
     }
     until("the worker is busy", || optimizing.total() == 1);
     let (tiering, code) = (
@@ -370,8 +406,8 @@ fn a_module_that_is_dropped_takes_what_waits_with_it() {
     assert_eq!(optimizing.order(), [function(0)]);
     // The thread is still good for others.
     let other = module(&engine, MODULE);
-    other.lazy_compile(3, Stop::NEVER).expect("compiles");
-    other.budget_at_entry(3, &mut -1);
+    other.lazy_compile(index(3), Stop::NEVER).expect("compiles");
+    other.budget_at_entry(index(3), &mut -1);
     until("another module's compile", || {
         other.stats().functions.optimizing == 1
     });
@@ -399,9 +435,9 @@ fn an_engine_that_is_dropped_waits_for_nobody_and_its_modules_go_on() {
     let module = module(&engine, MODULE);
     for function in [0, 3] {
         module
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
-        module.budget_at_entry(function, &mut -1);
+        module.budget_at_entry(index(function), &mut -1);
     }
     until("the worker is busy", || optimizing.total() == 1);
     drop(engine);
@@ -412,7 +448,7 @@ fn an_engine_that_is_dropped_waits_for_nobody_and_its_modules_go_on() {
         "what nobody took is as if not asked for"
     );
     let mut budget = 0;
-    assert_eq!(module.budget_at_entry(3, &mut budget), None);
+    assert_eq!(module.budget_at_entry(index(3), &mut budget), None);
     assert!(budget >= smallest.cast_signed(), "{budget}");
     release.send(()).expect("the worker waits");
     until("what was begun is published", || {
@@ -446,7 +482,7 @@ fn whoever_waits_for_everything_is_let_go_when_the_engine_is_dropped() {
 
 #[test]
 fn text_of_a_tier_that_breaks_is_an_error() {
-    let optimizing = FakeTier::new("optimizing", |request| match request.function {
+    let optimizing = FakeTier::new("optimizing", |request| match request.function.as_u32() {
         0 => Ok(()),
         1 => die(),
         _ => panic!("an index out of bounds"),

@@ -8,7 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, Hold, at_loop, engine, function, in_child, listener, module, slot, until};
+use support::{
+    FakeTier, Hold, at_loop, engine, function, in_child, index, listener, module, slot, until,
+};
+use upshift_module::FuncIndex;
 use upshift_runtime::{NoCode, TierHooks};
 use upshift_tiering::{
     FunctionTier, ModuleTiering, TierEvent, TierEventKind, TierMode, TieringOptions,
@@ -39,7 +42,9 @@ fn threads_that_race_compile_once() {
     let codes: Vec<usize> = thread::scope(|scope| {
         let call = || {
             start.wait();
-            module.lazy_compile(1, Stop::NEVER).expect("compiles") as usize
+            module
+                .lazy_compile(index(1), Stop::NEVER)
+                .expect("compiles") as usize
         };
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(call)).collect();
         threads
@@ -57,7 +62,7 @@ fn a_function_does_not_wait_for_another_ones_compile() {
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
     let (module, _) = fixture(lazily(), move |request| {
-        if request.function == 0 {
+        if request.function == index(0) {
             wait.lock()
                 .recv_timeout(Duration::from_secs(60))
                 .expect("function 1 was compiled");
@@ -66,11 +71,13 @@ fn a_function_does_not_wait_for_another_ones_compile() {
     thread::scope(|scope| {
         let slow = scope.spawn(|| {
             module
-                .lazy_compile(0, Stop::NEVER)
+                .lazy_compile(index(0), Stop::NEVER)
                 .map(|code| code as usize)
         });
         // Were there one lock for both, this would wait for the compile that it is to release.
-        module.lazy_compile(1, Stop::NEVER).expect("compiles");
+        module
+            .lazy_compile(index(1), Stop::NEVER)
+            .expect("compiles");
         release.send(()).expect("the compile waits");
         slow.join().expect("no panic").expect("compiles");
     });
@@ -89,7 +96,7 @@ fn stopped_at_first(options: TieringOptions) -> (Arc<ModuleTiering>, FakeTier, H
         until("stopped", || stop.is_requested());
         Err(CompileError::Stopped {
             tier: "baseline",
-            function: request.function,
+            function: FuncIndex::from_u32(request.function.as_u32()),
         })
     });
     begun.release();
@@ -106,11 +113,17 @@ fn who_waits_for_a_compile_that_is_stopped_takes_it_over() {
     let (module, tier, begun) = stopped_at_first(options);
     let (flag, of_second) = (AtomicU32::new(0), AtomicU32::new(0));
     thread::scope(|scope| {
-        let first = scope.spawn(|| module.lazy_compile(0, Stop::when_set(&flag)).map(|_| ()));
+        let first = scope.spawn(|| {
+            module
+                .lazy_compile(index(0), Stop::when_set(&flag))
+                .map(|_| ())
+        });
         begun.wait_for(1);
         let second = scope.spawn(|| {
             let stop = Stop::when_set(&of_second);
-            module.lazy_compile(0, stop).map(|code| code as usize)
+            module
+                .lazy_compile(index(0), stop)
+                .map(|code| code as usize)
         });
         // It is to wait by then; that it may not yet is no error.
         thread::sleep(Duration::from_millis(10));
@@ -133,10 +146,14 @@ fn who_is_stopped_while_waiting_leaves_the_compile_alone() {
     let (module, tier, begun) = stopped_at_first(lazily());
     let (flag, of_waiter) = (AtomicU32::new(0), AtomicU32::new(0));
     thread::scope(|scope| {
-        let first = scope.spawn(|| module.lazy_compile(0, Stop::when_set(&flag)).map(|_| ()));
+        let first = scope.spawn(|| {
+            module
+                .lazy_compile(index(0), Stop::when_set(&flag))
+                .map(|_| ())
+        });
         begun.wait_for(1);
         of_waiter.store(1, Ordering::Relaxed);
-        let ended = module.lazy_compile(0, Stop::when_set(&of_waiter));
+        let ended = module.lazy_compile(index(0), Stop::when_set(&of_waiter));
         assert!(matches!(ended, Err(NoCode::Stopped)), "{ended:?}");
         assert!(!first.is_finished());
         flag.store(1, Ordering::Relaxed);
@@ -144,7 +161,9 @@ fn who_is_stopped_while_waiting_leaves_the_compile_alone() {
         assert!(matches!(ended, Err(NoCode::Stopped)), "{ended:?}");
     });
     assert_eq!(tier.count(function(0)), 1);
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
     assert_eq!(tier.count(function(0)), 2);
 }
 
@@ -156,20 +175,28 @@ fn a_compile_on_another_thread_stops_with_its_caller() {
         let (module, flag) = (Arc::clone(&module), Arc::clone(&flag));
         thread::Builder::new()
             .stack_size(256 << 10)
-            .spawn(move || module.lazy_compile(0, Stop::when_set(&flag)).map(|_| ()))
+            .spawn(move || {
+                module
+                    .lazy_compile(index(0), Stop::when_set(&flag))
+                    .map(|_| ())
+            })
             .expect("a thread")
     };
     let ended = caller.join().expect("no panic");
     assert!(matches!(ended, Err(NoCode::Stopped)), "{ended:?}");
     assert_eq!(tier.count(function(0)), 1);
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
 }
 
 #[test]
 fn a_first_call_publishes_into_the_slot() {
     let (module, _) = fixture(lazily(), |_| ());
     let (before, stub) = (slot(&module, 2), slot(&module, 3));
-    let code = module.lazy_compile(2, Stop::NEVER).expect("compiles") as usize;
+    let code = module
+        .lazy_compile(index(2), Stop::NEVER)
+        .expect("compiles") as usize;
     assert_ne!(before, code);
     assert_eq!((slot(&module, 2), slot(&module, 3)), (code, stub));
 }
@@ -177,7 +204,9 @@ fn a_first_call_publishes_into_the_slot() {
 #[test]
 fn everything_is_compiled_ahead_once() {
     let (module, tier) = fixture(lazily(), |_| ());
-    module.lazy_compile(3, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(3), Stop::NEVER)
+        .expect("compiles");
     module.compile_all().expect("compiles");
     module.compile_all().expect("nothing left to do");
     assert_eq!(tier.total(), 4);
@@ -190,7 +219,9 @@ fn with_little_stack_left_another_thread_compiles() {
     let caller = thread::Builder::new()
         .stack_size(256 << 10)
         .spawn(move || {
-            module.lazy_compile(0, Stop::NEVER).expect("compiles");
+            module
+                .lazy_compile(index(0), Stop::NEVER)
+                .expect("compiles");
             thread::current().id()
         })
         .expect("a thread")
@@ -205,7 +236,7 @@ fn a_panic_of_the_code_generator_is_an_error_and_the_next_call_tries_again() {
     let (module, tier) = fixture(lazily(), |_| panic!("an index out of bounds"));
     for _ in 0..2 {
         let error = module
-            .lazy_compile(2, Stop::NEVER)
+            .lazy_compile(index(2), Stop::NEVER)
             .expect_err("panics")
             .to_string();
         assert!(
@@ -224,10 +255,10 @@ fn a_used_up_budget_is_refilled_by_the_grant_and_what_was_overdrawn_is_paid_back
     options.profile.baseline.largest_grant_in_operators = 100;
     let (module, _) = fixture(options, |_| ());
     let mut budget = -30;
-    assert_eq!(module.budget_at_entry(0, &mut budget), None);
+    assert_eq!(module.budget_at_entry(index(0), &mut budget), None);
     assert_eq!(budget, 70);
     budget = -1000;
-    assert_eq!(module.budget_at_loop(2, 0, &mut budget), None);
+    assert_eq!(module.budget_at_loop(index(2), index(0), &mut budget), None);
     assert_eq!(budget, 0);
     assert_eq!(module.stats().work, 100 + 1000);
     let by_function: Vec<_> = module.function_stats().map(|stats| stats.work).collect();
@@ -242,8 +273,12 @@ fn forced_entries_at_loops_are_compiled_once() {
     };
     let (module, tier) = fixture(options, |_| ());
     let mut budget = -1;
-    let first = module.budget_at_loop(2, 0, &mut budget).expect("an entry");
-    let second = module.budget_at_loop(2, 0, &mut budget).expect("an entry");
+    let first = module
+        .budget_at_loop(index(2), index(0), &mut budget)
+        .expect("an entry");
+    let second = module
+        .budget_at_loop(index(2), index(0), &mut budget)
+        .expect("an entry");
     assert_eq!((first, budget), (second, 0));
     assert_eq!(tier.order(), [at_loop(2, 0)]);
     assert_eq!(module.stats().osr_entries, 1);
@@ -271,8 +306,8 @@ fn a_forced_entry_does_not_wait_for_another_ones_compile() {
         "(module (func (loop)) (func (loop)))",
     );
     thread::scope(|scope| {
-        let slow = scope.spawn(|| module.budget_at_loop(0, 0, &mut -1).is_some());
-        assert!(module.budget_at_loop(1, 0, &mut -1).is_some());
+        let slow = scope.spawn(|| module.budget_at_loop(index(0), index(0), &mut -1).is_some());
+        assert!(module.budget_at_loop(index(1), index(0), &mut -1).is_some());
         release.send(()).expect("the compile waits");
         assert!(slow.join().expect("no panic"));
     });
@@ -284,9 +319,11 @@ fn without_an_optimizing_tier_auto_is_the_baseline() {
     let tiering = engine(&tier, None, lazily());
     assert_eq!(tiering.mode(), TierMode::Baseline);
     let module = module(&tiering, MODULE);
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
     for _ in 0..1000 {
-        assert_eq!(module.budget_at_entry(0, &mut -1), None);
+        assert_eq!(module.budget_at_entry(index(0), &mut -1), None);
     }
     let stats = module.stats();
     assert_eq!((tier.total(), stats.pending), (1, 0));
@@ -300,20 +337,20 @@ fn a_child_compiles_what_another_thread_was_compiling() {
     let hold = Hold::new();
     let held = hold.clone();
     let (module, tier) = fixture(lazily(), move |request| {
-        if request.function == 1 {
+        if request.function == index(1) {
             held.pass();
         }
     });
     thread::scope(|scope| {
         // One compiles, the other waits for it.
         for _ in 0..2 {
-            scope.spawn(|| module.lazy_compile(1, Stop::NEVER).is_ok());
+            scope.spawn(|| module.lazy_compile(index(1), Stop::NEVER).is_ok());
         }
         hold.wait_for(1);
         thread::sleep(Duration::from_millis(20));
         let is_right = in_child(|| {
             let calls =
-                [1, 2, 1].map(|function| module.lazy_compile(function, Stop::NEVER).is_ok());
+                [1, 2, 1].map(|function| module.lazy_compile(index(function), Stop::NEVER).is_ok());
             calls == [true; 3] && tier.count(function(1)) == 2
         });
         hold.release();

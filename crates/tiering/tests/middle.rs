@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, at_loop, function, module, slot, threshold, until};
+use support::{FakeTier, at_loop, function, index, module, slot, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{FunctionTier, ModuleTiering, TierMode, Tiering, TieringOptions, Tiers};
 use upshift_translate::Stop;
@@ -46,7 +46,7 @@ fn fixture_of(middle: FakeTier, optimizing: Option<FakeTier>, options: TieringOp
     let module = module(&engine, MODULE);
     for function in 0..2 {
         module
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
     }
     Fixture {
@@ -71,14 +71,14 @@ fn a_function_goes_to_the_middle_tier_and_then_to_the_optimizing_tier() {
     let at = fixture(synchronous(options(10_000, 100_000)));
     let baseline = slot(&at.module, 0);
     while at.middle.total() == 0 {
-        assert_eq!(at.module.budget_at_entry(0, &mut -1), None);
+        assert_eq!(at.module.budget_at_entry(index(0), &mut -1), None);
         assert!(at.optimizing.total() == 0);
     }
     let middle = slot(&at.module, 0);
     assert_ne!(middle, baseline);
     assert_eq!(tier(&at.module, 0), FunctionTier::Middle);
     let better = loop {
-        if let Some(better) = at.module.budget_at_entry(0, &mut -1) {
+        if let Some(better) = at.module.budget_at_entry(index(0), &mut -1) {
             break better;
         }
     };
@@ -96,16 +96,19 @@ fn a_function_goes_to_the_middle_tier_and_then_to_the_optimizing_tier() {
 fn a_frame_moves_to_the_middle_tier_and_from_there_to_the_optimizing_tier_only() {
     let at = fixture(synchronous(options(10_000, 100_000)));
     let entry = loop {
-        if let Some(entry) = at.module.budget_at_loop(1, 1, &mut -1) {
+        if let Some(entry) = at.module.budget_at_loop(index(1), index(1), &mut -1) {
             break entry;
         }
     };
     assert_eq!(at.middle.order(), [at_loop(1, 1)]);
     assert_eq!(at.optimizing.total(), 0);
     // Another frame goes there at once; one that is there stays until there is something better.
-    assert_eq!(at.module.budget_at_loop(1, 1, &mut -1), Some(entry));
+    assert_eq!(
+        at.module.budget_at_loop(index(1), index(1), &mut -1),
+        Some(entry)
+    );
     let better = loop {
-        if let Some(better) = at.module.budget_at_middle_loop(1, 1, &mut -1) {
+        if let Some(better) = at.module.budget_at_middle_loop(index(1), index(1), &mut -1) {
             break better;
         }
         assert_eq!(at.optimizing.total(), 0);
@@ -113,7 +116,10 @@ fn a_frame_moves_to_the_middle_tier_and_from_there_to_the_optimizing_tier_only()
     assert_ne!(better, entry);
     assert_eq!(at.optimizing.order(), [at_loop(1, 1)]);
     // Which is where frames of the baseline go then.
-    assert_eq!(at.module.budget_at_loop(1, 1, &mut -1), Some(better));
+    assert_eq!(
+        at.module.budget_at_loop(index(1), index(1), &mut -1),
+        Some(better)
+    );
     assert_eq!(at.module.stats().osr_entries, 2);
 }
 
@@ -128,11 +134,11 @@ fn what_comes_late_from_the_middle_tier_replaces_nothing_better() {
     });
     let at = fixture_of(middle, Some(FakeTier::optimizing()), options(1, 100_000));
     until("the middle tier", || {
-        at.module.budget_at_entry(0, &mut 0);
+        at.module.budget_at_entry(index(0), &mut 0);
         at.middle.total() == 1
     });
     until("the optimizing tier", || {
-        at.module.budget_at_entry(0, &mut -1);
+        at.module.budget_at_entry(index(0), &mut -1);
         tier(&at.module, 0) == FunctionTier::Optimizing
     });
     let best = slot(&at.module, 0);
@@ -141,7 +147,7 @@ fn what_comes_late_from_the_middle_tier_replaces_nothing_better() {
     until("no work", || at.module.stats().pending == 0);
     assert_eq!(slot(&at.module, 0), best);
     assert_eq!(
-        at.module.budget_at_entry(0, &mut -1),
+        at.module.budget_at_entry(index(0), &mut -1),
         Some(best as *const u8)
     );
     assert_eq!(tier(&at.module, 0), FunctionTier::Optimizing);
@@ -158,14 +164,14 @@ fn what_the_middle_tier_cannot_compile_goes_on_as_without_it() {
     );
     let baseline = slot(&at.module, 0);
     while at.optimizing.total() == 0 {
-        if at.module.budget_at_entry(0, &mut -1).is_none() {
+        if at.module.budget_at_entry(index(0), &mut -1).is_none() {
             assert_eq!(slot(&at.module, 0), baseline);
         }
     }
     assert_eq!(tier(&at.module, 0), FunctionTier::Optimizing);
     assert_eq!(at.module.stats().middle.failed, 1);
     while at.optimizing.total() == 1 {
-        at.module.budget_at_loop(1, 0, &mut -1);
+        at.module.budget_at_loop(index(1), index(0), &mut -1);
     }
     assert_eq!(at.optimizing.order()[1], at_loop(1, 0));
 }
@@ -182,11 +188,15 @@ fn without_an_optimizing_tier_the_middle_tier_is_what_everything_moves_to() {
         .baseline
         .largest_grant_in_operators;
     while tier(&at.module, 0) == FunctionTier::Baseline {
-        assert_eq!(at.module.budget_at_entry(0, &mut -1), None);
+        assert_eq!(at.module.budget_at_entry(index(0), &mut -1), None);
     }
     assert_eq!(tier(&at.module, 0), FunctionTier::Middle);
     let mut budget = 0;
-    assert_eq!(at.module.budget_at_middle_loop(1, 0, &mut budget), None);
+    assert_eq!(
+        at.module
+            .budget_at_middle_loop(index(1), index(0), &mut budget),
+        None
+    );
     assert_eq!(budget, largest.cast_signed());
 }
 
@@ -196,13 +206,13 @@ fn the_middle_tier_can_be_left_out() {
     without.profile.middle.enabled = false;
     let at = fixture(without);
     while at.optimizing.total() == 0 {
-        at.module.budget_at_entry(0, &mut -1);
+        at.module.budget_at_entry(index(0), &mut -1);
     }
     let mut small = synchronous(options(1, 50_000));
     small.profile.middle.max_function_operators = 0;
     let other = fixture(small);
     while other.optimizing.total() == 0 {
-        other.module.budget_at_entry(1, &mut -1);
+        other.module.budget_at_entry(index(1), &mut -1);
     }
     assert_eq!((at.middle.total(), other.middle.total()), (0, 0));
     let middle = FakeTier::new("middle", |_| Ok(()));

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use support::{FakeTier, engine, function, module, threshold, until};
+use support::{FakeTier, engine, function, index, module, threshold, until};
 use upshift_runtime::TierHooks;
 use upshift_tiering::{ModuleTiering, Tiering, TieringOptions};
 use upshift_translate::Stop;
@@ -33,7 +33,7 @@ fn fixture(
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
     let optimizing = FakeTier::new("optimizing", move |request| {
-        if held.contains(&request.function) {
+        if held.contains(&request.function.as_u32()) {
             let released = wait.lock().recv_timeout(Duration::from_secs(60));
             released.expect("released");
         }
@@ -48,9 +48,9 @@ fn fixture(
 
 fn ask(module: &ModuleTiering, function: u32) {
     module
-        .lazy_compile(function, Stop::NEVER)
+        .lazy_compile(index(function), Stop::NEVER)
         .expect("compiles");
-    module.budget_at_entry(function, &mut -1000);
+    module.budget_at_entry(index(function), &mut -1000);
 }
 
 #[test]

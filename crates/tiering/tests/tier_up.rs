@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use support::{
-    FakeTier, Hold, at_loop, engine, function, in_child, listener, module, slot, threshold, until,
-    words,
+    FakeTier, Hold, at_loop, engine, function, in_child, index, listener, module, slot, threshold,
+    until, words,
 };
 use upshift_runtime::TierHooks;
 use upshift_tiering::{
@@ -30,7 +30,7 @@ fn fixture(options: TieringOptions) -> (Tiering, std::sync::Arc<ModuleTiering>, 
     let module = module(&engine, MODULE);
     for function in 0..3 {
         module
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
     }
     (engine, module, optimizing)
@@ -46,7 +46,7 @@ fn call_until(module: &ModuleTiering, function: u32, work: u64) {
             .work
     };
     while done() < work {
-        module.budget_at_entry(function, &mut 0);
+        module.budget_at_entry(index(function), &mut 0);
     }
 }
 
@@ -65,13 +65,17 @@ fn a_function_is_compiled_at_its_threshold_and_not_before() {
     assert_eq!(optimizing.total(), 0);
     assert_eq!(slot(&module, 0), before);
     // All of the threshold is used up now.
-    let better = module.budget_at_entry(0, &mut -1).expect("better code");
+    let better = module
+        .budget_at_entry(index(0), &mut -1)
+        .expect("better code");
     assert_eq!(optimizing.order(), [function(0)]);
     assert_eq!(slot(&module, 0), better as usize);
     assert_ne!(better as usize, before);
-    assert_eq!(module.budget_at_entry(0, &mut -1), Some(better));
+    assert_eq!(module.budget_at_entry(index(0), &mut -1), Some(better));
     assert_eq!(
-        module.lazy_compile(0, Stop::NEVER).expect("compiled"),
+        module
+            .lazy_compile(index(0), Stop::NEVER)
+            .expect("compiled"),
         better
     );
     assert_eq!(optimizing.total(), 1);
@@ -90,17 +94,19 @@ fn the_guest_does_not_wait() {
     let soon = options.profile.baseline.grant_while_compiling_in_operators;
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, MODULE);
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
     let mut budget = -1;
     for _ in 0..3 {
-        assert_eq!(module.budget_at_entry(0, &mut budget), None);
+        assert_eq!(module.budget_at_entry(index(0), &mut budget), None);
         assert_eq!(budget, soon.cast_signed() - 1);
         budget = -1;
     }
     assert_eq!(module.stats().pending, 1);
     release.send(()).expect("the compile waits");
     until("better code", || {
-        module.budget_at_entry(0, &mut -1).is_some()
+        module.budget_at_entry(index(0), &mut -1).is_some()
     });
     assert_eq!(module.stats().pending, 0);
     assert_ne!(optimizing.threads(function(0)), [thread::current().id()]);
@@ -114,21 +120,27 @@ fn a_hot_loop_is_entered_and_the_function_follows_if_it_stays_hot() {
     options.on_event = Some(sink);
     let (_engine, module, optimizing) = fixture(options);
     until("an entry", || {
-        module.budget_at_loop(1, 0, &mut -10).is_some()
+        module
+            .budget_at_loop(index(1), index(0), &mut -10)
+            .is_some()
     });
     // Calls get to the loop with little left, and move up there.
     for _ in 0..3 {
         let mut budget = 0;
-        assert_eq!(module.budget_at_entry(1, &mut budget), None);
+        assert_eq!(module.budget_at_entry(index(1), &mut budget), None);
         assert_eq!(budget, smallest.cast_signed());
         let mut budget = -10;
-        assert!(module.budget_at_loop(1, 0, &mut budget).is_some());
+        assert!(
+            module
+                .budget_at_loop(index(1), index(0), &mut budget)
+                .is_some()
+        );
         assert_eq!(budget, smallest.cast_signed() - 10);
     }
     assert_eq!(module.stats().pending, 0);
     assert_eq!(optimizing.order(), [at_loop(1, 0)]);
     until("the function", || {
-        module.budget_at_entry(1, &mut 0);
+        module.budget_at_entry(index(1), &mut 0);
         module.stats().functions.optimizing == 1
     });
     assert_eq!(optimizing.order(), [at_loop(1, 0), function(1)]);
@@ -152,17 +164,19 @@ fn a_hot_loop_is_entered_and_the_function_follows_if_it_stays_hot() {
 fn on_the_way_to_a_loop_that_can_be_entered_grants_are_small() {
     let (_engine, module, _) = fixture(threshold(1_000_000_000));
     until("an entry", || {
-        module.budget_at_loop(2, 1, &mut -10_000_000).is_some()
+        module
+            .budget_at_loop(index(2), index(1), &mut -10_000_000)
+            .is_some()
     });
     let smallest = TieringOptions::default()
         .profile
         .baseline
         .smallest_grant_in_operators;
     let mut budget = 0;
-    module.budget_at_entry(2, &mut budget);
+    module.budget_at_entry(index(2), &mut budget);
     assert_eq!(budget, smallest.cast_signed());
     let mut budget = 0;
-    assert_eq!(module.budget_at_loop(2, 0, &mut budget), None);
+    assert_eq!(module.budget_at_loop(index(2), index(0), &mut budget), None);
     assert_eq!(budget, smallest.cast_signed());
 }
 
@@ -171,14 +185,21 @@ fn what_a_frame_does_before_it_moves_up_does_not_have_its_function_compiled() {
     let (_engine, module, optimizing) = fixture(threshold(10_000));
     until("the entry's code", || {
         if module.stats().pending == 0 && optimizing.total() == 0 {
-            module.budget_at_loop(2, 1, &mut -10);
+            module.budget_at_loop(index(2), index(1), &mut -10);
         }
         module.stats().osr_entries == 1
     });
     let was_entered = optimizing.order();
     // The frame is in an inner loop for long, and comes by at last.
-    assert_eq!(module.budget_at_loop(2, 2, &mut -1_000_000), None);
-    assert!(module.budget_at_loop(2, 1, &mut -10).is_some());
+    assert_eq!(
+        module.budget_at_loop(index(2), index(2), &mut -1_000_000),
+        None
+    );
+    assert!(
+        module
+            .budget_at_loop(index(2), index(1), &mut -10)
+            .is_some()
+    );
     assert_eq!(optimizing.order(), was_entered);
     assert_eq!(module.stats().pending, 0);
 }
@@ -201,16 +222,16 @@ fn a_function_whose_loop_can_be_entered_moves_back_in_the_queue() {
     let module = module(&engine, MODULE);
     for function in 0..3 {
         module
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
     }
     until("the worker is busy", || {
-        module.budget_at_loop(1, 0, &mut -10);
+        module.budget_at_loop(index(1), index(0), &mut -10);
         optimizing.total() == 1
     });
     // Hot as it is called, until its loop's code is there.
-    module.budget_at_entry(1, &mut -1_000_000);
-    module.budget_at_entry(0, &mut -1000);
+    module.budget_at_entry(index(1), &mut -1_000_000);
+    module.budget_at_entry(index(0), &mut -1000);
     release.send(()).expect("the worker waits");
     until("all", || module.stats().functions.optimizing == 2);
     assert_eq!(
@@ -227,7 +248,9 @@ fn of_nested_loops_the_outermost_that_comes_by_is_entered() {
     let mut entered = None;
     until("an entry", || {
         let number = rounds.next().expect("endless");
-        entered = module.budget_at_loop(2, number, &mut -10).map(|_| number);
+        entered = module
+            .budget_at_loop(index(2), index(number), &mut -10)
+            .map(|_| number);
         entered.is_some()
     });
     assert_eq!(entered, Some(1));
@@ -243,19 +266,23 @@ fn an_inner_loop_that_keeps_running_gets_its_own_entry() {
     let probe = options.profile.tier_up.loop_probe_in_polls;
     let (_engine, module, optimizing) = fixture(options);
     for _ in 0..probe / 2 {
-        module.budget_at_loop(2, 2, &mut -10);
-        module.budget_at_loop(2, 0, &mut -10);
+        module.budget_at_loop(index(2), index(2), &mut -10);
+        module.budget_at_loop(index(2), index(0), &mut -10);
     }
     until("the outer loop's entry", || {
-        module.budget_at_loop(2, 0, &mut -10).is_some()
+        module
+            .budget_at_loop(index(2), index(0), &mut -10)
+            .is_some()
     });
     assert_eq!(optimizing.count(at_loop(2, 0)), 1);
     // From here on, the outer loop's header does not come by any more.
     let mut budget = -10;
-    assert_eq!(module.budget_at_loop(2, 2, &mut budget), None);
+    assert_eq!(module.budget_at_loop(index(2), index(2), &mut budget), None);
     assert_eq!(budget, 0, "towards the outer loop in single steps");
     until("the inner loop's entry", || {
-        module.budget_at_loop(2, 2, &mut -10).is_some()
+        module
+            .budget_at_loop(index(2), index(2), &mut -10)
+            .is_some()
     });
     assert_eq!(optimizing.count(at_loop(2, 2)), 1);
 }
@@ -263,10 +290,10 @@ fn an_inner_loop_that_keeps_running_gets_its_own_entry() {
 #[test]
 fn a_function_that_is_called_again_soon_is_compiled_and_not_its_loop() {
     let (_engine, module, optimizing) = fixture(threshold(1));
-    assert_eq!(module.budget_at_loop(1, 0, &mut -10), None);
-    module.budget_at_entry(1, &mut -10);
+    assert_eq!(module.budget_at_loop(index(1), index(0), &mut -10), None);
+    module.budget_at_entry(index(1), &mut -10);
     for _ in 0..10 {
-        module.budget_at_loop(1, 0, &mut -10);
+        module.budget_at_loop(index(1), index(0), &mut -10);
     }
     until("the function", || module.stats().functions.optimizing == 1);
     assert_eq!(optimizing.order(), [function(1)]);
@@ -276,11 +303,16 @@ fn a_function_that_is_called_again_soon_is_compiled_and_not_its_loop() {
 fn a_frame_left_in_the_old_code_moves_when_it_keeps_running() {
     let (_engine, module, optimizing) = fixture(synchronous(threshold(50_000_000)));
     call_until(&module, 1, 50_000_000);
-    module.budget_at_entry(1, &mut -1).expect("better code");
+    module
+        .budget_at_entry(index(1), &mut -1)
+        .expect("better code");
     let published_at = module.stats().work;
-    assert_eq!(module.budget_at_loop(1, 0, &mut -10), None);
+    assert_eq!(module.budget_at_loop(index(1), index(0), &mut -10), None);
     let mut polls = 0;
-    while module.budget_at_loop(1, 0, &mut -10).is_none() {
+    while module
+        .budget_at_loop(index(1), index(0), &mut -10)
+        .is_none()
+    {
         polls += 1;
         assert!(polls < 10_000, "never moved");
     }
@@ -291,9 +323,9 @@ fn a_frame_left_in_the_old_code_moves_when_it_keeps_running() {
 #[test]
 fn synchronous_compiles_are_there_at_once_and_at_the_loop_that_asks() {
     let (_engine, module, optimizing) = fixture(synchronous(threshold(1)));
-    assert!(module.budget_at_loop(2, 2, &mut -3).is_some());
+    assert!(module.budget_at_loop(index(2), index(2), &mut -3).is_some());
     assert_eq!(optimizing.order()[0], at_loop(2, 2));
-    assert!(module.budget_at_entry(0, &mut -3).is_some());
+    assert!(module.budget_at_entry(index(0), &mut -3).is_some());
 }
 
 #[test]
@@ -305,10 +337,14 @@ fn forced_entries_are_the_optimizing_tiers_and_functions_stay() {
     let (_engine, module, optimizing) = fixture(options);
     for number in [2, 0, 1, 2] {
         let mut budget = -7;
-        assert!(module.budget_at_loop(2, number, &mut budget).is_some());
+        assert!(
+            module
+                .budget_at_loop(index(2), index(number), &mut budget)
+                .is_some()
+        );
         assert_eq!(budget, 0);
     }
-    assert_eq!(module.budget_at_entry(2, &mut -7), None);
+    assert_eq!(module.budget_at_entry(index(2), &mut -7), None);
     let entries = [at_loop(2, 2), at_loop(2, 0), at_loop(2, 1)];
     assert_eq!(optimizing.order(), entries);
     let stats = module.function_stats().nth(2).expect("there");
@@ -332,7 +368,8 @@ fn the_hottest_function_comes_first_and_rises_while_it_waits() {
     options.profile.workers.count = Some(1);
     let engine = engine(&FakeTier::baseline(), Some(&optimizing), options);
     let module = module(&engine, "(module (func) (func) (func) (func))");
-    let ask = |function: u32, overdrawn: i32| module.budget_at_entry(function, &mut -overdrawn);
+    let ask =
+        |function: u32, overdrawn: i32| module.budget_at_entry(index(function), &mut -overdrawn);
     ask(0, 1000);
     until("the worker is busy", || optimizing.total() == 1);
     ask(1, 2000);
@@ -357,7 +394,9 @@ fn everything_ahead_leaves_nothing_to_the_baseline() {
     let module = module(&engine, MODULE);
     module.compile_all().expect("compiles");
     assert_eq!((baseline.total(), optimizing.total()), (0, 3));
-    let code = module.lazy_compile(1, Stop::NEVER).expect("compiled");
+    let code = module
+        .lazy_compile(index(1), Stop::NEVER)
+        .expect("compiled");
     assert_eq!(slot(&module, 1), code as usize);
     assert_eq!(baseline.total(), 0);
     assert_eq!(module.stats().functions.optimizing, 3);
@@ -396,8 +435,8 @@ fn in_baseline_mode_nothing_moves() {
     options.profile.mode = TierMode::Baseline;
     let (_engine, module, optimizing) = fixture(options);
     for _ in 0..100 {
-        assert_eq!(module.budget_at_entry(1, &mut -1000), None);
-        assert_eq!(module.budget_at_loop(1, 0, &mut -1000), None);
+        assert_eq!(module.budget_at_entry(index(1), &mut -1000), None);
+        assert_eq!(module.budget_at_loop(index(1), index(0), &mut -1000), None);
     }
     assert_eq!((optimizing.total(), module.stats().pending), (0, 0));
 }
@@ -414,8 +453,10 @@ fn events_say_which_function_of_which_module() {
         &engine,
         r#"(module (import "" "f" (func)) (func $sum (loop)))"#,
     );
-    second.lazy_compile(0, Stop::NEVER).expect("compiles");
-    second.budget_at_entry(0, &mut -5);
+    second
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
+    second.budget_at_entry(index(0), &mut -5);
     let heard = heard.lock();
     assert!(
         heard
@@ -444,10 +485,12 @@ fn events_say_which_function_of_which_module() {
 #[test]
 fn stats_add_up() {
     let (_engine, module, _) = fixture(synchronous(threshold(1)));
-    module.budget_at_entry(0, &mut -5);
-    module.budget_at_loop(1, 0, &mut -5).expect("an entry");
+    module.budget_at_entry(index(0), &mut -5);
     module
-        .budget_at_entry(1, &mut -5_000)
+        .budget_at_loop(index(1), index(0), &mut -5)
+        .expect("an entry");
+    module
+        .budget_at_entry(index(1), &mut -5_000)
         .expect("the function");
     let stats = module.stats();
     assert_eq!(stats.compiled_functions, 3);
@@ -474,7 +517,7 @@ fn held_fixture(options: TieringOptions) -> (Tiering, std::sync::Arc<ModuleTieri
     let hold = Hold::new();
     let held = hold.clone();
     let optimizing = FakeTier::new("optimizing", move |request| {
-        if request.function == 0 {
+        if request.function == index(0) {
             held.pass();
         }
         Ok(())
@@ -488,7 +531,7 @@ fn held_fixture(options: TieringOptions) -> (Tiering, std::sync::Arc<ModuleTieri
 fn move_up(module: &ModuleTiering) {
     until("both have moved up", || {
         for function in 0..2 {
-            module.budget_at_entry(function, &mut -1);
+            module.budget_at_entry(index(function), &mut -1);
         }
         module.stats().functions.optimizing == 2
     });
@@ -501,9 +544,9 @@ fn what_was_queued_or_compiled_at_a_fork_is_compiled_anew_in_the_child() {
     let (_engine, module, hold) = held_fixture(options);
     for function in 0..2 {
         module
-            .lazy_compile(function, Stop::NEVER)
+            .lazy_compile(index(function), Stop::NEVER)
             .expect("compiles");
-        module.budget_at_entry(function, &mut -1);
+        module.budget_at_entry(index(function), &mut -1);
         hold.wait_for(1);
     }
     assert_eq!(module.stats().pending, 2);
@@ -530,8 +573,10 @@ fn who_waits_in_a_child_waits_for_threads_of_its_own() {
             if everything {
                 module.compile_all().expect("compiles");
             } else {
-                module.lazy_compile(0, Stop::NEVER).expect("compiles");
-                module.budget_at_entry(0, &mut -1);
+                module
+                    .lazy_compile(index(0), Stop::NEVER)
+                    .expect("compiles");
+                module.budget_at_entry(index(0), &mut -1);
             }
             module.stats().functions.optimizing > 0
         };
@@ -549,8 +594,10 @@ fn who_waits_in_a_child_waits_for_threads_of_its_own() {
 #[test]
 fn an_engine_that_a_child_drops_is_its_own() {
     let (engine, module, hold) = held_fixture(threshold(1));
-    module.lazy_compile(0, Stop::NEVER).expect("compiles");
-    module.budget_at_entry(0, &mut -1);
+    module
+        .lazy_compile(index(0), Stop::NEVER)
+        .expect("compiles");
+    module.budget_at_entry(index(0), &mut -1);
     hold.wait_for(1);
     let mut ours = Some((engine, module));
     let is_right = in_child(|| {
@@ -560,6 +607,8 @@ fn an_engine_that_a_child_drops_is_its_own() {
     hold.release();
     assert!(is_right);
     let (_engine, module) = ours.expect("the parent's");
-    module.lazy_compile(1, Stop::NEVER).expect("compiles");
+    module
+        .lazy_compile(index(1), Stop::NEVER)
+        .expect("compiles");
     move_up(&module);
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
 
-use upshift_module::threads;
+use upshift_module::{threads, u64_to_usize};
 use upshift_runtime::sync::Mutex;
 
 /// Files of such sizes are read in parts. No module is larger.
@@ -28,7 +28,7 @@ pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let about = file.metadata()?;
     if about.is_file() && LARGE.contains(&about.len()) {
-        match read_in_parts(&file, about.len() as usize) {
+        match read_in_parts(&file, u64_to_usize(about.len())) {
             // It has become shorter meanwhile.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             read => return read,
@@ -76,14 +76,16 @@ fn ask_for_huge_pages(bytes: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
+    use upshift_module::{low_u8, to_u32};
+
     use super::*;
 
     #[test]
     fn a_large_file_is_read_as_it_is() {
         let path = std::env::temp_dir().join(format!("upshift-file-{}", std::process::id()));
         for size in [0, 1, PART - 1, 8 << 20, (9 << 20) + 1, 5 * PART] {
-            let written: Vec<u8> = (0..size as u32)
-                .map(|at| (at.wrapping_mul(0x9e37_79b9) >> 24) as u8)
+            let written: Vec<u8> = (0..to_u32(size))
+                .map(|at| low_u8(at.wrapping_mul(0x9e37_79b9) >> 24))
                 .collect();
             fs::write(&path, &written).unwrap();
             assert!(read_file(&path).unwrap() == written, "{size}");

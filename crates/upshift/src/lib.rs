@@ -89,12 +89,12 @@ pub use upshift_runtime::{
     ResourceLimits, StackError,
 };
 pub use upshift_tiering::{
-    AheadTotals, BaselineCompiler, BaselineProfile, BuiltInProfile, CallSiteStats, FunctionStats,
-    FunctionTier, FunctionsByTier, InliningProfile, OptimizerProfile, ProfileError, QueueReason,
-    SpeculationProfile, TierEvent, TierEventKind, TierMode, TierStats, TierTotals, TierUpProfile,
-    TieringProfile, WorkersProfile,
+    AheadTotals, BaselineCompiler, BaselineProfile, BuiltInProfile, CallSiteStats, EntryPoint,
+    FunctionStats, FunctionTier, FunctionsByTier, InliningProfile, OptimizerProfile, ProfileError,
+    QueueReason, SpeculationProfile, TierEvent, TierEventKind, TierMode, TierStats, TierTotals,
+    TierUpProfile, TieringProfile, WorkersProfile,
 };
-pub use upshift_translate::{CodeForm, EntryPoint};
+pub use upshift_translate::CodeForm;
 pub use val::{Ref, V128, Val};
 pub use watch::{CodeRegion, SampledFunction, Sampler, Samples, TimedSample, keep_code_anonymous};
 

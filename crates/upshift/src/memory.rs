@@ -2,6 +2,7 @@
 
 use std::ptr::NonNull;
 
+use upshift_module::to_u64;
 use upshift_runtime::{Memory as RawMemory, StoreId};
 
 use crate::error::ErrorKind;
@@ -125,7 +126,7 @@ impl Memory {
     pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<()> {
         let memory = self.try_get(&store)?;
         memory
-            .read(offset as u64, buffer)
+            .read(to_u64(offset), buffer)
             .map_err(|_| out_of_bounds("a read", memory, offset, buffer.len()))
     }
 
@@ -138,7 +139,7 @@ impl Memory {
         let store = store.as_context_mut();
         let memory = self.try_get(&store)?;
         memory
-            .write(offset as u64, buffer)
+            .write(to_u64(offset), buffer)
             .map_err(|_| out_of_bounds("a write", memory, offset, buffer.len()))
     }
 
@@ -226,8 +227,8 @@ fn out_of_bounds(what: &'static str, memory: &RawMemory, offset: usize, length: 
         what,
         object: "memory",
         unit: "bytes",
-        start: offset as u64,
-        length: length as u64,
-        size: memory.byte_len() as u64,
+        start: to_u64(offset),
+        length: to_u64(length),
+        size: to_u64(memory.byte_len()),
     })
 }

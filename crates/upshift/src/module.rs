@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use upshift_module::{Entity, ResourcesRequired};
+use upshift_module::{Entity, FuncIndex, LoopIndex, ResourcesRequired};
 use upshift_runtime::ModuleRuntime;
 use upshift_tiering::{
-    CallSiteStats, FunctionStats, FunctionTier, ModuleTiering, TierMode, TierStats,
+    CallSiteStats, EntryPoint, FunctionStats, FunctionTier, ModuleTiering, TierMode, TierStats,
 };
-use upshift_translate::{CodeForm, CompileRequest, EntryPoint};
+use upshift_translate::{self as translate, CodeForm, CompileRequest};
 
 use crate::error::ErrorKind;
 use crate::{Engine, Error, ExportType, ExternType, FuncType, ImportType, MemoryType, Result};
@@ -180,7 +180,7 @@ impl Module {
 
     /// Its memories, imported ones first.
     pub fn memories(&self) -> impl ExactSizeIterator<Item = MemoryType> {
-        self.parsed().memories.iter().map(|&ty| MemoryType(ty))
+        self.parsed().memories.values().map(|&ty| MemoryType(ty))
     }
 
     /// Its imports, in its order.
@@ -248,9 +248,9 @@ impl Module {
     /// ```
     pub fn functions(&self) -> impl ExactSizeIterator<Item = FunctionInfo<'_>> {
         let module = self.parsed();
-        (0..module.bodies.len() as u32).map(|defined| FunctionInfo {
+        module.bodies.keys().map(|defined| FunctionInfo {
             module,
-            index: module.imported.functions + defined,
+            index: module.function_index(defined),
             code_size: module.code_size(defined),
         })
     }
@@ -268,7 +268,7 @@ impl Module {
     /// ```
     #[must_use]
     pub fn function_name(&self, index: u32) -> Option<&str> {
-        self.parsed().function_name(index)
+        self.parsed().function_name(FuncIndex::of_number(index)?)
     }
 
     /// The module's binary; for a module in the text format, its translation.
@@ -303,14 +303,15 @@ impl Module {
     pub fn tier_stats(&self) -> TierStats {
         let calls = self.runtime().call_counts();
         let mut stats = self.0.tiering.stats();
-        stats.calls = calls.map(|calls| calls.iter().sum());
+        stats.calls = calls.map(|calls| calls.values().sum());
         stats
     }
 
     /// The same for each function that the module defines.
     pub fn function_stats(&self) -> impl ExactSizeIterator<Item = FunctionStats> {
         let calls = self.runtime().call_counts();
-        let functions = self.0.tiering.function_stats().enumerate();
+        let functions = self.parsed().bodies.keys();
+        let functions = functions.zip(self.0.tiering.function_stats());
         functions.map(move |(defined, mut stats)| {
             stats.calls = calls.as_ref().map(|calls| calls[defined]);
             stats
@@ -352,10 +353,19 @@ impl Module {
         entry: EntryPoint,
         form: CodeForm,
     ) -> Result<String> {
-        let defined = self.parsed().defined_function(function);
+        let module = self.parsed();
+        let defined = FuncIndex::of_number(function)
+            .and_then(|function| module.defined_function(function))
+            .filter(|&defined| module.bodies.is_valid(defined));
+        let missing = |what: String| Error::compile(format!("the module defines no {what}").into());
+        let entry = match entry {
+            EntryPoint::Function => translate::EntryPoint::Function,
+            EntryPoint::Loop(number) => translate::EntryPoint::Loop(
+                LoopIndex::of_number(number).ok_or_else(|| missing(format!("loop {number}")))?,
+            ),
+        };
         let request = CompileRequest {
-            // An index of no function is an error of the tier's, too.
-            function: defined.unwrap_or(u32::MAX),
+            function: defined.ok_or_else(|| missing(format!("function {function}")))?,
             entry,
         };
         self.0
@@ -389,7 +399,7 @@ impl std::fmt::Debug for Module {
 #[derive(Clone, Copy)]
 pub struct FunctionInfo<'module> {
     module: &'module upshift_module::Module,
-    index: u32,
+    index: FuncIndex,
     code_size: usize,
 }
 
@@ -397,7 +407,7 @@ impl<'module> FunctionInfo<'module> {
     /// Its index, imports first.
     #[must_use]
     pub fn index(&self) -> u32 {
-        self.index
+        self.index.as_u32()
     }
 
     /// The name that the name section gives it, or, failing that, an export's.
@@ -422,7 +432,7 @@ impl<'module> FunctionInfo<'module> {
 impl std::fmt::Debug for FunctionInfo<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FunctionInfo")
-            .field("index", &self.index)
+            .field("index", &self.index())
             .field("name", &self.name())
             .field("code_size", &self.code_size)
             .finish()

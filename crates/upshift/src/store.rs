@@ -95,7 +95,7 @@ impl<T> StoreInner<T> {
 impl StoreOpaque {
     /// The host function in this store, made at the first question.
     pub(crate) fn host_func(&mut self, func: &Arc<HostFunc>) -> NonNull<VMFuncRef> {
-        let address = Arc::as_ptr(func) as usize;
+        let address = Arc::as_ptr(func).addr();
         if let Some((_, raw)) = self.host_funcs.get(&address) {
             return *raw;
         }

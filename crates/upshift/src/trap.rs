@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use upshift_module::Printable;
+use upshift_module::{FuncIndex, ModuleOffset, Printable, to_usize};
 use upshift_runtime::RawBacktrace;
 pub use upshift_runtime::TrapCode;
 
@@ -100,7 +100,7 @@ impl Backtrace {
         let frames = raw.frames.into_iter().map(|frame| Frame {
             module: frame.module,
             function: frame.function,
-            offset: frame.offset,
+            offset: frame.offset.map(ModuleOffset::as_u32),
         });
         Self {
             frames: frames.collect(),
@@ -147,7 +147,7 @@ impl fmt::Display for Backtrace {
 #[derive(Clone)]
 pub struct Frame {
     module: Arc<upshift_module::Module>,
-    function: u32,
+    function: FuncIndex,
     offset: Option<u32>,
 }
 
@@ -155,7 +155,7 @@ impl Frame {
     /// The function's index, imports first.
     #[must_use]
     pub fn func_index(&self) -> u32 {
-        self.function
+        self.function.as_u32()
     }
 
     /// The function's name as the name section has it, or, failing that, an export's name. Names that
@@ -181,14 +181,14 @@ impl Frame {
     /// Where the call is in the module's binary, in bytes from its start.
     #[must_use]
     pub fn module_offset(&self) -> Option<usize> {
-        self.offset.map(|offset| offset as usize)
+        self.offset.map(to_usize)
     }
 
     /// Where the call is in its function's body, in bytes from the body's start (its locals).
     #[must_use]
     pub fn func_offset(&self) -> Option<usize> {
         let defined = self.module.defined_function(self.function)?;
-        let body = self.module.bodies.get(defined as usize)?;
+        let body = self.module.bodies.get(defined)?;
         self.module_offset()?.checked_sub(body.range.start)
     }
 }
@@ -212,7 +212,7 @@ impl fmt::Display for Frame {
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
-            .field("function", &self.function)
+            .field("function", &self.func_index())
             .field("name", &self.func_name())
             .field("module", &self.module_name())
             .field("offset", &self.offset)
@@ -235,7 +235,7 @@ mod tests {
         let module = Arc::new(module.unwrap());
         let frames = (0..3).map(|function| Frame {
             module: Arc::clone(&module),
-            function,
+            function: FuncIndex::from_u32(function),
             offset: None,
         });
         let text = Backtrace {
@@ -264,7 +264,7 @@ mod tests {
         );
         let frame = Frame {
             module: module.unwrap().into(),
-            function: 0,
+            function: FuncIndex::from_u32(0),
             offset: Some(0x20),
         };
         let text = Backtrace {

@@ -1,5 +1,6 @@
 //! Values whose type is known at run time only, and references as tables hold them.
 
+use upshift_module::{low_u32, low_u64};
 use upshift_runtime::StoreId;
 
 use crate::{Error, ExternRef, Func, RefType, Result, ValType};
@@ -123,16 +124,18 @@ impl Val {
     /// A reference is one of this store's, or null.
     pub(crate) unsafe fn from_bits(bits: u128, ty: ValType, store: StoreId) -> Self {
         match ty {
-            ValType::I32 => Self::I32(bits as i32),
-            ValType::I64 => Self::I64(bits as i64),
-            ValType::F32 => Self::F32(bits as u32),
-            ValType::F64 => Self::F64(bits as u64),
+            ValType::I32 => Self::I32(low_u32(low_u64(bits)).cast_signed()),
+            ValType::I64 => Self::I64(low_u64(bits).cast_signed()),
+            ValType::F32 => Self::F32(low_u32(low_u64(bits))),
+            ValType::F64 => Self::F64(low_u64(bits)),
             ValType::V128 => Self::V128(V128(bits)),
             // SAFETY: as the caller says.
-            ValType::FuncRef => unsafe { Self::FuncRef(Func::from_reference(bits as u64, store)) },
+            ValType::FuncRef => unsafe {
+                Self::FuncRef(Func::from_reference(low_u64(bits), store))
+            },
             // SAFETY: as the caller says.
             ValType::ExternRef => unsafe {
-                Self::ExternRef(ExternRef::from_reference(bits as u64, store))
+                Self::ExternRef(ExternRef::from_reference(low_u64(bits), store))
             },
         }
     }

@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use upshift_module::LoopIndex;
+
 use crate::Module;
 
 /// Machine code of a function of a module.
@@ -47,9 +49,9 @@ impl Module {
         let region = |code: &upshift_runtime::InstalledCode| CodeRegion {
             address: code.address,
             len: code.len,
-            function: code.function,
+            function: code.function.as_u32(),
             name: name(code.function),
-            loop_number: code.loop_entry,
+            loop_number: code.loop_entry.map(LoopIndex::as_u32),
             tier: code.tier,
         };
         let code = self.runtime().code.all();
@@ -162,7 +164,7 @@ impl Sampler {
             let key = key(module, code.function, code.tier);
             let function = functions.entry(key).or_insert_with(|| SampledFunction {
                 module: module.module().names.module().map(str::to_owned),
-                function: code.function,
+                function: code.function.as_u32(),
                 name: module
                     .module()
                     .function_name(code.function)

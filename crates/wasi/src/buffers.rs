@@ -52,6 +52,7 @@ pub(crate) fn targets<'m>(
         let length = length.min(room);
         room -= length;
         if length > 0 {
+            // On a 64-bit platform nothing is lost.
             ranges.push((item.buf.offset() as usize, length, ranges.len()));
         }
     }

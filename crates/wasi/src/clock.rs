@@ -85,7 +85,7 @@ fn nanos(time: Timespec) -> Result<Timestamp> {
     u64::try_from(time.tv_sec)
         .ok()
         .and_then(|seconds| seconds.checked_mul(1_000_000_000))
-        .and_then(|nanos| nanos.checked_add(time.tv_nsec as u64))
+        .and_then(|nanos| nanos.checked_add(time.tv_nsec.cast_unsigned()))
         .ok_or_else(|| Errno::Overflow.into())
 }
 

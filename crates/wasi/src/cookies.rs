@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn cookies_count_entries() {
         let mut cookies = Cookies::new();
-        let positions = [1 << 40, 1 << 50, 1 << 60, i64::MAX as u64];
+        let positions = [1 << 40, 1 << 50, 1 << 60, i64::MAX.cast_unsigned()];
         assert_eq!(read(&mut cookies, &positions, 0), [1, 2, 3, 4]);
         assert_eq!(cookies.start(2), start(1 << 50, 2));
         assert_eq!(read(&mut cookies, &positions, 2), [3, 4]);

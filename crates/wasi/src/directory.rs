@@ -350,6 +350,7 @@ impl Directory {
             let mut header = [0; 24];
             header[..8].copy_from_slice(&read.to_le_bytes());
             header[8..16].copy_from_slice(&inode.to_le_bytes());
+            // Names are no longer than a few hundred bytes.
             header[16..20].copy_from_slice(&(name.len() as u32).to_le_bytes());
             header[20] = filetype.into();
             for bytes in [&header[..], name] {

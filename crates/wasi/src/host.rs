@@ -264,7 +264,7 @@ impl Stop<'_> {
             self.check()?;
             let left =
                 nanos.map(|nanos| u128::from(nanos).saturating_sub(start.elapsed().as_nanos()));
-            let slice = SLICE.tv_nsec as u128;
+            let slice = u128::from(SLICE.tv_nsec.cast_unsigned());
             let last = left.is_some_and(|left| left <= slice);
             let timeout = Timespec {
                 tv_sec: 0,

@@ -384,6 +384,7 @@ impl WasiSnapshotPreview1 for WasiCtx {
         let directory = self.directory(fd, Rights::PATH_READLINK)?;
         let contents = directory.read_link(path_at(memory, path)?)?;
         let contents = contents.as_os_str().as_bytes();
+        // On a 64-bit platform nothing is lost.
         let count = contents.len().min(buf_len as usize);
         let buffer = bytes_at_mut(memory, buf.offset(), size(count)?)?;
         buffer.copy_from_slice(&contents[..count]);

@@ -121,7 +121,7 @@ impl Table {
 
     #[inline]
     pub(crate) fn get(&self, fd: impl Into<u32>) -> Result<&Descriptor> {
-        match self.slots.get(fd.into() as usize) {
+        match self.slots.get(place(fd)) {
             Some(Some(descriptor)) => Ok(descriptor),
             _ => Err(Errno::Badf.into()),
         }
@@ -129,7 +129,7 @@ impl Table {
 
     #[inline]
     pub(crate) fn get_mut(&mut self, fd: impl Into<u32>) -> Result<&mut Descriptor> {
-        match self.slots.get_mut(fd.into() as usize) {
+        match self.slots.get_mut(place(fd)) {
             Some(Some(descriptor)) => Ok(descriptor),
             _ => Err(Errno::Badf.into()),
         }
@@ -166,7 +166,7 @@ impl Table {
     }
 
     pub(crate) fn remove(&mut self, fd: impl Into<u32>) -> Result<Descriptor> {
-        let number = fd.into() as usize;
+        let number = place(fd);
         let removed = self.slots.get_mut(number).and_then(Option::take);
         let removed = removed.ok_or(Errno::Badf)?;
         self.first_free = self.first_free.min(number);
@@ -180,10 +180,16 @@ impl Table {
         self.get(from)?;
         if from != to {
             let descriptor = self.remove(from)?;
-            self.slots[to as usize] = Some(descriptor);
+            self.slots[place(to)] = Some(descriptor);
         }
         Ok(())
     }
+}
+
+/// Where a descriptor is in the table.
+fn place(fd: impl Into<u32>) -> usize {
+    // On a 64-bit platform nothing is lost.
+    fd.into() as usize
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! House rules that a machine can check, over all files that the repository has.
 
 mod casts;
+mod indices;
 mod links;
 mod sources;
+mod tuples;
 
 use std::path::{Path, PathBuf};
+
+use proc_macro2::TokenStream;
 
 /// Folders that hold what cargo and others make, and what other projects wrote.
 const NOT_OURS: &[&str] = &["target", ".git", "node_modules", "witx"];
@@ -52,6 +56,21 @@ fn files(ending: &str) -> Vec<File> {
         text: std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}")),
     };
     paths.into_iter().map(file).collect()
+}
+
+/// Whether a file is code that users run.
+fn is_code_proper(file: &File) -> bool {
+    let (crates, tiers) = (
+        file.path.starts_with("crates/"),
+        file.path.starts_with("tiers/"),
+    );
+    (crates || tiers) && file.path.contains("/src/") && !file.path.contains("tests")
+}
+
+/// A source file without its comments.
+fn tokens(file: &File) -> TokenStream {
+    let tokens = file.text.parse();
+    tokens.unwrap_or_else(|error| panic!("{}: {error}", file.path))
 }
 
 /// Fails with all that is wrong, a line each.

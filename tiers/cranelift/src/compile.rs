@@ -9,7 +9,8 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{SourceLoc, TrapCode as ClifTrap};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
-use upshift_runtime::{CodePurpose, InstalledCode, TrapCode};
+use upshift_module::{ModuleOffset, to_u32, to_usize};
+use upshift_runtime::{CodeOffset, CodePurpose, InstalledCode, TrapCode, TrapSite};
 use upshift_translate::{
     CodeForm, CompileError, CompileRequest, Compiled, CostLimits, DirectCall, EntryPoint,
     FunctionShape, LoopLocals, Mode, ModuleCompiler, ModuleUnit, Stop, translate, validate,
@@ -21,7 +22,7 @@ use crate::place::{PlaceError, Placement};
 
 /// Alignment of functions. Cranelift would prefer 32; most functions are small, and their first
 /// instructions are a prologue. The parts before the body keep it.
-const FUNCTION_ALIGNMENT: u32 = PART_SIZE as u32;
+const FUNCTION_ALIGNMENT: u32 = to_u32(PART_SIZE);
 /// A body larger than this has its thread give the memory back that compiling it took.
 const LARGE_BODY: usize = 256 << 10;
 
@@ -129,7 +130,7 @@ impl CraneliftCompiler {
         }));
         match result {
             Ok((workspace, result)) => {
-                let body = self.unit.module.bodies.get(request.function as usize);
+                let body = self.unit.module.bodies.get(request.function);
                 if body.is_some_and(|body| body.range.len() <= LARGE_BODY) {
                     WORKSPACE.set(Some(workspace));
                 }
@@ -254,7 +255,7 @@ impl CraneliftCompiler {
             let message = format!("the code refers to a symbol: {relocation:?}");
             return Err(self.codegen_error(request, message));
         }
-        let function = self.function_index(request);
+        let function = self.unit.module.function_index(request.function);
         let out_of_memory = |source| CompileError::CodeMemory { function, source };
         if code.buffer.alignment > FUNCTION_ALIGNMENT {
             let message = format!("the code wants an alignment of {}", code.buffer.alignment);
@@ -268,14 +269,14 @@ impl CraneliftCompiler {
             PlaceError::Refused(error) => self.codegen_error(request, error.to_string()),
         })?;
         // Cranelift's own offsets are 32 bits wide.
-        let (body, len) = (entry.size() as u32, bytes.len() as u32);
+        let (body, len) = (to_u32(entry.size()), to_u32(bytes.len()));
         let traps = self.traps(code, body, request)?;
         let (loop_entry, entry_stack) = match request.entry {
             EntryPoint::Function => (None, 0),
             EntryPoint::Loop(number) => {
                 let layout = code.buffer.frame_layout();
                 let frame = layout.map_or(0, |layout| layout.frame_to_fp_offset);
-                (Some(number), frame as usize)
+                (Some(number), to_usize(frame))
             }
         };
         let installed = InstalledCode {
@@ -297,7 +298,7 @@ impl CraneliftCompiler {
         code: &CompiledCode,
         body: u32,
         request: CompileRequest,
-    ) -> Result<Box<[(u32, TrapCode)]>, CompileError> {
+    ) -> Result<Box<[TrapSite]>, CompileError> {
         let mut traps = Vec::with_capacity(code.buffer.traps().len());
         for trap in code.buffer.traps() {
             let wasm = wasm_trap(trap.code).ok_or_else(|| {
@@ -306,25 +307,20 @@ impl CraneliftCompiler {
                     format!("the code has an unknown trap: {}", trap.code),
                 )
             })?;
-            traps.push((body + trap.offset, wasm));
+            traps.push(TrapSite {
+                code: body + trap.offset,
+                trap: wasm,
+            });
         }
-        traps.sort_unstable_by_key(|&(offset, _)| offset);
+        traps.sort_unstable_by_key(|site| site.code);
         Ok(traps.into())
-    }
-
-    fn function_index(&self, request: CompileRequest) -> u32 {
-        self.unit
-            .module
-            .imported
-            .functions
-            .saturating_add(request.function)
     }
 
     #[cold]
     fn codegen_error(&self, request: CompileRequest, message: String) -> CompileError {
         CompileError::Codegen {
             tier: self.tier,
-            function: self.function_index(request),
+            function: self.unit.module.function_index(request.function),
             message,
         }
     }
@@ -386,21 +382,18 @@ fn wasm_trap(code: ClifTrap) -> Option<TrapCode> {
 /// From which code offset on instructions belong to which offset in the module. Code without a location of
 /// its own, such as the prologue and its trap at the end, goes with the function's first operator; so does
 /// the code around the body, which is `body` bytes from the start of `len` bytes.
-fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[(u32, u32)]> {
+fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[CodeOffset]> {
     let located = || {
         code.buffer
             .get_srclocs_sorted()
             .iter()
             .filter(|l| !l.loc.is_default())
     };
-    let first = first.bits();
-    let mut offsets: Vec<(u32, u32)> = Vec::new();
-    let mut add = |start: u32, module_offset: u32| {
-        if offsets
-            .last()
-            .is_none_or(|&(_, last)| last != module_offset)
-        {
-            offsets.push((start, module_offset));
+    let mut offsets: Vec<CodeOffset> = Vec::new();
+    let mut add = |code: u32, location: SourceLoc| {
+        let module = ModuleOffset::new(location.bits());
+        if offsets.last().is_none_or(|last| last.module != module) {
+            offsets.push(CodeOffset { code, module });
         }
     };
     let mut end = 0;
@@ -408,7 +401,7 @@ fn offsets(code: &CompiledCode, body: u32, len: u32, first: SourceLoc) -> Box<[(
         if body + location.start > end {
             add(end, first);
         }
-        add(body + location.start, location.loc.bits());
+        add(body + location.start, location.loc);
         end = body + location.end;
     }
     if end < len {

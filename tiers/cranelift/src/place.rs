@@ -32,8 +32,8 @@ pub(crate) struct Placement {
 pub(crate) enum PlaceError {
     /// There is no memory for it.
     Memory(CodeMemoryError),
-    /// The JIT refuses it.
-    Refused(ModuleError),
+    /// The JIT refuses it: what it says.
+    Refused(String),
 }
 
 impl Placement {
@@ -66,12 +66,13 @@ impl Placement {
     /// When a bound is reached, or the system has no memory.
     pub fn place(&self, bytes: &[u8], align: u32) -> Result<usize, PlaceError> {
         let mut jit = self.jit.lock();
-        let defined = jit
-            .declare_anonymous_function(&self.signature)
-            .and_then(|id| jit.define_function_bytes(id, align.into(), bytes, &[]));
+        let refused = |error: ModuleError| PlaceError::Refused(error.to_string());
+        let id = jit.declare_anonymous_function(&self.signature);
+        let id = id.map_err(refused)?;
+        let defined = jit.define_function_bytes(id, align.into(), bytes, &[]);
         match (self.last.lock().take(), defined) {
             (Some(Err(error)), _) => Err(PlaceError::Memory(error)),
-            (_, Err(error)) => Err(PlaceError::Refused(error)),
+            (_, Err(error)) => Err(refused(error)),
             (Some(Ok(address)), Ok(())) => Ok(address),
             (None, Ok(())) => unreachable!("a definition asks for memory"),
         }

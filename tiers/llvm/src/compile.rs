@@ -19,6 +19,7 @@ use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{FileType, TargetMachine};
 use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
+use upshift_module::DefinedFuncIndex;
 use upshift_runtime::fork::LongSection;
 use upshift_runtime::{InlinedFrames, InstalledCode, MOST_UNCHECKED_FRAME, has_headroom};
 use upshift_translate::{
@@ -137,7 +138,7 @@ impl LlvmCompiler {
     }
 
     /// The summary of a function that is not too large.
-    fn check_size(&self, function: u32) -> Result<&BodySummary, CompileError> {
+    fn check_size(&self, function: DefinedFuncIndex) -> Result<&BodySummary, CompileError> {
         let summary = self.summaries.get(&self.unit.module, function);
         let summary =
             summary.map_err(|error| self.refuse(start_of(function), error.to_string()))?;
@@ -145,7 +146,7 @@ impl LlvmCompiler {
         Excess::check(CostMeasure::Operators, summary.operators, limit).map_err(|excess| {
             CompileError::TooLarge {
                 tier: NAME,
-                function: self.function_index(function),
+                function: self.unit.module.function_index(function),
                 excess,
             }
         })?;
@@ -153,7 +154,7 @@ impl LlvmCompiler {
     }
 
     /// Compiles functions in one unit.
-    fn compile_unit(&self, functions: &[u32]) -> Result<Vec<Compiled>, CompileError> {
+    fn compile_unit(&self, functions: &[DefinedFuncIndex]) -> Result<Vec<Compiled>, CompileError> {
         let request = start_of(functions[0]);
         let plan = || {
             Plan::of_several(self.knowledge(), functions)
@@ -269,7 +270,7 @@ impl LlvmCompiler {
     /// `f3` for function 3, `f3.loop0` for an entry of it, `f3.copy2` for a copy that comes along.
     fn name_of(&self, plan: &Plan, place: usize) -> String {
         let member = &plan.members[place];
-        let function = self.function_index(member.defined);
+        let function = self.unit.module.function_index(member.defined);
         match member.entry {
             EntryPoint::Loop(number) => format!("f{function}.loop{number}"),
             EntryPoint::Function if place < plan.roots() => format!("f{function}"),
@@ -289,9 +290,8 @@ impl LlvmCompiler {
         let signature = match member.entry {
             EntryPoint::Loop(_) => types.osr_signature(context),
             EntryPoint::Function => {
-                let index = self.function_index(member.defined);
-                let ty = shared.module.functions[index as usize];
-                types.signature(context, &shared.module.types[ty as usize])
+                let function = shared.module.function_index(member.defined);
+                types.signature(context, shared.module.func_type(function))
             }
         };
         let linkage = if is_root {
@@ -403,7 +403,7 @@ impl LlvmCompiler {
         }
         let without_exit = keeps.then(|| endless::count(module));
         // The following passes take it for granted that addresses do not wrap around soon behind one that was accessed.
-        let has_headroom = self.unit.module.memories.iter().all(has_headroom);
+        let has_headroom = self.unit.module.memories.values().all(has_headroom);
         if has_headroom && reroll::roll_up(module, context) {
             run(pipeline.preparation, PassBuilderOptions::create())?;
         }
@@ -449,7 +449,7 @@ impl LlvmCompiler {
             return Err(self.refuse(request, message));
         }
         let out_of_memory = |source| CompileError::CodeMemory {
-            function: self.function_index(request.function),
+            function: self.unit.module.function_index(request.function),
             source,
         };
         let linked = link(object.as_slice(), &self.unit.code).map_err(|error| match error {
@@ -470,7 +470,7 @@ impl LlvmCompiler {
             let code = InstalledCode {
                 address: function.address,
                 len: function.len,
-                function: self.function_index(member.defined),
+                function: self.unit.module.function_index(member.defined),
                 loop_entry,
                 entry_stack,
                 tier: NAME,
@@ -492,25 +492,22 @@ impl LlvmCompiler {
                 let missing = LinkError::NoSuchFunction(built.names[root].clone());
                 self.refuse(request, missing.to_string())
             })?;
-            let along = &plan.along[root];
+            let along = plan.along[root].iter();
+            let module = &self.unit.module;
             compiled.push(Compiled {
                 bytes: code.len + mem::take(&mut shared),
-                inlined: along.iter().map(|&it| self.function_index(it)).collect(),
+                inlined: along.map(|&it| module.function_index(it)).collect(),
                 code,
             });
         }
         Ok(compiled)
     }
 
-    fn function_index(&self, defined: u32) -> u32 {
-        self.unit.module.imported.functions.saturating_add(defined)
-    }
-
     #[cold]
     fn refuse(&self, request: CompileRequest, message: String) -> CompileError {
         CompileError::Codegen {
             tier: NAME,
-            function: self.function_index(request.function),
+            function: self.unit.module.function_index(request.function),
             message,
         }
     }
@@ -527,7 +524,10 @@ impl ModuleCompiler for LlvmCompiler {
         first.ok_or_else(|| self.refuse(request, "the unit is empty".to_owned()))
     }
 
-    fn compile_together(&self, functions: &[u32]) -> Vec<Result<Compiled, CompileError>> {
+    fn compile_together(
+        &self,
+        functions: &[DefinedFuncIndex],
+    ) -> Vec<Result<Compiled, CompileError>> {
         let mut results: Vec<_> = functions.iter().map(|_| None).collect();
         // Those with vectors are compiled for another processor.
         let mut groups = [Vec::new(), Vec::new()];
@@ -538,7 +538,7 @@ impl ModuleCompiler for LlvmCompiler {
             }
         }
         for group in groups.iter().filter(|group| group.len() > 1) {
-            let members: Vec<u32> = group.iter().map(|&place| functions[place]).collect();
+            let members: Vec<_> = group.iter().map(|&place| functions[place]).collect();
             // If there is an error, single units find out which function has it.
             let Ok(compiled) = self.compile_unit(&members) else {
                 continue;
@@ -547,7 +547,7 @@ impl ModuleCompiler for LlvmCompiler {
                 results[place] = Some(Ok(compiled));
             }
         }
-        let on_its_own = |(result, &function): (Option<_>, &u32)| {
+        let on_its_own = |(result, &function): (Option<_>, &DefinedFuncIndex)| {
             result.unwrap_or_else(|| self.compile(start_of(function)))
         };
         results.into_iter().zip(functions).map(on_its_own).collect()
@@ -567,7 +567,7 @@ impl ModuleCompiler for LlvmCompiler {
     }
 }
 
-fn start_of(function: u32) -> CompileRequest {
+fn start_of(function: DefinedFuncIndex) -> CompileRequest {
     CompileRequest {
         function,
         entry: EntryPoint::Function,

@@ -1,6 +1,8 @@
 //! Constants, and types of floats: which bits the lanes of a constant have, NaNs among them, and which constant the processor
 //! would have made of arithmetic where LLVM made one.
 
+use upshift_module::to_usize;
+
 use inkwell::llvm_sys::LLVMOpcode;
 use inkwell::llvm_sys::core::{
     LLVMConstBitCast, LLVMGetAggregateElement, LLVMGetConstOpcode, LLVMGetOperand,
@@ -129,7 +131,7 @@ pub(crate) fn words(value: BasicValueEnum<'_>) -> Option<Vec<u32>> {
     };
     let mut bytes = Vec::new();
     for index in 0..lanes {
-        bytes.extend_from_slice(lane(index)?.to_le_bytes().get(..bits as usize / 8)?);
+        bytes.extend_from_slice(lane(index)?.to_le_bytes().get(..to_usize(bits) / 8)?);
     }
     let (words, rest) = bytes.as_chunks();
     let words = words.iter().copied().map(u32::from_le_bytes).collect();

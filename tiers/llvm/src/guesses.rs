@@ -2,8 +2,8 @@
 //! compared with before it is called, so a wrong one costs that and nothing else.
 
 use smallvec::SmallVec;
-use upshift_module::Module;
-use upshift_translate::{CallSamples, IndirectCall, OptimizerOptions};
+use upshift_module::{FuncIndex, Module};
+use upshift_translate::{CallSamples, CallTarget, IndirectCall, OptimizerOptions};
 
 /// When fewer than one call in so many is left, they are not worth a guess.
 const REST: u32 = 10;
@@ -11,8 +11,8 @@ const REST: u32 = 10;
 /// A function that a call through a table probably reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Guess {
-    /// The function, imports first. It is one of the module's own, and of the call's type.
-    pub function: u32,
+    /// The function. It is one of the module's own, and of the call's type.
+    pub function: FuncIndex,
     /// How often it was seen there.
     pub hits: u32,
     /// How often others were that are not guessed before it.
@@ -30,14 +30,18 @@ pub(crate) fn guesses(
     if samples.total < options.least_call_samples.max(1) {
         return guesses;
     }
-    let ty = &module.types[call.type_index as usize];
-    let fits = |function: u32| {
+    let ty = &module.types[call.type_index];
+    let fits = |function: FuncIndex| {
         let is_own = module.defined_function(function).is_some();
-        let of = module.functions.get(function as usize);
-        is_own && of.is_some_and(|&of| &module.types[of as usize] == ty)
+        let of = module.functions.get(function);
+        is_own && of.is_some_and(|&of| &module.types[of] == ty)
     };
     let mut left = samples.total;
-    for &(function, hits) in samples.targets.iter().take(options.max_call_targets) {
+    for target in samples.targets.iter().take(options.max_call_targets) {
+        let &CallTarget {
+            function,
+            count: hits,
+        } = target;
         if u64::from(left) * u64::from(REST) < u64::from(samples.total) {
             break;
         }
@@ -69,25 +73,28 @@ pub(crate) fn are_nearly_all(guesses: &[Guess]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use upshift_module::Features;
-
-    const CALL: IndirectCall = IndirectCall {
-        offset: 0,
-        table: 0,
-        type_index: 0,
-    };
+    use upshift_module::{Features, ModuleOffset, TableIndex, TypeIndex};
 
     fn functions(targets: &[(u32, u32)], total: u32, options: &OptimizerOptions) -> Vec<Guess> {
         let text = "(module (type (func)) (import \"\" \"\" (func)) (table 1 funcref)
             (func) (func (type 0)) (func (param i32)) (func) (func) (func))";
         let module = Module::parse(text.as_bytes(), &Features::default()).expect("valid");
-        let targets = targets.to_vec();
-        guesses(&module, &CallSamples { targets, total }, options, CALL).to_vec()
+        let target = |&(function, count): &(u32, u32)| CallTarget {
+            function: FuncIndex::from_u32(function),
+            count,
+        };
+        let targets = targets.iter().map(target).collect();
+        let call = IndirectCall {
+            offset: ModuleOffset::new(0),
+            table: TableIndex::from_u32(0),
+            type_index: TypeIndex::from_u32(0),
+        };
+        guesses(&module, &CallSamples { targets, total }, options, call).to_vec()
     }
 
     fn guess(function: u32, hits: u32, misses: u32) -> Guess {
         Guess {
-            function,
+            function: FuncIndex::from_u32(function),
             hits,
             misses,
         }

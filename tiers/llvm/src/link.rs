@@ -8,6 +8,7 @@ use object::read::{
     File, Object, ObjectSection, ObjectSymbol, Relocation, RelocationTarget, SectionIndex,
 };
 use object::{RelocationFlags, SectionFlags, SectionKind, SymbolKind};
+use upshift_module::{to_u64, u64_to_usize};
 use upshift_runtime::{CodeAllocation, CodeMemoryError, CodePurpose, ModuleCode};
 
 /// Why an object can't be linked.
@@ -59,14 +60,18 @@ pub(crate) fn link<'data>(
     code: &ModuleCode,
 ) -> Result<Linked<'data>, LinkError> {
     let file = File::parse(data)?;
-    let (sections, size, align) = lay_out(&file)?;
+    let LaidOut {
+        sections,
+        size,
+        align,
+    } = lay_out(&file)?;
     let mut bytes = vec![0u8; size];
     for section in file.sections() {
         if let Some(&start) = sections.get(&section.index()) {
             let data = section.data()?;
             bytes[start..start + data.len()].copy_from_slice(data);
             for (at, relocation) in section.relocations() {
-                let at = start + at as usize;
+                let at = start + u64_to_usize(at);
                 let value = resolve(&file, &sections, at, &relocation)?;
                 let place = bytes.get_mut(at..at + 4).ok_or(LinkError::Distance)?;
                 place.copy_from_slice(&value.to_le_bytes());
@@ -82,7 +87,7 @@ pub(crate) fn link<'data>(
             .writable
             .copy_from_nonoverlapping(bytes.as_ptr(), size);
     }
-    let functions = functions(&file, &sections, allocation.executable as usize);
+    let functions = functions(&file, &sections, allocation.executable.addr());
     Ok(Linked {
         file,
         allocation,
@@ -91,8 +96,17 @@ pub(crate) fn link<'data>(
     })
 }
 
-/// Where each section goes, how large all are, and their alignment: code first, then constants.
-fn lay_out(file: &File<'_>) -> Result<(HashMap<SectionIndex, usize>, usize, usize), LinkError> {
+/// Where an object's sections go.
+struct LaidOut {
+    /// Where each is, from the start of the allocation.
+    sections: HashMap<SectionIndex, usize>,
+    /// Bytes of all of them.
+    size: usize,
+    align: usize,
+}
+
+/// Where the sections go: code first, then constants.
+fn lay_out(file: &File<'_>) -> Result<LaidOut, LinkError> {
     let mut places = HashMap::new();
     let (mut end, mut align) = (0usize, 16usize);
     for wanted in [SectionKind::Text, SectionKind::ReadOnlyData] {
@@ -104,10 +118,10 @@ fn lay_out(file: &File<'_>) -> Result<(HashMap<SectionIndex, usize>, usize, usiz
             if kind != wanted || section.size() == 0 || is_unwind_table(&section) {
                 continue;
             }
-            let start = end.next_multiple_of(section.align().max(1) as usize);
+            let start = end.next_multiple_of(u64_to_usize(section.align().max(1)));
             places.insert(section.index(), start);
-            align = align.max(section.align() as usize);
-            end = start + section.size() as usize;
+            align = align.max(u64_to_usize(section.align()));
+            end = start + u64_to_usize(section.size());
         }
     }
     for section in file.sections() {
@@ -120,7 +134,11 @@ fn lay_out(file: &File<'_>) -> Result<(HashMap<SectionIndex, usize>, usize, usiz
             ));
         }
     }
-    Ok((places, end, align))
+    Ok(LaidOut {
+        sections: places,
+        size: end,
+        align,
+    })
 }
 
 /// Nobody unwinds our frames.
@@ -149,8 +167,10 @@ fn resolve(
         .section_index()
         .and_then(|section| sections.get(&section))
         .ok_or_else(|| LinkError::Symbol(symbol.name().unwrap_or_default().to_owned()))?;
-    let target = *place as i64 + symbol.address() as i64;
-    i32::try_from(target + relocation.addend() - at as i64).map_err(|_| LinkError::Distance)
+    // In memory, and so below 2^63.
+    let target = (to_u64(*place) + symbol.address()).cast_signed();
+    let distance = target + relocation.addend() - to_u64(at).cast_signed();
+    i32::try_from(distance).map_err(|_| LinkError::Distance)
 }
 
 fn functions(
@@ -165,8 +185,8 @@ fn functions(
             let place = sections.get(&symbol.section_index()?)?;
             Some(LinkedFunction {
                 name: symbol.name().ok()?.to_owned(),
-                address: executable + place + symbol.address() as usize,
-                len: symbol.size() as usize,
+                address: executable + place + u64_to_usize(symbol.address()),
+                len: u64_to_usize(symbol.size()),
             })
         })
         .collect();

@@ -7,6 +7,7 @@ use std::fmt;
 
 use addr2line::gimli::{self, Dwarf, EndianSlice, LittleEndian};
 use object::read::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex};
+use upshift_module::{ModuleOffset, to_u64, u64_to_usize};
 use upshift_runtime::InlinedFrames;
 
 use crate::link::Linked;
@@ -21,10 +22,10 @@ pub(crate) struct Locations {
 impl Locations {
     /// Takes the debug sections of a linked object. Unreadable parts are missing from backtraces.
     pub fn new(linked: &Linked<'_>) -> Self {
-        let executable = linked.allocation.executable as u64;
+        let executable = to_u64(linked.allocation.executable.addr());
         let address_of = |section: SectionIndex| -> u64 {
             let place = linked.sections.get(&section);
-            place.map_or(0, |&place| executable + place as u64)
+            place.map_or(0, |&place| executable + to_u64(place))
         };
         let sections = linked
             .file
@@ -45,7 +46,7 @@ impl Locations {
                         .wrapping_add(symbol.address())
                         .wrapping_add_signed(relocation.addend());
                     let bytes = usize::from(relocation.size() / 8);
-                    let at = at as usize;
+                    let at = u64_to_usize(at);
                     data.get_mut(at..at + bytes)?
                         .copy_from_slice(value.to_le_bytes().get(..bytes)?);
                 }
@@ -76,8 +77,9 @@ impl Locations {
 }
 
 impl InlinedFrames for Locations {
-    fn module_offsets_at(&self, pc: usize) -> Vec<u32> {
-        self.frames(pc as u64).unwrap_or_default()
+    fn module_offsets_at(&self, pc: usize) -> Vec<ModuleOffset> {
+        let lines = self.frames(to_u64(pc)).unwrap_or_default();
+        lines.into_iter().map(ModuleOffset::new).collect()
     }
 }
 

@@ -92,15 +92,15 @@ impl<'ctx> Ending<'ctx> {
         };
         let sides = [int_of(comparison, 0)?, int_of(comparison, 1)?];
         let found = |(counter, of): (usize, &Counter<'ctx>)| {
-            (0..2).find_map(|side| {
-                let compared = sides[side].as_instruction()?;
+            (0..).zip(sides).find_map(|(side, compared)| {
+                let compared = compared.as_instruction()?;
                 let late = compared == of.phi.as_instruction();
                 (late || compared == of.next).then_some(Self {
                     comparison,
                     counter,
-                    side: side as u32,
+                    side,
                     late,
-                    bound: sides[1 - side],
+                    bound: sides[if side == 0 { 1 } else { 0 }],
                 })
             })
         };

@@ -36,6 +36,8 @@ use inkwell::values::{
     InstructionValue, IntValue, VectorValue,
 };
 
+use upshift_module::to_usize;
+
 use crate::emitter::Built;
 use crate::lane_ranges::{constants, instruction_of, lane_bits, range_of};
 use crate::loops::users;
@@ -213,7 +215,7 @@ fn splat<'ctx>(
     let first = builder
         .build_insert_element(poison, value, i32.const_zero(), "")
         .built();
-    let all_first = VectorType::const_vector(&vec![i32.const_zero(); ty.get_size() as usize]);
+    let all_first = VectorType::const_vector(&vec![i32.const_zero(); to_usize(ty.get_size())]);
     builder
         .build_shuffle_vector(first, poison, all_first, "")
         .built()

@@ -14,6 +14,7 @@ use inkwell::builder::Builder;
 use inkwell::context::Context;
 use inkwell::module::Module as LlvmModule;
 use inkwell::values::{InstructionOpcode, InstructionValue, IntValue, PhiValue, PointerValue};
+use upshift_module::low_u32;
 use upshift_runtime::MEMORY_HEADROOM as HEADROOM;
 
 use crate::addresses::{instruction_of, int_of, place_of};
@@ -32,6 +33,14 @@ pub(crate) fn widen(module: &LlvmModule<'_>, context: &Context) {
             }
         }
     }
+}
+
+/// How often a loop runs.
+struct Rounds<'ctx> {
+    /// In 64 bits.
+    rounds: IntValue<'ctx>,
+    /// Whether it does not end before an address is out of bounds.
+    bad: IntValue<'ctx>,
 }
 
 /// A loop of one block that runs until a counter meets a bound.
@@ -132,7 +141,9 @@ impl<'ctx> Counted<'ctx> {
             for &(value, factor) in address.terms() {
                 match self.counter(value) {
                     Some(counter) => {
-                        let of_one = (factor as i32).wrapping_mul(counter.step as i32);
+                        let of_one = low_u32(factor)
+                            .cast_signed()
+                            .wrapping_mul(low_u32(counter.step.cast_unsigned()).cast_signed());
                         step = step.wrapping_add(of_one);
                     }
                     None if self.is_outside(value) => {}
@@ -167,7 +178,7 @@ impl<'ctx> Counted<'ctx> {
         let context = self.ending.bound.get_type().get_context();
         let builder = context.create_builder();
         builder.position_before(&last);
-        let Some((rounds, mut bad)) = self.rounds(&builder, &lines) else {
+        let Some(Rounds { rounds, mut bad }) = self.rounds(&builder, &lines) else {
             return;
         };
         let long = context.i64_type();
@@ -219,13 +230,8 @@ impl<'ctx> Counted<'ctx> {
         }
     }
 
-    /// How often the loop runs, in 64 bits, and whether it does not end before an address is out of bounds. None if
-    /// that is not known.
-    fn rounds(
-        &self,
-        builder: &Builder<'ctx>,
-        lines: &[Line<'ctx>],
-    ) -> Option<(IntValue<'ctx>, IntValue<'ctx>)> {
+    /// How often the loop runs. None if that is not known.
+    fn rounds(&self, builder: &Builder<'ctx>, lines: &[Line<'ctx>]) -> Option<Rounds<'ctx>> {
         let ending = &self.counters[self.ending.counter];
         let ty = ending.value().get_type();
         if ty.get_bit_width() != 32 {
@@ -280,7 +286,10 @@ impl<'ctx> Counted<'ctx> {
         let long = context.i64_type();
         let more = builder.build_int_z_extend(more, long, "").built();
         let rounds = builder.build_int_nuw_add(more, long.const_int(1, false), "");
-        Some((rounds.built(), bad))
+        Some(Rounds {
+            rounds: rounds.built(),
+            bad,
+        })
     }
 
     /// An address in the first round.

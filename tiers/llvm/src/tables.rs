@@ -5,7 +5,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use upshift_module::{ConstOp, ElementItems, Entity, Module, SegmentMode, ValType};
+use upshift_module::{
+    ConstOp, ElementItems, Entity, FuncIndex, Module, PrimaryMap, SegmentMode, TableIndex,
+    TypeIndex, ValType, to_usize,
+};
 use upshift_runtime::sync::{Mutex, OnceLock};
 use upshift_translate::OptimizerOptions;
 
@@ -26,16 +29,19 @@ const MOST_OPERATORS: usize = 40;
 /// The facts about a module's tables, found out when first asked.
 #[derive(Default)]
 pub(crate) struct Tables {
-    known: OnceLock<Vec<Option<KnownTable>>>,
-    /// The possible targets of calls, by table and type index, as far as asked for.
-    targets: Mutex<HashMap<(u32, u32), Arc<Targets>>>,
+    known: OnceLock<KnownTables>,
+    /// The possible targets of calls, as far as asked for.
+    targets: Mutex<HashMap<(TableIndex, TypeIndex), Arc<Targets>>>,
 }
+
+/// What is known about each table.
+type KnownTables = PrimaryMap<TableIndex, Option<KnownTable>>;
 
 /// A table whose elements after instantiation are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownTable {
-    /// The function (imports first) of each element; none for null.
-    elements: Box<[Option<u32>]>,
+    /// The function of each element; none for null.
+    elements: Box<[Option<FuncIndex>]>,
     /// Whether others than the module can change it: elements are known before
     /// `VMTable::unchanged` only.
     may_change: bool,
@@ -44,8 +50,8 @@ pub(crate) struct KnownTable {
 /// The possible targets of a call through a table with one signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Targets {
-    /// Positions of elements of that signature, with their functions.
-    pub fitting: Vec<(u32, u32)>,
+    /// Elements of that signature.
+    pub fitting: Vec<DirectTarget>,
     /// Whether all others are null.
     pub others_are_null: bool,
     /// Whether all that fit are functions of the module itself.
@@ -56,9 +62,18 @@ pub(crate) struct Targets {
     pub may_change: bool,
 }
 
+/// An element of a table that may be called directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DirectTarget {
+    /// Where it is in the table.
+    pub position: u32,
+    /// The function that it refers to.
+    pub function: FuncIndex,
+}
+
 impl Targets {
     /// The targets that a call should call directly, by the index, after the guesses: all that fit, or nothing.
-    pub fn direct(&self, guesses: &[Guess], options: &OptimizerOptions) -> &[(u32, u32)] {
+    pub fn direct(&self, guesses: &[Guess], options: &OptimizerOptions) -> &[DirectTarget] {
         let is_sure = !self.may_change && self.fitting.len() <= MOST_DIRECT_CALLS;
         // Some that are nearly all that is called make less code.
         let is_wanted = is_sure || options.max_call_targets > 0 && !are_nearly_all(guesses);
@@ -72,20 +87,25 @@ impl Targets {
 
 impl Tables {
     /// A table's elements, if they are known.
-    fn known(&self, module: &Module, summaries: &Summaries, table: u32) -> Option<&KnownTable> {
+    fn known(
+        &self,
+        module: &Module,
+        summaries: &Summaries,
+        table: TableIndex,
+    ) -> Option<&KnownTable> {
         let all = self
             .known
             .get_or_init(|| find_known(module, summaries).unwrap_or_default());
-        all.get(table as usize)?.as_ref()
+        all.get(table)?.as_ref()
     }
 
-    /// The possible targets of a call through a table with this signature (a type index), as far as they are known.
+    /// The possible targets of a call through a table with this signature, as far as they are known.
     pub fn targets(
         &self,
         module: &Module,
         summaries: &Summaries,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
     ) -> Option<Arc<Targets>> {
         let found = self.known(module, summaries, table)?;
         let place = (table, type_index);
@@ -106,7 +126,7 @@ impl KnownTable {
         let ([ConstOp::I32(offset)], ElementItems::Functions(functions)) = (offset, items) else {
             return None;
         };
-        let start = offset.cast_unsigned() as usize;
+        let start = to_usize(offset.cast_unsigned());
         let range = start..start.checked_add(functions.len())?;
         let places = self.elements.get_mut(range)?;
         for (place, &function) in places.iter_mut().zip(functions) {
@@ -115,9 +135,9 @@ impl KnownTable {
         Some(())
     }
 
-    /// The possible targets of a call with this signature (a type index).
-    fn targets(&self, module: &Module, summaries: &Summaries, type_index: u32) -> Targets {
-        let wanted = &module.types[type_index as usize];
+    /// The possible targets of a call with this signature.
+    fn targets(&self, module: &Module, summaries: &Summaries, type_index: TypeIndex) -> Targets {
+        let wanted = &module.types[type_index];
         let mut targets = Targets {
             fitting: Vec::new(),
             others_are_null: true,
@@ -127,16 +147,15 @@ impl KnownTable {
         };
         for (position, function) in (0..).zip(&self.elements) {
             let Some(function) = *function else { continue };
-            let ty = module.functions[function as usize];
-            if &module.types[ty as usize] == wanted {
-                targets.fitting.push((position, function));
+            if module.func_type(function) == wanted {
+                targets.fitting.push(DirectTarget { position, function });
                 targets.all_defined &= module.defined_function(function).is_some();
             } else {
                 targets.others_are_null = false;
             }
         }
-        let is_inlined = |&(_, function): &(u32, u32)| {
-            let defined = module.defined_function(function);
+        let is_inlined = |target: &DirectTarget| {
+            let defined = module.defined_function(target.function);
             let summary = defined.and_then(|defined| summaries.get(module, defined).ok());
             summary.is_some_and(|it| it.operators <= MOST_OPERATORS && !it.makes_calls())
         };
@@ -152,25 +171,24 @@ impl KnownTable {
 ///
 /// An instantiation that fails in one segment leaves the writes of earlier ones, and functions may have escaped
 /// by then. So a table is known for good only if every active segment of the module is known to fit.
-fn find_known(module: &Module, summaries: &Summaries) -> Option<Vec<Option<KnownTable>>> {
-    let imported = module.imported.tables;
-    let mut tables: Vec<Option<KnownTable>> = (0..)
-        .zip(&module.tables)
+fn find_known(module: &Module, summaries: &Summaries) -> Option<KnownTables> {
+    let mut tables: KnownTables = (module.tables.iter())
         .map(|(index, ty)| {
-            let is_known =
-                index >= imported && ty.element == ValType::FuncRef && ty.minimum <= MOST_ELEMENTS;
+            let is_known = module.defines_table(index)
+                && ty.element == ValType::FuncRef
+                && ty.minimum <= MOST_ELEMENTS;
             is_known.then(|| KnownTable {
-                elements: vec![None; ty.minimum as usize].into(),
+                elements: vec![None; to_usize(ty.minimum)].into(),
                 may_change: is_exported(module, index),
             })
         })
         .collect();
     let mut all_fit = true;
-    for segment in &module.elements {
+    for segment in module.elements.values() {
         let SegmentMode::Active { index, offset } = &segment.mode else {
             continue;
         };
-        let table = tables.get_mut(*index as usize)?;
+        let table = tables.get_mut(*index)?;
         let known = table.as_mut();
         if known.is_none_or(|known| known.fill(&offset.ops, &segment.items).is_none()) {
             *table = None;
@@ -180,19 +198,19 @@ fn find_known(module: &Module, summaries: &Summaries) -> Option<Vec<Option<Known
     if module.total_code_size() > LARGEST_SEARCHED {
         return None;
     }
-    for defined in 0..module.bodies.len() {
-        let summary = summaries.get(module, u32::try_from(defined).ok()?).ok()?;
+    for defined in module.bodies.keys() {
+        let summary = summaries.get(module, defined).ok()?;
         if summary.writes_tables {
             return None;
         }
     }
-    for table in tables.iter_mut().flatten() {
+    for table in tables.values_mut().flatten() {
         table.may_change |= !all_fit;
     }
     Some(tables)
 }
 
-fn is_exported(module: &Module, table: u32) -> bool {
+fn is_exported(module: &Module, table: TableIndex) -> bool {
     let mut exports = module.exports.iter();
     exports.any(|export| export.entity == Entity::Table(table))
 }

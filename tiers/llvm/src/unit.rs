@@ -7,7 +7,7 @@ use crate::guesses::guesses;
 use crate::tables::Tables;
 use inkwell::values::FunctionValue;
 use smallvec::SmallVec;
-use upshift_module::Module;
+use upshift_module::{DefinedFuncIndex, FuncIndex, Module, PrimaryMap};
 use upshift_runtime::sync::OnceLock;
 use upshift_translate::{BodySummary, CallProfile, EntryPoint, OptimizerOptions, TranslateError};
 
@@ -17,19 +17,23 @@ pub(crate) const MANY_RESULTS: usize = 64;
 
 /// Summaries of a module's bodies, each read when first asked for.
 pub(crate) struct Summaries {
-    of: Box<[OnceLock<BodySummary>]>,
+    of: PrimaryMap<DefinedFuncIndex, OnceLock<BodySummary>>,
 }
 
 impl Summaries {
     pub fn new(module: &Module) -> Self {
         Self {
-            of: module.bodies.iter().map(|_| OnceLock::new()).collect(),
+            of: module.bodies.values().map(|_| OnceLock::new()).collect(),
         }
     }
 
     /// The summary of a defined function.
-    pub fn get(&self, module: &Module, defined: u32) -> Result<&BodySummary, TranslateError> {
-        let Some(place) = self.of.get(defined as usize) else {
+    pub fn get(
+        &self,
+        module: &Module,
+        defined: DefinedFuncIndex,
+    ) -> Result<&BodySummary, TranslateError> {
+        let Some(place) = self.of.get(defined) else {
             // The error that says there is no such function.
             return Err(BodySummary::new(module, defined)
                 .err()
@@ -46,8 +50,8 @@ impl Summaries {
 /// A function in a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
-    /// The function, imports not counted.
-    pub defined: u32,
+    /// The function.
+    pub defined: DefinedFuncIndex,
     /// Where it is entered; only a unit's only root is entered at a loop.
     pub entry: EntryPoint,
     /// Whether it is there to be inlined.
@@ -92,18 +96,17 @@ pub(crate) struct Plan {
     pub multiplications: usize,
     /// Whether any of them has operators on vectors.
     pub uses_vectors: bool,
-    /// For each root the functions of the unit that it calls, or that those call that may be inlined: imports not
-    /// counted.
-    pub along: Vec<Vec<u32>>,
+    /// For each root the functions of the unit that it calls, or that those call that may be inlined.
+    pub along: Vec<Vec<DefinedFuncIndex>>,
     /// Where members are that others call.
-    callable: HashMap<u32, usize>,
+    callable: HashMap<DefinedFuncIndex, usize>,
 }
 
 impl Plan {
     /// Chooses the functions to compile along with one that is entered at a loop or at its start.
     pub fn of_one(
         knowledge: Knowledge<'_>,
-        defined: u32,
+        defined: DefinedFuncIndex,
         entry: EntryPoint,
     ) -> Result<Self, TranslateError> {
         let mut plan = Self::default();
@@ -114,7 +117,10 @@ impl Plan {
 
     /// Chooses the functions to compile along with several, none of them twice. They call one another directly,
     /// and may be inlined into one another.
-    pub fn of_several(knowledge: Knowledge<'_>, roots: &[u32]) -> Result<Self, TranslateError> {
+    pub fn of_several(
+        knowledge: Knowledge<'_>,
+        roots: &[DefinedFuncIndex],
+    ) -> Result<Self, TranslateError> {
         let mut plan = Self::default();
         for &defined in roots {
             let summary = knowledge.summaries.get(knowledge.module, defined)?;
@@ -139,14 +145,14 @@ impl Plan {
     }
 
     /// The member that calls of a function go to, other than from itself.
-    pub fn find(&self, defined: u32) -> Option<usize> {
+    pub fn find(&self, defined: DefinedFuncIndex) -> Option<usize> {
         self.callable.get(&defined).copied()
     }
 
     fn add_root(
         &mut self,
         knowledge: Knowledge<'_>,
-        defined: u32,
+        defined: DefinedFuncIndex,
         entry: EntryPoint,
         inlining: Inlining,
     ) -> Result<(), TranslateError> {
@@ -160,7 +166,7 @@ impl Plan {
 
     fn add(
         &mut self,
-        defined: u32,
+        defined: DefinedFuncIndex,
         entry: EntryPoint,
         inlining: Inlining,
         guesses: bool,
@@ -216,9 +222,9 @@ impl Plan {
         {
             return Ok(());
         }
-        let index = module.imported.functions + first.defined;
-        let ty = module.functions.get(index as usize);
-        let ty = ty.and_then(|&ty| module.types.get(ty as usize));
+        let index = module.function_index(first.defined);
+        let ty = module.functions.get(index);
+        let ty = ty.and_then(|&ty| module.types.get(ty));
         if ty.is_some_and(|ty| ty.results().len() > MANY_RESULTS) {
             return Ok(());
         }
@@ -267,8 +273,12 @@ impl Plan {
         while let Some(&caller) = reached.get(next) {
             next += 1;
             let member = self.members[caller];
-            for (callee, may_guess) in likely_callees(knowledge, member)? {
-                let Some(callee) = module.defined_function(callee) else {
+            for Callee {
+                function,
+                may_guess,
+            } in likely_callees(knowledge, member)?
+            {
+                let Some(callee) = module.defined_function(function) else {
                     continue;
                 };
                 if !seen.insert(callee) {
@@ -301,16 +311,24 @@ impl Plan {
     }
 }
 
-/// The functions that a member calls, imports first, each with whether guesses are made in it.
-fn likely_callees(
-    knowledge: Knowledge<'_>,
-    member: Member,
-) -> Result<Vec<(u32, bool)>, TranslateError> {
+/// A function that a member calls.
+struct Callee {
+    function: FuncIndex,
+    /// Whether guesses are made in it.
+    may_guess: bool,
+}
+
+/// The functions that a member calls.
+fn likely_callees(knowledge: Knowledge<'_>, member: Member) -> Result<Vec<Callee>, TranslateError> {
     let Knowledge {
         module, summaries, ..
     } = knowledge;
     let summary = summaries.get(module, member.defined)?;
-    let mut callees: Vec<_> = summary.calls.iter().map(|&callee| (callee, true)).collect();
+    let certain = |function| Callee {
+        function,
+        may_guess: true,
+    };
+    let mut callees: Vec<_> = summary.calls.iter().copied().map(certain).collect();
     for &call in &summary.indirect_calls {
         let guesses = if member.guesses {
             let samples = knowledge.calls.samples(call.offset);
@@ -325,16 +343,19 @@ fn likely_callees(
             targets.direct(&guesses, knowledge.options)
         });
         if direct.is_empty() {
-            callees.extend(guesses.iter().map(|guess| (guess.function, false)));
+            callees.extend(guesses.iter().map(|guess| Callee {
+                function: guess.function,
+                may_guess: false,
+            }));
         } else {
-            callees.extend(direct.iter().map(|&(_, function)| (function, true)));
+            callees.extend(direct.iter().map(|target| certain(target.function)));
         }
     }
     Ok(callees)
 }
 
-fn calls_itself(module: &Module, defined: u32, summary: &BodySummary) -> bool {
-    let index = module.imported.functions + defined;
+fn calls_itself(module: &Module, defined: DefinedFuncIndex, summary: &BodySummary) -> bool {
+    let index = module.function_index(defined);
     summary.calls.contains(&index)
 }
 
@@ -353,7 +374,7 @@ impl<'ctx> Callees<'_, 'ctx> {
     }
 
     /// The function of the unit that a call goes to; none if it goes through the slot.
-    pub fn get(&self, defined: u32) -> Option<FunctionValue<'ctx>> {
+    pub fn get(&self, defined: DefinedFuncIndex) -> Option<FunctionValue<'ctx>> {
         let member = &self.plan.members[self.member];
         let target = if member.defined == defined && member.entry == EntryPoint::Function {
             member.calls_itself_as

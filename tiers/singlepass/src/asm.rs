@@ -10,6 +10,8 @@ pub mod op;
 #[cfg(test)]
 mod tests;
 
+use upshift_module::{low_u8, low_u32, to_u32, to_usize};
+
 use index::Index;
 
 /// A general-purpose register, by its number.
@@ -189,7 +191,7 @@ impl Assembler {
     /// Where the next instruction will be.
     pub fn position(&self) -> u32 {
         // A function's code is far from 4 GiB: bodies are limited to less than 8 MB.
-        self.code.len() as u32
+        to_u32(self.code.len())
     }
 
     /// An instruction with a ModRM byte: mandatory prefix (0: none), width, opcode of up to three bytes.
@@ -218,12 +220,12 @@ impl Assembler {
             put(rex);
         }
         if opcode > 0xffff {
-            put((opcode >> 16) as u8);
+            put(low_u8(opcode >> 16));
         }
         if opcode > 0xff {
-            put((opcode >> 8) as u8);
+            put(low_u8(opcode >> 8));
         }
-        put(opcode as u8);
+        put(low_u8(opcode));
         let reg = (reg & 7) << 3;
         match rm {
             Rm::Reg(register) => put(0xc0 | reg | register & 7),
@@ -252,7 +254,7 @@ impl Assembler {
                 }
                 match mode {
                     0 => {}
-                    0x40 => put(displacement as u8),
+                    0x40 => put(low_u8(displacement.cast_unsigned())),
                     _ => displacement.to_le_bytes().into_iter().for_each(put),
                 }
             }
@@ -261,7 +263,7 @@ impl Assembler {
                 // From the end of the displacement, which is the instruction's if no immediate follows.
                 (-4i32).to_le_bytes().into_iter().for_each(put);
                 let position = self.code.len() + len - 4;
-                self.uses.push((position as u32, constant));
+                self.uses.push((to_u32(position), constant));
             }
         }
         self.code.extend_from_slice(&bytes[..len]);
@@ -341,7 +343,7 @@ impl Assembler {
             self.code.extend_from_slice(&value.to_le_bytes());
         } else if i32::try_from(value.cast_signed()).is_ok() {
             self.encode(0, Width::W64, 0xc7, 0, register.into(), false);
-            self.imm32(value as i32);
+            self.imm32(low_u32(value).cast_signed());
         } else {
             self.code
                 .extend_from_slice(&[rex | 8, 0xb8 | register.0 & 7]);
@@ -375,7 +377,7 @@ impl Assembler {
 
     /// Changes a constant.
     pub fn set_imm32(&mut self, position: u32, value: i32) {
-        let position = position as usize;
+        let position = to_usize(position);
         self.code[position..position + 4].copy_from_slice(&value.to_le_bytes());
     }
 
@@ -491,12 +493,12 @@ impl Assembler {
         if found.is_none() {
             self.constants.push(bits);
         }
-        Constant(index as u32)
+        Constant(to_u32(index))
     }
 
     /// The bits of a constant.
     pub fn bits_of(&self, constant: Constant) -> u128 {
-        self.constants[constant.0 as usize]
+        self.constants[to_usize(constant.0)]
     }
 
     /// Writes the constants, at an address that they can be read from at once if the code begins at such an address.
@@ -511,7 +513,7 @@ impl Assembler {
         }
         for (position, constant) in std::mem::take(&mut self.uses) {
             let target = base + 16 * constant.0;
-            let at = position as usize;
+            let at = to_usize(position);
             let mut before = [0; 4];
             before.copy_from_slice(&self.code[at..at + 4]);
             let distance = target.wrapping_sub(position).cast_signed();
@@ -579,10 +581,10 @@ impl Assembler {
 
     /// Puts a jump in place of the instruction that ends at `end` and has `len` bytes, five or more.
     pub fn jump_instead(&mut self, end: u32, len: u32) -> Jump {
-        let (start, end) = ((end - len) as usize, end as usize);
+        let (start, end) = (to_usize(end - len), to_usize(end));
         self.code[start] = 0xe9;
         self.code[start + 5..end].fill(0x90);
-        Jump(start as u32 + 1)
+        Jump(to_u32(start) + 1)
     }
 
     /// A conditional jump.
@@ -620,7 +622,7 @@ impl Assembler {
     pub fn end_skip(&mut self, jump: ShortJump) {
         let distance = self.position() - jump.0 - 1;
         self.skipped_too_much |= distance > 127;
-        self.code[jump.0 as usize] = distance as u8;
+        self.code[to_usize(jump.0)] = low_u8(distance);
     }
 
     /// Space for a 32-bit number that is [filled in](Self::set_imm32) later.

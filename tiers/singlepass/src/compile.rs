@@ -117,14 +117,9 @@ impl FastCompiler {
         Ok(emitter.finish())
     }
 
-    fn function_index(&self, request: CompileRequest) -> u32 {
-        let imported = self.unit.module.imported.functions;
-        imported.saturating_add(request.function)
-    }
-
     /// Bytes of the function's body.
     fn bytes_of(&self, request: CompileRequest) -> usize {
-        let body = self.unit.module.bodies.get(request.function as usize);
+        let body = self.unit.module.bodies.get(request.function);
         body.map_or(0, |body| body.range.len())
     }
 
@@ -133,7 +128,7 @@ impl FastCompiler {
         scratch: &Scratch,
         request: CompileRequest,
     ) -> Result<Arc<InstalledCode>, CompileError> {
-        let function = self.function_index(request);
+        let function = self.unit.module.function_index(request.function);
         let out_of_memory = |source| CompileError::CodeMemory { function, source };
         let code = scratch.code();
         let placed = self.unit.code.place(code, ALIGNMENT, CodePurpose::Running);

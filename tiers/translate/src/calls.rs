@@ -1,5 +1,7 @@
 //! The direct calls of a body, collected while a tier goes over it.
 
+use upshift_module::DefinedFuncIndex;
+
 use crate::DirectCall;
 
 /// Direct calls so far, and the conditional branches before them.
@@ -21,8 +23,8 @@ impl CallList {
         self.branches += 1;
     }
 
-    /// A call comes by, of a function of the module (imports not counted).
-    pub fn add(&mut self, function: u32) {
+    /// A call comes by, of a function that the module defines.
+    pub fn add(&mut self, function: DefinedFuncIndex) {
         self.calls.push(DirectCall {
             function,
             branches_before: self.branches,

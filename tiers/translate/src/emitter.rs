@@ -1,7 +1,11 @@
 //! The trait that a tier implements: straight-line operators, blocks and jumps, calls. Nothing here knows of
 //! WebAssembly's control stack; the walk in `walk` turns that into blocks and jumps.
 
-use upshift_module::{FuncType, ValType};
+use cranelift_entity::entity_impl;
+use upshift_module::{
+    FuncIndex, FuncType, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, PrimaryMap,
+    TableIndex, TypeIndex, ValType,
+};
 use upshift_runtime::{Builtin, TrapCode};
 
 use crate::ops::*;
@@ -21,8 +25,8 @@ pub trait Emitter {
     /// A basic block with parameters.
     type Block: Copy;
 
-    /// Sets the byte offset in the module of the operators that follow: for traps and backtraces.
-    fn set_offset(&mut self, module_offset: u32);
+    /// Sets where in the module the operators are that follow: for traps and backtraces.
+    fn set_offset(&mut self, module_offset: ModuleOffset);
     /// States how many values the operand stack has where the next operator begins. Values that were above are not
     /// used again.
     fn begin_operator(&mut self, operands: usize) {
@@ -70,16 +74,20 @@ pub trait Emitter {
     fn poll_entry(&mut self) -> WorkSite;
     /// Counts work at a loop header, at the start of its block; an OSR entry may be taken here.
     /// `operands` is the whole operand stack with its types, which goes into cells behind the locals'.
-    fn poll_loop(&mut self, loop_number: u32, operands: &[(Self::Value, ValType)]) -> WorkSite;
+    fn poll_loop(
+        &mut self,
+        loop_number: LoopIndex,
+        operands: &[(Self::Value, ValType)],
+    ) -> WorkSite;
     /// Sets how many operators a site counts: as many as run from there on average, as far as structure tells.
     fn set_work(&mut self, site: WorkSite, operators: u32);
 
     // Locals and stack.
 
     /// Reads a local.
-    fn local_get(&mut self, local: u32) -> Self::Value;
+    fn local_get(&mut self, local: LocalIndex) -> Self::Value;
     /// Writes a local.
-    fn local_set(&mut self, local: u32, value: Self::Value);
+    fn local_set(&mut self, local: LocalIndex, value: Self::Value);
     /// Reads an operand of the frame that an OSR entry takes over, from its cell
     /// ([`FrameLayout::operand_offsets`](crate::FrameLayout::operand_offsets)).
     fn osr_operand(&mut self, cell_offset: u32, ty: ValType) -> Self::Value;
@@ -262,17 +270,17 @@ pub trait Emitter {
     /// The value of a load that the program drops at once: it must still trap.
     fn keep_load(&mut self, value: Self::Value);
     /// `memory.size`, in pages.
-    fn memory_size(&mut self, memory: u32) -> Self::Value;
+    fn memory_size(&mut self, memory: MemoryIndex) -> Self::Value;
     /// `global.get`.
-    fn global_get(&mut self, global: u32) -> Self::Value;
+    fn global_get(&mut self, global: GlobalIndex) -> Self::Value;
     /// `global.set`.
-    fn global_set(&mut self, global: u32, value: Self::Value);
+    fn global_set(&mut self, global: GlobalIndex, value: Self::Value);
     /// `table.get`, with its bounds check.
-    fn table_get(&mut self, table: u32, index: Self::Value) -> Self::Value;
+    fn table_get(&mut self, table: TableIndex, index: Self::Value) -> Self::Value;
     /// `table.set`, with its bounds check.
-    fn table_set(&mut self, table: u32, index: Self::Value, value: Self::Value);
+    fn table_set(&mut self, table: TableIndex, index: Self::Value, value: Self::Value);
     /// `table.size`.
-    fn table_size(&mut self, table: u32) -> Self::Value;
+    fn table_size(&mut self, table: TableIndex) -> Self::Value;
     /// `ref.null`.
     fn ref_null(&mut self) -> Self::Value;
     /// `ref.is_null`.
@@ -281,12 +289,12 @@ pub trait Emitter {
     // Calls.
 
     /// Calls a function of this module; pushes its results to `results`.
-    fn call(&mut self, function: u32, args: &[Self::Value], results: &mut Vec<Self::Value>);
+    fn call(&mut self, function: FuncIndex, args: &[Self::Value], results: &mut Vec<Self::Value>);
     /// `call_indirect`, with its three checks.
     fn call_indirect(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: Self::Value,
         args: &[Self::Value],
         results: &mut Vec<Self::Value>,
@@ -309,18 +317,35 @@ pub struct BranchTable<'t, B, V> {
 }
 
 impl<'t, B: Copy, V> BranchTable<'t, B, V> {
-    /// The indices that take another way than those beyond the table, each with its way.
-    pub fn cases_besides_default(&self) -> impl Iterator<Item = (u32, u32)> + use<'t, B, V> {
+    /// The indices that take another way than those beyond the table.
+    pub fn cases_besides_default(&self) -> impl Iterator<Item = Case> + use<'t, B, V> {
         let default = self.default;
         // A table has fewer than 2^32 entries.
         let cases = (0u32..).zip(self.cases.iter().copied());
-        cases.filter(move |&(_, way)| way != default)
+        let cases = cases.map(|(index, way)| Case { index, way });
+        cases.filter(move |case| case.way != default)
     }
+}
+
+/// An index of a branch table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The index.
+    pub index: u32,
+    /// The way that it takes, by its place among the table's.
+    pub way: u32,
 }
 
 /// A place where work is counted, as its tier numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WorkSite(pub u32);
+pub struct WorkSite(u32);
+
+entity_impl!(WorkSite);
+
+impl WorkSite {
+    /// What a tier says where no work is counted.
+    pub const NOT_COUNTED: Self = Self(u32::MAX);
+}
 
 /// The types that an emitter is asked about when a function begins.
 #[derive(Clone, Debug)]
@@ -328,7 +353,7 @@ pub struct FunctionShape<'m> {
     /// The function's type.
     pub ty: &'m FuncType,
     /// Types of all locals, parameters first.
-    pub locals: Vec<ValType>,
-    /// Where in the module its first operator is, in bytes.
-    pub start: u32,
+    pub locals: PrimaryMap<LocalIndex, ValType>,
+    /// Where its first operator is.
+    pub start: ModuleOffset,
 }

@@ -1,7 +1,7 @@
 //! Where locals and operands are in the cells of a frame. The tier that leaves a frame at a loop header
 //! and the tier that takes it over compute the same offsets here.
 
-use upshift_module::ValType;
+use upshift_module::{LocalIndex, PrimaryMap, ValType};
 
 /// The layout of a frame's cells: all locals, parameters first, then the operand stack.
 ///
@@ -16,11 +16,12 @@ use upshift_module::ValType;
 /// A value is at the start of its cell; the rest of the cell means nothing.
 ///
 /// ```
+/// use upshift_module::LocalIndex;
 /// use upshift_module::ValType::{F64, I32, V128};
 /// use upshift_translate::FrameLayout;
 ///
-/// let mut layout = FrameLayout::new(&[I32, V128, F64]);
-/// assert_eq!([0, 1, 2].map(|local| layout.local_offset(local)), [0, 16, 32]);
+/// let mut layout = FrameLayout::new([I32, V128, F64]);
+/// assert_eq!([0, 1, 2].map(|local| layout.local_offset(LocalIndex::from_u32(local))), [0, 16, 32]);
 /// assert_eq!(layout.operands_offset(), 48);
 /// assert_eq!(layout.operand_offsets([I32, V128]).collect::<Vec<_>>(), [48, 64]);
 /// assert_eq!(layout.size(), 48);
@@ -29,7 +30,7 @@ use upshift_module::ValType;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameLayout {
-    locals: Box<[u32]>,
+    locals: PrimaryMap<LocalIndex, u32>,
     operands: u32,
     size: u32,
 }
@@ -37,9 +38,10 @@ pub struct FrameLayout {
 impl FrameLayout {
     /// The layout for locals of these types, with no room for operands yet.
     #[must_use]
-    pub fn new(locals: &[ValType]) -> Self {
+    pub fn new(locals: impl IntoIterator<Item = ValType>) -> Self {
         let mut end = 0;
-        let locals = locals.iter().map(|&ty| place(&mut end, ty)).collect();
+        let locals = locals.into_iter();
+        let locals = locals.map(|ty| place(&mut end, ty)).collect();
         let operands = end.next_multiple_of(16);
         Self {
             locals,
@@ -53,8 +55,8 @@ impl FrameLayout {
     /// # Panics
     /// When there is no such local.
     #[must_use]
-    pub fn local_offset(&self, local: u32) -> u32 {
-        self.locals[local as usize]
+    pub fn local_offset(&self, local: LocalIndex) -> u32 {
+        self.locals[local]
     }
 
     /// Where the operands begin, in bytes from the first cell: a multiple of 16.
@@ -105,14 +107,14 @@ mod tests {
 
     #[test]
     fn no_cells_for_no_locals() {
-        let layout = FrameLayout::new(&[]);
+        let layout = FrameLayout::new([]);
         assert_eq!((layout.operands_offset(), layout.size()), (0, 0));
     }
 
     #[test]
     fn operands_start_aligned_behind_the_locals() {
-        let layout = FrameLayout::new(&[I32, I64, F32]);
-        assert_eq!(layout.local_offset(2), 16);
+        let layout = FrameLayout::new([I32, I64, F32]);
+        assert_eq!(layout.local_offset(LocalIndex::from_u32(2)), 16);
         assert_eq!(layout.operands_offset(), 32);
         let offsets: Vec<u32> = layout.operand_offsets([ExternRef, V128, I32]).collect();
         assert_eq!(offsets, [32, 48, 64]);
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_largest_operand_stack_counts() {
-        let mut layout = FrameLayout::new(&[I32]);
+        let mut layout = FrameLayout::new([I32]);
         layout.reserve_operands([I32, I32, I32]);
         layout.reserve_operands([V128]);
         assert_eq!(layout.size(), 16 + 32);

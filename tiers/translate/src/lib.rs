@@ -23,7 +23,7 @@ pub use fatal::{report_fatal, with_fatal_handler};
 pub use frame::FrameLayout;
 pub use ops::*;
 pub use optimizer::OptimizerOptions;
-pub use profile::{CallProfile, CallSamples};
+pub use profile::{CallProfile, CallSamples, CallTarget, SampledCall};
 pub use tier::*;
 pub use walk::{
     BodySummary, IndirectCall, LoopLocals, Mode, TranslateError, TranslateProblem, enclosing_loops,

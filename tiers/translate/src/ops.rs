@@ -1,6 +1,8 @@
 //! WebAssembly's numeric and memory operators, grouped by operation and type. A tier matches on a
 //! group where the specification has dozens of operators of one shape.
 
+use upshift_module::MemoryIndex;
+
 /// An integer type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntType {
@@ -357,6 +359,12 @@ pub enum LoadOp {
     },
 }
 
+/// Bytes that so many bits take.
+const fn bytes_of(bits: u8) -> u32 {
+    // `From` is not `const`. Nothing is lost.
+    bits as u32 / 8
+}
+
 impl LoadOp {
     /// How many bytes are read.
     #[must_use]
@@ -364,7 +372,7 @@ impl LoadOp {
         match self {
             Self::Int(IntType::I32) | Self::Float(FloatType::F32) => 4,
             Self::Int(IntType::I64) | Self::Float(FloatType::F64) | Self::Extend { .. } => 8,
-            Self::IntNarrow { bits, .. } | Self::Zero { bits } => bits as u32 / 8,
+            Self::IntNarrow { bits, .. } | Self::Zero { bits } => bytes_of(bits),
             Self::V128 => 16,
             Self::Splat(shape) => shape.lane_bits() / 8,
         }
@@ -396,7 +404,7 @@ impl StoreOp {
         match self {
             Self::Int(IntType::I32) | Self::Float(FloatType::F32) => 4,
             Self::Int(IntType::I64) | Self::Float(FloatType::F64) => 8,
-            Self::IntNarrow { bits, .. } => bits as u32 / 8,
+            Self::IntNarrow { bits, .. } => bytes_of(bits),
             Self::V128 => 16,
         }
     }
@@ -425,7 +433,7 @@ impl Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryAccess {
     /// Which memory.
-    pub memory: u32,
+    pub memory: MemoryIndex,
     /// Added to the address, without wrapping.
     pub offset: u32,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 pub use upshift_module::Stop;
-use upshift_module::{Module, ModuleError};
+use upshift_module::{DefinedFuncIndex, FuncIndex, LoopIndex, Module, ModuleError};
 use upshift_runtime::{CodeMemoryError, InstalledCode, ModuleCode, VMOffsets};
 
 use crate::{CallProfile, Excess, TranslateError, TranslateProblem};
@@ -26,9 +26,12 @@ pub trait ModuleCompiler: Send + Sync {
     /// When the code generator refuses the function or code memory is used up.
     fn compile(&self, request: CompileRequest) -> Result<Compiled, CompileError>;
 
-    /// Compiles several functions, given by their numbers (imports not counted), at once if that is cheaper or
-    /// better than one by one. One result for each, in their order.
-    fn compile_together(&self, functions: &[u32]) -> Vec<Result<Compiled, CompileError>> {
+    /// Compiles several functions at once if that is cheaper or better than one by one. One result for each, in
+    /// their order.
+    fn compile_together(
+        &self,
+        functions: &[DefinedFuncIndex],
+    ) -> Vec<Result<Compiled, CompileError>> {
         let request = |&function| CompileRequest {
             function,
             entry: EntryPoint::Function,
@@ -71,15 +74,15 @@ pub struct Compiled {
     pub code: Arc<InstalledCode>,
     /// All bytes that were installed: functions that came along and constants included.
     pub bytes: usize,
-    /// Functions that were inlined, or compiled along for direct calls: indices, imports first.
-    pub inlined: Vec<u32>,
+    /// Functions that were inlined, or compiled along for direct calls.
+    pub inlined: Vec<FuncIndex>,
 }
 
 /// A direct call of a function that the module defines, in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirectCall {
-    /// The callee (imports not counted).
-    pub function: u32,
+    /// The callee.
+    pub function: DefinedFuncIndex,
     /// How many conditional branches stand before the call in the body: the fewer, the likelier it is that a
     /// call of the body gets to this call.
     pub branches_before: u32,
@@ -140,8 +143,8 @@ pub enum MemoryStyle {
 /// The code to compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CompileRequest {
-    /// The defined function (imports not counted).
-    pub function: u32,
+    /// The function.
+    pub function: DefinedFuncIndex,
     /// Where the code is entered.
     pub entry: EntryPoint,
 }
@@ -151,8 +154,8 @@ pub struct CompileRequest {
 pub enum EntryPoint {
     /// At the start, as a call.
     Function,
-    /// At the header of this loop, numbered in the order of `loop` operators, from a frame's cells.
-    Loop(u32),
+    /// At the header of this loop, from a frame's cells.
+    Loop(LoopIndex),
 }
 
 /// Why a function could not be compiled. The code that was there before stays.
@@ -166,8 +169,8 @@ pub enum CompileError {
     Codegen {
         /// The tier's name.
         tier: &'static str,
-        /// The function's index, imports first.
-        function: u32,
+        /// The function.
+        function: FuncIndex,
         /// The code generator's message.
         message: String,
     },
@@ -176,8 +179,8 @@ pub enum CompileError {
     TooLarge {
         /// The tier's name.
         tier: &'static str,
-        /// The function's index, imports first.
-        function: u32,
+        /// The function.
+        function: FuncIndex,
         /// The measure that is exceeded, and its limit, which the tiering profile has.
         excess: Excess,
     },
@@ -186,14 +189,14 @@ pub enum CompileError {
     Stopped {
         /// The tier's name.
         tier: &'static str,
-        /// The function's index, imports first.
-        function: u32,
+        /// The function.
+        function: FuncIndex,
     },
     /// There is no code memory left.
     #[error("no memory for the code of function {function}: {source}")]
     CodeMemory {
-        /// The function's index, imports first.
-        function: u32,
+        /// The function.
+        function: FuncIndex,
         /// The bound that was reached, or the system's error.
         source: CodeMemoryError,
     },

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use upshift::TieringProfile;
+use upshift_module::to_u64;
 
 use crate::error::{CliError, Result};
 use crate::limits::TimeLimit;
@@ -178,7 +179,7 @@ fn measure_all(
             });
         }
     }
-    let progress = ProgressBar::new(u64::from(options.rounds) * rows.len() as u64);
+    let progress = ProgressBar::new(u64::from(options.rounds) * to_u64(rows.len()));
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} (left: {eta})");
     if let Ok(style) = style {
         progress.set_style(style);

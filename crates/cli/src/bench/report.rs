@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use plotters::prelude::*;
 use serde_json::{Value, json};
 
+use upshift_module::{to_f64, to_u64};
+
 use super::{Bench, Measured};
 use crate::error::Result;
 use crate::machine::Machine;
@@ -247,16 +249,17 @@ fn bars(
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
         .x_label_formatter(&|at: &f64| {
+            // Whatever is no index has no name.
             let group = programs.get(at.round().max(0.0) as usize);
             group.map_or_else(String::new, |rows| rows[0].title())
         })
         .draw()?;
     let contenders = groups.first().map_or(0, Vec::len);
-    let bar = 0.8 / contenders.max(1) as f64;
+    let bar = 0.8 / to_f64(to_u64(contenders.max(1)));
     for contender in 0..contenders {
         let color = picture::color(contender);
         let of = |group: &Vec<Estimate>| group[contender];
-        let left = |group: usize| group as f64 - 0.4 + bar * contender as f64;
+        let left = |group: usize| to_f64(to_u64(group)) - 0.4 + bar * to_f64(to_u64(contender));
         chart
             .draw_series(groups.iter().map(of).enumerate().map(|(group, it)| {
                 let corners = [(left(group), 0.0), (left(group) + bar * 0.92, it.median)];

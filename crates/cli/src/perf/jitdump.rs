@@ -10,6 +10,7 @@ use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 
 use upshift::CodeRegion;
+use upshift_module::{to_u32, to_u64, to_usize};
 
 /// "JiTD" as a number.
 const MAGIC: u32 = 0x4a69_5444;
@@ -45,7 +46,7 @@ impl JitDump {
         use io::Write;
         let process = std::process::id();
         let time = now();
-        let mut header = Vec::with_capacity(HEADER_SIZE as usize);
+        let mut header = Vec::with_capacity(to_usize(HEADER_SIZE));
         for word in [MAGIC, VERSION, HEADER_SIZE, MACHINE, 0, process] {
             header.extend(word.to_ne_bytes());
         }
@@ -73,8 +74,8 @@ impl JitDump {
         // By process and thread. It does not matter which thread.
         out.extend(self.process.to_ne_bytes());
         out.extend(self.process.to_ne_bytes());
-        let address = region.address as u64;
-        for word in [address, address, code.len() as u64, self.count] {
+        let address = to_u64(region.address);
+        for word in [address, address, to_u64(code.len()), self.count] {
             out.extend(word.to_ne_bytes());
         }
         out.extend(name.bytes().map(|byte| if byte == 0 { b'?' } else { byte }));
@@ -85,7 +86,7 @@ impl JitDump {
 
     /// Adds the record that ends a file.
     pub fn close(&self, out: &mut Vec<u8>) {
-        self.prefix(CODE_CLOSE, PREFIX_SIZE as u32, out);
+        self.prefix(CODE_CLOSE, to_u32(PREFIX_SIZE), out);
     }
 
     fn prefix(&self, kind: u32, size: u32, out: &mut Vec<u8>) {

@@ -13,6 +13,7 @@ use upshift::{
     CallSiteStats, EntryPoint, FunctionStats, FunctionTier, Module, Samples, TierEvent,
     TierEventKind, TierMode, TierStats,
 };
+use upshift_module::to_u32;
 
 use crate::error::{CliError, Result};
 use crate::timeline::{FIRST_TIER, MIDDLE_TIER};
@@ -241,13 +242,14 @@ impl TiersOverTime {
         let mut over_time = Self {
             start,
             // The last sample is in the last step, not at its end.
-            step: last / steps as u32 + Duration::from_nanos(1),
+            step: last / to_u32(steps) + Duration::from_nanos(1),
             steps: vec![Shares::default(); steps],
             all: Shares::default(),
         };
         for sample in &samples.timeline {
             let step = sample.at.as_nanos() / over_time.step.as_nanos();
             let tier = sample.function.map(|index| samples.functions[index].tier);
+            // Fewer than there are steps, which are few.
             over_time.steps[step as usize].count(tier, samples.stride);
         }
         over_time.all.elsewhere = samples.elsewhere;

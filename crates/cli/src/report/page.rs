@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use upshift::{FunctionTier, TierEvent, TierMode};
+use upshift_module::{to_f64, to_u32};
 
 use crate::exports::printable;
 use crate::summary::grouped;
@@ -72,31 +73,31 @@ fn summary(report: &Report<'_>) -> Markup {
             (fact("mode", mode, what))
             (fact(
                 "functions",
-                &format!("{} in LLVM", grouped(stats.functions.optimizing as u64)),
+                &format!("{} in LLVM", grouped(stats.functions.optimizing)),
                 &format!("{} in the middle tier, {} in the baseline, {} not compiled",
-                    grouped(stats.functions.middle as u64),
-                    grouped(stats.functions.baseline as u64),
-                    grouped(stats.functions.not_compiled as u64)),
+                    grouped(stats.functions.middle),
+                    grouped(stats.functions.baseline),
+                    grouped(stats.functions.not_compiled)),
             ))
             (fact(
                 "compiled by the baseline",
                 &time(stats.baseline.compile_time),
-                &format!("compiles: {}, {} bytes of code", grouped(stats.baseline.compiled as u64),
-                    grouped(stats.baseline.code_bytes as u64)),
+                &format!("compiles: {}, {} bytes of code", grouped(stats.baseline.compiled),
+                    grouped(stats.baseline.code_bytes)),
             ))
             (fact(
                 "compiled by the middle tier",
                 &time(stats.middle.compile_time),
                 &format!("compiles: {}, {} bytes of code, {} failed",
-                    grouped(stats.middle.compiled as u64),
-                    grouped(stats.middle.code_bytes as u64), stats.middle.failed),
+                    grouped(stats.middle.compiled),
+                    grouped(stats.middle.code_bytes), stats.middle.failed),
             ))
             (fact(
                 "compiled by LLVM",
                 &time(stats.optimizing.compile_time),
                 &format!("compiles: {}, {} bytes of code, {} failed, {} unfinished",
-                    grouped(stats.optimizing.compiled as u64),
-                    grouped(stats.optimizing.code_bytes as u64),
+                    grouped(stats.optimizing.compiled),
+                    grouped(stats.optimizing.code_bytes),
                     stats.optimizing.failed, stats.pending),
             ))
             (fact(
@@ -149,7 +150,7 @@ fn tiers_over_time(report: &Report<'_>) -> Markup {
                 }
             }
             @if report.moves.len() > marked {
-                p { "… and " (grouped((report.moves.len() - marked) as u64)) " more" }
+                p { "… and " (grouped(report.moves.len() - marked)) " more" }
             }
         }
     }
@@ -195,10 +196,10 @@ fn steps(tiers: &TiersOverTime, whole: Duration) -> Markup {
             baseline,
             elsewhere,
         } = *shares;
-        let x = x_of(tiers.start + tiers.step * number as u32);
+        let x = x_of(tiers.start + tiers.step * to_u32(number));
         let mut top = HEIGHT;
         for ((_, path), part) in paths.iter_mut().zip([elsewhere, baseline, middle, llvm]) {
-            let height = part as f64 / total as f64 * HEIGHT;
+            let height = to_f64(part) / to_f64(total) * HEIGHT;
             top -= height;
             if part > 0 {
                 // Writing to a string cannot fail.
@@ -234,11 +235,11 @@ fn compile_threads(report: &Report<'_>) -> Markup {
                 }
             }
             p.note { "busy " (share_of(busy(thread), whole)) " of the time, "
-                (grouped(thread.len() as u64)) " compiles" }
+                (grouped(thread.len())) " compiles" }
         }
         (axis(whole))
         @if report.more_compiles > 0 {
-            p { "… and " (grouped(report.more_compiles as u64)) " shorter ones that are not drawn" }
+            p { "… and " (grouped(report.more_compiles)) " shorter ones that are not drawn" }
         }
     }
 }
@@ -253,7 +254,7 @@ fn bar(compile: &Compile<'_>, whole: Duration) -> Markup {
     html! {
         rect class={ "compile " (compile.tier) } x={ (format!("{x:.2}")) } y="0" width={ (format!("{width:.2}")) } height=(HEIGHT) {
             title { (named(event.function, event.name.as_deref())) ", "
-                (time(compile.time)) ", " (grouped(compile.bytes as u64)) " bytes" }
+                (time(compile.time)) ", " (grouped(compile.bytes)) " bytes" }
         }
     }
 }
@@ -292,7 +293,7 @@ fn functions(report: &Report<'_>) -> Markup {
             }
         }
         @if report.more_functions > 0 {
-            p { "… and " (grouped(report.more_functions as u64)) " more that ran" }
+            p { "… and " (grouped(report.more_functions)) " more that ran" }
         }
     }
 }
@@ -319,7 +320,7 @@ fn row(function: &Function<'_>, all: u64) -> Markup {
             td { (grouped(stats.work)) }
             td { (time(stats.baseline.compile_time)) }
             td { @if stats.optimizing.compiled > 0 { (time(stats.optimizing.compile_time)) } }
-            td { @if stats.optimizing.compiled > 0 { (grouped(stats.optimizing.code_bytes as u64)) } }
+            td { @if stats.optimizing.compiled > 0 { (grouped(stats.optimizing.code_bytes)) } }
             td { @if stats.osr_entries > 0 { (stats.osr_entries) } }
             td { @if stats.osr_entered > 0 { (grouped(stats.osr_entered)) } }
         }
@@ -355,7 +356,7 @@ fn calls(report: &Report<'_>) -> Markup {
             }
         }
         @if report.more_calls > 0 {
-            p { "… and " (grouped(report.more_calls as u64)) " more that were seen" }
+            p { "… and " (grouped(report.more_calls)) " more that were seen" }
         }
     }
 }
@@ -373,7 +374,7 @@ fn named(function: u32, name: Option<&str>) -> Markup {
 fn share(part: u64, whole: u64) -> String {
     match whole {
         0 => String::new(),
-        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64),
+        _ => format!("{:.1} %", to_f64(part) * 100.0 / to_f64(whole)),
     }
 }
 

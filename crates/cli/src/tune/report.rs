@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use plotters::prelude::*;
 
+use upshift_module::to_f64;
+
 use super::compare::{Comparison, Verdict};
 use super::race::{Candidate, Fate, Stage};
 use super::search::Found;
@@ -227,7 +229,7 @@ pub(super) fn picture(found: &Found, about: &About) -> Result<Option<String>> {
     let (Some(first), Some(last)) = (curve.first(), curve.last()) else {
         return Ok(None);
     };
-    let decades = (first.0 as f64).log10() - 0.3..(last.0 as f64).log10() + 0.3;
+    let decades = to_f64(first.0).log10() - 0.3..to_f64(last.0).log10() + 0.3;
     let base = found.base_times();
     let milliseconds = base.median * 1e3;
     let lines = found.levels();
@@ -264,7 +266,7 @@ pub(super) fn picture(found: &Found, about: &About) -> Result<Option<String>> {
                 });
         }
         let color = picture::color(0);
-        let at = |threshold: u64| (threshold as f64).log10();
+        let at = |threshold: u64| to_f64(threshold).log10();
         let points = curve
             .iter()
             .map(|(threshold, it)| (at(*threshold), it.ratio.scaled(milliseconds)));

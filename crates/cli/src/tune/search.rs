@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use upshift::{BuiltInProfile, TierMode, TieringProfile};
+use upshift_module::{to_f64, to_u64};
 
 use super::compare::{Comparison, FEWEST_PAIRS, Verdict};
 use super::race::{Candidate, Stage, Terms, duel};
@@ -96,7 +97,8 @@ pub(crate) fn search(
         let terms = Terms {
             // The last word is worth some time more.
             until: budget.max(
-                trial.elapsed() + Duration::from_secs_f64(base_time * 2.0 * FEWEST_PAIRS as f64),
+                trial.elapsed()
+                    + Duration::from_secs_f64(base_time * 2.0 * to_f64(to_u64(FEWEST_PAIRS))),
             ),
             limit,
         };
@@ -234,7 +236,8 @@ impl Search<'_> {
             let unit = 10_f64.powf(number.log10().floor() - 1.0).max(1.0);
             (number / unit).round() * unit
         };
-        let around = factors.map(|factor| rounded(best as f64 * factor) as u64);
+        // A whole number after the rounding.
+        let around = factors.map(|factor| rounded(to_f64(best) * factor) as u64);
         around.map(|operators| self.threshold(operators)).into()
     }
 

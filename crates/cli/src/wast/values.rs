@@ -99,7 +99,7 @@ fn matches_f64(expected: &NanPattern<F64>, given: u64) -> bool {
 
 fn matches_v128(expected: &V128Pattern, given: [u8; 16]) -> bool {
     match expected {
-        V128Pattern::I8x16(lanes) => lanes.map(|lane| lane as u8) == given,
+        V128Pattern::I8x16(lanes) => lanes.map(|lane| lane.cast_unsigned()) == given,
         V128Pattern::I16x8(lanes) => lanes
             .iter()
             .copied()

@@ -76,20 +76,18 @@ fn look_at_everything(module: &Module) {
         module.global_inits.len() as u32,
         module.globals.len() as u32 - module.imported.globals
     );
-    for (defined, body) in module.bodies.iter().enumerate() {
-        assert_eq!(
-            module.body_bytes(defined as u32).len(),
-            module.code_size(defined as u32)
-        );
-        let index = module.imported.functions + defined as u32;
+    for (defined, body) in &module.bodies {
+        assert_eq!(module.body_bytes(defined).len(), module.code_size(defined));
+        let index = module.function_index(defined);
+        assert_eq!(module.defined_function(index), Some(defined));
         assert_eq!(module.function_at(body.range.start), Some(index));
         assert_eq!(module.function_at(body.range.end - 1), Some(index));
     }
-    for index in 0..module.functions.len() as u32 {
+    for index in module.functions.keys() {
         let _ = module.function_name(index);
         let _ = module.entity_type(Entity::Func(index));
     }
-    for segment in &module.data {
+    for segment in module.data.values() {
         assert_ne!(segment.mode, SegmentMode::Declared);
         let _ = module.data_bytes(segment);
     }

@@ -1,12 +1,12 @@
 //! Bodies that are validated one by one, and on several threads, give the verdicts of validation in order.
 
-use upshift_module::{Features, Module, ModuleError, Validation};
+use upshift_module::{EntityRef, Features, Module, ModuleError, Validation};
 
 /// Reads a module without its bodies, then validates these in order.
 pub(crate) fn validate_lazily(bytes: &[u8], features: &Features) -> Result<(), ModuleError> {
     let later = Validation::BodiesWhenCompiled;
     let module = Module::parse_owned(None, bytes.to_vec(), features, later)?;
-    (0..module.bodies.len() as u32).try_for_each(|defined| {
+    module.bodies.keys().try_for_each(|defined| {
         module.validate_body(defined)?;
         // Valid bodies stay so.
         module.validate_body(defined)
@@ -51,15 +51,15 @@ fn an_invalid_function_does_not_spoil_others() {
     let later = Validation::BodiesWhenCompiled;
     let module = Module::parse_owned(None, large_module(&[5]), &Features::all(), later).unwrap();
     for defined in [6, 4, 3999] {
-        module.validate_body(defined).unwrap();
+        module.validate_body(EntityRef::new(defined)).unwrap();
     }
     for _ in 0..2 {
-        let error = module.validate_body(5).unwrap_err();
+        let error = module.validate_body(EntityRef::new(5)).unwrap_err();
         assert_eq!(error.function(), Some(5));
         assert_eq!(error.section(), Some("code"));
     }
     // There is no such function: nothing to validate.
-    module.validate_body(4000).unwrap();
+    module.validate_body(EntityRef::new(4000)).unwrap();
 }
 
 #[test]

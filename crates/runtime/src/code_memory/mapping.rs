@@ -11,21 +11,30 @@ pub(super) fn reserve_addresses(size: usize) -> io::Result<usize> {
     if address == libc::MAP_FAILED {
         Err(io::Error::last_os_error())
     } else {
-        Ok(address as usize)
+        Ok(address.expose_provenance())
     }
 }
 
 /// Gives back addresses at which nothing has been mapped.
 pub(super) fn give_addresses_back(address: usize, size: usize) {
     // SAFETY: reserved for a range that does not come about.
-    unsafe { libc::munmap(address as *mut _, size) };
+    unsafe { libc::munmap(ptr::with_exposed_provenance_mut(address), size) };
 }
 
 /// Has pages of a range be private anonymous memory.
 pub(super) fn map_anonymous(address: usize, len: usize, protection: i32) -> io::Result<()> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
     // SAFETY: the pages are inside of a range that is ours alone, and nobody uses their contents.
-    let mapped = unsafe { libc::mmap(address as *mut _, len, protection, flags, -1, 0) };
+    let mapped = unsafe {
+        libc::mmap(
+            ptr::with_exposed_provenance_mut(address),
+            len,
+            protection,
+            flags,
+            -1,
+            0,
+        )
+    };
     if mapped == libc::MAP_FAILED {
         Err(io::Error::last_os_error())
     } else {
@@ -41,7 +50,13 @@ pub(super) fn vacate(address: usize, len: usize) -> io::Result<()> {
 /// Has children find nothing mapped at these pages of ours.
 pub(super) fn keep_from_children(address: usize, len: usize) -> io::Result<()> {
     // SAFETY: the pages are inside of a range that is ours alone; a child never uses them.
-    match unsafe { libc::madvise(address as *mut _, len, libc::MADV_DONTFORK) } {
+    match unsafe {
+        libc::madvise(
+            ptr::with_exposed_provenance_mut(address),
+            len,
+            libc::MADV_DONTFORK,
+        )
+    } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
@@ -50,7 +65,13 @@ pub(super) fn keep_from_children(address: usize, len: usize) -> io::Result<()> {
 /// Gives back the memory behind pages of a file that no other process has, if the system does.
 pub(super) fn is_emptied(writable: usize, len: usize) -> bool {
     // SAFETY: the pages are inside of a range that is ours alone, and nothing runs in them.
-    unsafe { libc::madvise(writable as *mut _, len, libc::MADV_REMOVE) == 0 }
+    unsafe {
+        libc::madvise(
+            ptr::with_exposed_provenance_mut(writable),
+            len,
+            libc::MADV_REMOVE,
+        ) == 0
+    }
 }
 
 /// A memory file; mappings of it stay when it is closed.
@@ -78,7 +99,16 @@ impl MemoryFile {
         let flags = libc::MAP_SHARED | libc::MAP_FIXED;
         let (file, len) = (self.descriptor, self.len);
         // SAFETY: the pages are inside of a range that is ours alone, and nobody uses their contents.
-        let mapped = unsafe { libc::mmap(address as *mut _, len, protection, flags, file, 0) };
+        let mapped = unsafe {
+            libc::mmap(
+                ptr::with_exposed_provenance_mut(address),
+                len,
+                protection,
+                flags,
+                file,
+                0,
+            )
+        };
         if mapped == libc::MAP_FAILED {
             Err(io::Error::last_os_error())
         } else {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::fork::in_child;
+use crate::test_support::index;
 
 /// A range of its own, in which code is in anonymous memory or not.
 fn range(anonymous: bool) -> &'static CodeRange {
@@ -107,7 +108,7 @@ fn lazy_stubs_load_their_number_and_jump_to_the_thunk() {
     let range = CodeRange::current().expect("code memory");
     for function in [0, 1, STUB_BATCH - 1, STUB_BATCH, 10_000] {
         let stubs = range.lazy_stubs(function + 1).expect("stubs");
-        let address = stubs.address(function) as usize;
+        let address = stubs.address(index(function)) as usize;
         // SAFETY: a stub was written there.
         let stub = unsafe { (address as *const [u8; arch::LAZY_STUB_SIZE]).read() };
         let number = u32::from_le_bytes(stub[1..5].try_into().expect("four bytes"));

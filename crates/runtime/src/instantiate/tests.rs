@@ -4,7 +4,7 @@ use upshift_module::{Entity, GlobalType, MemoryType, TableType, ValType};
 
 use super::*;
 use crate::ResourceLimits;
-use crate::test_support::{module, store, store_with};
+use crate::test_support::{index, module, store, store_with};
 
 struct Made<'a>(&'a Instance);
 
@@ -17,7 +17,7 @@ impl Made<'_> {
     fn byte(&self, at: u64) -> u8 {
         let mut byte = [0];
         // SAFETY: the store of the test is alive.
-        unsafe { self.0.memory(0).as_ref() }
+        unsafe { self.0.memory(index(0)).as_ref() }
             .read(at, &mut byte)
             .unwrap();
         byte[0]
@@ -25,12 +25,12 @@ impl Made<'_> {
 
     fn element(&self, at: u64) -> u64 {
         // SAFETY: as above.
-        unsafe { self.0.table(0).as_ref() }.get(at).unwrap()
+        unsafe { self.0.table(index(0)).as_ref() }.get(at).unwrap()
     }
 
-    fn global(&self, index: u32) -> u128 {
+    fn global(&self, number: usize) -> u128 {
         // SAFETY: as above.
-        unsafe { self.0.global(index).as_ref() }.get()
+        unsafe { self.0.global(index(number)).as_ref() }.get()
     }
 }
 
@@ -86,7 +86,7 @@ fn globals_get_their_initial_values() {
     assert_eq!(made.global(4), 0x7ff8_0000_0000_0001);
     assert_eq!(made.global(5), 0x0000_0004_0000_0003_0000_0002_0000_0001);
     assert_eq!(made.global(6), 0);
-    assert_eq!(made.global(7), made.0.funcref(0).as_ptr() as u128);
+    assert_eq!(made.global(7), made.0.funcref(index(0)).as_ptr() as u128);
     assert_eq!(made.global(8), u128::from((-30_i32).cast_unsigned()));
     assert_eq!(made.global(9), u128::from((-18_i64).cast_unsigned()));
     assert_eq!(made.export("base"), ExternPtr::Global(base));
@@ -115,41 +115,79 @@ fn active_segments_are_copied_and_passive_ones_wait() {
         *b"ac\0"
     );
     let (f, g) = (
-        made.0.funcref(0).as_ptr() as u64,
-        made.0.funcref(1).as_ptr() as u64,
+        made.0.funcref(index(0)).as_ptr() as u64,
+        made.0.funcref(index(1)).as_ptr() as u64,
     );
     let elements: Vec<u64> = (1..7).map(|i| made.element(i)).collect();
     assert_eq!(elements, [0, f, g, 0, f, 0]);
     // SAFETY: filled records of a live instance.
-    let (f, g) = unsafe { (*made.0.funcref(0).as_ptr(), *made.0.funcref(1).as_ptr()) };
+    let (f, g) = unsafe {
+        (
+            *made.0.funcref(index(0)).as_ptr(),
+            *made.0.funcref(index(1)).as_ptr(),
+        )
+    };
     let runtime = made.0.module();
     assert_eq!(
         (f.type_id, g.type_id),
-        (runtime.type_id_of(0), runtime.type_id_of(1))
+        (runtime.type_id_of(index(0)), runtime.type_id_of(index(1)))
     );
     assert_ne!(f.type_id, g.type_id);
     assert_eq!(f.vmctx, made.0.vmctx().as_ptr());
-    assert_eq!(g.slot, &raw const runtime.code.slots()[1]);
+    assert_eq!(g.slot, &raw const runtime.code.slots()[index(1)]);
 
     const TABLE: Result<(), TrapCode> = Err(TrapCode::TableOutOfBounds);
     const MEMORY: Result<(), TrapCode> = Err(TrapCode::MemoryOutOfBounds);
     // Active and declared segments are dropped, which is the same as empty.
-    assert_eq!(made.0.init_table(0, 0, 0, 0, 1, Stop::NEVER), TABLE);
-    assert_eq!(made.0.init_table(0, 3, 0, 0, 1, Stop::NEVER), TABLE);
-    made.0.init_table(0, 0, 10, 0, 0, Stop::NEVER).unwrap();
-    assert_eq!(made.0.init_table(0, 0, 11, 0, 0, Stop::NEVER), TABLE);
-    made.0.init_table(0, 2, 9, 0, 1, Stop::NEVER).unwrap();
+    assert_eq!(
+        made.0.init_table(index(0), index(0), 0, 0, 1, Stop::NEVER),
+        TABLE
+    );
+    assert_eq!(
+        made.0.init_table(index(0), index(3), 0, 0, 1, Stop::NEVER),
+        TABLE
+    );
+    made.0
+        .init_table(index(0), index(0), 10, 0, 0, Stop::NEVER)
+        .unwrap();
+    assert_eq!(
+        made.0.init_table(index(0), index(0), 11, 0, 0, Stop::NEVER),
+        TABLE
+    );
+    made.0
+        .init_table(index(0), index(2), 9, 0, 1, Stop::NEVER)
+        .unwrap();
     assert_eq!(made.element(9), made.element(3));
-    assert_eq!(made.0.init_table(0, 2, 10, 0, 1, Stop::NEVER), TABLE);
-    assert_eq!(made.0.init_table(0, 2, 0, 1, u32::MAX, Stop::NEVER), TABLE);
-    made.0.drop_element_segment(2);
-    assert_eq!(made.0.init_table(0, 2, 9, 0, 1, Stop::NEVER), TABLE);
-    assert_eq!(made.0.init_memory(0, 0, 0, 0, 1, Stop::NEVER), MEMORY);
-    made.0.init_memory(0, 3, 0, 1, 2, Stop::NEVER).unwrap();
+    assert_eq!(
+        made.0.init_table(index(0), index(2), 10, 0, 1, Stop::NEVER),
+        TABLE
+    );
+    assert_eq!(
+        made.0
+            .init_table(index(0), index(2), 0, 1, u32::MAX, Stop::NEVER),
+        TABLE
+    );
+    made.0.drop_element_segment(index(2));
+    assert_eq!(
+        made.0.init_table(index(0), index(2), 9, 0, 1, Stop::NEVER),
+        TABLE
+    );
+    assert_eq!(
+        made.0.init_memory(index(0), index(0), 0, 0, 1, Stop::NEVER),
+        MEMORY
+    );
+    made.0
+        .init_memory(index(0), index(3), 0, 1, 2, Stop::NEVER)
+        .unwrap();
     assert_eq!([made.byte(0), made.byte(1), made.byte(2)], *b"yz\0");
-    made.0.drop_data_segment(3);
-    assert_eq!(made.0.init_memory(0, 3, 0, 0, 1, Stop::NEVER), MEMORY);
-    made.0.init_memory(0, 3, 0, 0, 0, Stop::NEVER).unwrap();
+    made.0.drop_data_segment(index(3));
+    assert_eq!(
+        made.0.init_memory(index(0), index(3), 0, 0, 1, Stop::NEVER),
+        MEMORY
+    );
+    made.0
+        .init_memory(index(0), index(3), 0, 0, 0, Stop::NEVER)
+        .unwrap();
 }
 
 #[test]
@@ -198,7 +236,7 @@ fn instances_share_what_they_import() {
         (global (export "g") (mut i64) (i64.const 7)) (func (export "f") (result i32) (i32.const 1))
         (start $s) (func $s))"#;
     let (first, instantiated) = make(&mut store, text, &[]);
-    assert_eq!(instantiated.start, Some(first.0.funcref(1)));
+    assert_eq!(instantiated.start, Some(first.0.funcref(index(1))));
     let given: Vec<ExternPtr> = ["f", "m", "g", "t"].map(|name| first.export(name)).into();
     let first = first.0.vmctx();
     let text = r#"(module (import "a" "f" (func $f (result i32))) (import "a" "m" (memory $m 1 3))
@@ -345,10 +383,10 @@ fn exports_find_all_four_kinds() {
     let text = "(module (memory 1) (table 2 4 externref) (global (mut f32) (f32.const 0)) (func (param i64)))";
     let (made, _) = make(&mut store, text, &[]);
     for entity in [
-        Entity::Func(0),
-        Entity::Table(0),
-        Entity::Memory(0),
-        Entity::Global(0),
+        Entity::Func(index(0)),
+        Entity::Table(index(0)),
+        Entity::Memory(index(0)),
+        Entity::Global(index(0)),
     ] {
         // SAFETY: the store is alive.
         let ty = unsafe { made.0.export(entity).ty(&types) };

@@ -3,12 +3,12 @@
 use upshift_module::MemoryType;
 
 use super::*;
-use crate::test_support::{module, store};
+use crate::test_support::{index, module, store};
 
 /// All of a memory.
-fn contents(instance: &Instance, memory: u32) -> Vec<u8> {
+fn contents(instance: &Instance, memory: usize) -> Vec<u8> {
     // SAFETY: the store of the test is alive.
-    let memory = unsafe { instance.memory(memory).as_ref() };
+    let memory = unsafe { instance.memory(index(memory)).as_ref() };
     let mut bytes = vec![0; memory.byte_len()];
     memory.read(0, &mut bytes).unwrap();
     bytes
@@ -52,7 +52,7 @@ fn what_instances_share_is_what_the_first_has() {
         [[0; 117_001].as_slice(), &[b'b'; 9_000], &[0; 53_143]].concat()
     );
     let layout = module.images.get(&module.module).unwrap();
-    assert!(layout.image_with(0, 0).is_some(), "shared");
+    assert!(layout.image_with(index(0), index(0)).is_some(), "shared");
     let instances: Vec<_> = (0..5)
         .map(|_| instantiate(&mut store, &module, &[]).0)
         .collect();
@@ -60,7 +60,7 @@ fn what_instances_share_is_what_the_first_has() {
         assert_eq!(contents(instance, 0), first, "instance {number}");
         // Its writes are its own.
         // SAFETY: the store is alive.
-        let memory = unsafe { instance.memory(0).as_ref() };
+        let memory = unsafe { instance.memory(index(0)).as_ref() };
         memory.fill(0, number, 262_144, Stop::NEVER).unwrap();
     }
     for (number, instance) in (1..).zip(&instances) {
@@ -68,10 +68,12 @@ fn what_instances_share_is_what_the_first_has() {
         assert!((0..5).all(|segment| {
             let (memory, length) = (0, 1);
             instance
-                .init_memory(memory, segment, 0, 0, length, Stop::NEVER)
+                .init_memory(index(memory), index(segment), 0, 0, length, Stop::NEVER)
                 .is_err()
         }));
-        instance.init_memory(0, 5, 0, 0, 7, Stop::NEVER).unwrap();
+        instance
+            .init_memory(index(0), index(5), 0, 0, 7, Stop::NEVER)
+            .unwrap();
     }
     assert_eq!(contents(instantiate(&mut store, &module, &[]).0, 0), first);
 }
@@ -90,7 +92,7 @@ fn a_memory_that_is_used_again_is_zero() {
             let zero = bytes.iter().all(|&byte| byte == 0);
             assert_eq!(zero, Arc::ptr_eq(module, &empty));
             // SAFETY: the store is alive.
-            let memory = unsafe { instance.memory(0).as_ref() };
+            let memory = unsafe { instance.memory(index(0)).as_ref() };
             memory.fill(0, 9, 262_144, Stop::NEVER).unwrap();
         }
     }
@@ -159,7 +161,10 @@ fn imported_memories_are_written() {
     assert_eq!(all[0].0[4099..], all[0].1[4099..]);
     assert!(all.iter().all(|memories| *memories == all[0]));
     let layout = module.images.get(&module.module).unwrap();
-    assert!(layout.image_with(0, 1).is_some() && layout.image_with(0, 0).is_none());
+    assert!(
+        layout.image_with(index(0), index(1)).is_some()
+            && layout.image_with(index(0), index(0)).is_none()
+    );
 }
 
 #[test]
@@ -172,5 +177,5 @@ fn small_segments_are_copied() {
         assert_eq!(contents(instance, 0)[6..11], *b"\0abc\0");
     }
     let layout = module.images.get(&module.module).unwrap();
-    assert!(layout.image_with(0, 0).is_none());
+    assert!(layout.image_with(index(0), index(0)).is_none());
 }

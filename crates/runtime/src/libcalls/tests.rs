@@ -1,15 +1,17 @@
 //! The libcalls as generated code reaches them: through the builtins' stubs, within an activation, so that
 //! a trap really leaves. A stub is called in place of a function's code.
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use upshift_module::Entity;
 
 use super::*;
-use crate::test_support::{module, store};
+use crate::test_support::{index, module, store};
 use crate::{
-    Builtin, CallFrame, CodeSlot, ExternPtr, TrapCause, Unwind, VMFuncRef, VectorUse, arch, call,
+    Builtin, CallFrame, CodeSlot, ExternPtr, TrapCause, Unwind, VMFuncRef, VMTypeId, VectorUse,
+    arch, call,
 };
 
 struct Guest {
@@ -52,7 +54,7 @@ impl Guest {
         let mut func = VMFuncRef {
             slot: &raw const slot,
             vmctx,
-            type_id: 0,
+            type_id: VMTypeId::NONE,
         };
         let mut gprs = [0; 6];
         gprs[1..=arguments.len()].copy_from_slice(arguments);
@@ -88,18 +90,18 @@ impl Guest {
         self.call(builtin, arguments).map(|_| ())
     }
 
-    fn bytes(&self, memory: u32, start: u64, len: usize) -> Vec<u8> {
+    fn bytes(&self, memory: usize, start: u64, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         // SAFETY: the store is alive.
-        unsafe { self.instance().memory(memory).as_ref() }
+        unsafe { self.instance().memory(index(memory)).as_ref() }
             .read(start, &mut bytes)
             .unwrap();
         bytes
     }
 
-    fn elements(&self, table: u32) -> Vec<u64> {
+    fn elements(&self, table: usize) -> Vec<u64> {
         // SAFETY: the store is alive.
-        let table = unsafe { self.instance().table(table).as_ref() };
+        let table = unsafe { self.instance().table(index(table)).as_ref() };
         (0..u64::from(table.size()))
             .map(|i| table.get(i).unwrap())
             .collect()
@@ -116,7 +118,7 @@ fn a_bulk_operator_that_runs_long_can_be_interrupted() {
     let mut guest = Guest::new("(module (memory 16000))");
     let interrupt = Arc::clone(guest.store.interrupt_state());
     // SAFETY: the store is alive.
-    let memory = unsafe { guest.instance().memory(0).as_ref() };
+    let memory = unsafe { guest.instance().memory(index(0)).as_ref() };
     let first = memory.data().cast::<AtomicU8>().as_ptr() as usize;
     let last = PAGES * 65536 - 1;
     let stopped = std::thread::scope(|scope| {
@@ -186,7 +188,7 @@ fn table_operations_write_all_or_trap() {
     let g = guest.call(Builtin::RefFunc, &[1]).unwrap();
     assert_eq!(
         ExternPtr::Func(NonNull::new(f as *mut VMFuncRef).unwrap()),
-        { guest.instance().export(Entity::Func(0)) }
+        { guest.instance().export(Entity::Func(index(0))) }
     );
     assert_ne!(f, g);
     guest.run(Builtin::TableInit, &[0, 0, 1, 0, 2]).unwrap();

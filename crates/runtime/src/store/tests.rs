@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use upshift_module::ValType;
 
 use super::*;
-use crate::test_support::{module, store};
+use crate::test_support::{index, module, store};
 use crate::{GUARDED_RESERVATION, VMStore};
 
 const TEXT: &str = r#"(module (memory 2) (table 100 funcref) (global (export "g") (mut i32) (i32.const 1))
@@ -22,13 +22,13 @@ fn a_thousand_instances_live_in_one_store() {
         // SAFETY: the store is boxed; there are no imports.
         let made = unsafe { store.instantiate(&module, &[]) }.unwrap();
         // SAFETY: the store is alive.
-        let memory = unsafe { made.instance.as_ref().memory(0).as_ref() };
+        let memory = unsafe { made.instance.as_ref().memory(index(0)).as_ref() };
         memory.write(0, &i.to_le_bytes()).unwrap();
     }
     for (i, instance) in store.instances().enumerate() {
         let mut bytes = [0; 8];
         // SAFETY: the store is alive.
-        unsafe { instance.as_ref().memory(0).as_ref() }
+        unsafe { instance.as_ref().memory(index(0)).as_ref() }
             .read(0, &mut bytes)
             .unwrap();
         assert_eq!(u64::from_le_bytes(bytes), i as u64);

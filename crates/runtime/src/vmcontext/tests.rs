@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use upshift_module::{Features, Module};
 
-use super::{GlobalLocation, VMContext, VMOffsets};
+use super::{CallCell, GlobalLocation, VMContext, VMOffsets};
 
 /// A module with so many of each kind, and one call through its table for each of its functions.
 fn module([funcs, memories, tables, imported, globals]: [usize; 5]) -> Module {
@@ -30,30 +30,29 @@ fn parts(module: &Module, offsets: &VMOffsets) -> Vec<(Range<usize>, usize)> {
         let start = usize::try_from(offset).unwrap();
         parts.push((start..start + size, align));
     };
-    let indices = |count: usize| 0..u32::try_from(count).unwrap();
-    for i in indices(module.memories.len()) {
+    for i in module.memories.keys() {
         part(offsets.memory(i), 8, 8);
     }
-    for i in indices(module.tables.len()) {
+    for i in module.tables.keys() {
         part(offsets.table(i), 8, 8);
     }
-    for i in indices(module.globals.len()) {
+    for i in module.globals.keys() {
         match offsets.global(i) {
             GlobalLocation::Inline(offset) => part(offset, 16, 16),
             GlobalLocation::Pointer(offset) => part(offset, 8, 8),
         }
     }
-    for i in indices(module.functions.len()) {
+    for i in module.functions.keys() {
         part(offsets.funcref(i), 24, 8);
     }
-    for i in 0..offsets.defined_functions() {
+    for i in module.bodies.keys() {
         part(offsets.budget(i), 4, 4);
         if let Some(count) = offsets.call_count(i) {
             part(count, 8, 8);
         }
     }
     for i in 0..offsets.call_cell_count() {
-        part(offsets.call_cell(i), 8, 8);
+        part(offsets.call_cell(CallCell::from_u32(i)), 8, 8);
     }
     parts
 }

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use upshift_module::{Entity, Features, FuncType, Module, ValType};
+use upshift_module::{
+    DefinedFuncIndex, Entity, EntityRef, Features, FuncType, LoopIndex, Module, ModuleOffset,
+    ValType,
+};
 use upshift_runtime::{
-    Builtin, CallFrame, CodePurpose, ExternPtr, HostCallback, InstalledCode, Instance,
+    Builtin, CallFrame, CodeOffset, CodePurpose, ExternPtr, HostCallback, InstalledCode, Instance,
     InterruptState, ModuleCode, ModuleRuntime, NoCode, Stop, StoreConfig, StoreCore, TierHooks,
-    TrapCause, TrapCode, TypeRegistry, Unwind, VMOffsets, VectorUse, call, offsets,
+    TrapCause, TrapCode, TrapSite, TypeRegistry, Unwind, VMOffsets, VectorUse, call, offsets,
 };
 
 const SOURCE: &str = r#"
@@ -70,10 +73,15 @@ fn assemble(function: u32, layout: &VMOffsets) -> Option<Vec<u8>> {
     Some([&PROLOGUE[..], &body, &EPILOGUE].concat())
 }
 
+/// An index into whatever index space is asked about.
+fn index<I: EntityRef>(number: usize) -> I {
+    I::new(number)
+}
+
 /// A call of the imported function, with the arguments that are there.
 fn assemble_host_call(layout: &VMOffsets) -> Vec<u8> {
     // mov rax, [rdi]; mov [rax + caller], rdi; mov rax, [rdi + slot]; mov rdi, [rdi + vmctx]; call [rax]
-    let funcref = layout.funcref(0);
+    let funcref = layout.funcref(index(0));
     let mut code = vec![0x48, 0x8b, 0x07];
     code.extend([0x48, 0x89, 0x78, offsets::VMSTORE_CALLER as u8]);
     code.extend([0x48, 0x8b, 0x87]);
@@ -118,7 +126,11 @@ struct Assembler {
 }
 
 impl TierHooks for Assembler {
-    fn lazy_compile(&self, function: u32, stop: Stop<'_>) -> Result<*const u8, NoCode> {
+    fn lazy_compile(
+        &self,
+        function: DefinedFuncIndex,
+        stop: Stop<'_>,
+    ) -> Result<*const u8, NoCode> {
         match self.first_call.swap(COMPILES, Ordering::Relaxed) {
             STOPPED => {
                 self.interrupt.interrupt();
@@ -132,7 +144,7 @@ impl TierHooks for Assembler {
             }
             _ => {}
         }
-        let bytes = assemble(function, &self.layout);
+        let bytes = assemble(function.as_u32(), &self.layout);
         let bytes = bytes.ok_or_else(|| NoCode::failed("this one does not compile"))?;
         let allocation = self
             .code
@@ -147,12 +159,18 @@ impl TierHooks for Assembler {
         let code = self.code.install(InstalledCode {
             address: allocation.executable as usize,
             len: bytes.len(),
-            function: function + 1,
+            function: self.code.module().function_index(function),
             loop_entry: None,
             entry_stack: 0,
             tier: "assembler",
-            traps: Box::new([(4, TrapCode::Unreachable)]),
-            offsets: Box::new([(0, 1000 + function)]),
+            traps: Box::new([TrapSite {
+                code: 4,
+                trap: TrapCode::Unreachable,
+            }]),
+            offsets: Box::new([CodeOffset {
+                code: 0,
+                module: ModuleOffset::new(1000 + function.as_u32()),
+            }]),
             inlined: None,
         });
         self.code.publish(&*code.map_err(NoCode::failed)?);
@@ -160,8 +178,8 @@ impl TierHooks for Assembler {
         Ok(allocation.executable)
     }
 
-    fn budget_at_entry(&self, function: u32, budget: &mut i32) -> Option<*const u8> {
-        assert_eq!(function, 7);
+    fn budget_at_entry(&self, function: DefinedFuncIndex, budget: &mut i32) -> Option<*const u8> {
+        assert_eq!(function, index(7));
         *budget = budget.wrapping_add(1);
         if self.interrupts.load(Ordering::Relaxed) {
             self.interrupt.interrupt();
@@ -169,7 +187,12 @@ impl TierHooks for Assembler {
         None
     }
 
-    fn budget_at_loop(&self, _: u32, _: u32, budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_loop(
+        &self,
+        _: DefinedFuncIndex,
+        _: LoopIndex,
+        budget: &mut i32,
+    ) -> Option<*const u8> {
         *budget = i32::MAX;
         None
     }
@@ -272,7 +295,12 @@ impl Fixture {
                     let frames = trap.backtrace.frames.iter();
                     (
                         code,
-                        frames.map(|frame| (frame.function, frame.offset)).collect(),
+                        frames
+                            .map(|frame| {
+                                let offset = frame.offset.map(ModuleOffset::as_u32);
+                                (frame.function.as_u32(), offset)
+                            })
+                            .collect(),
                     )
                 }
                 TrapCause::Compile(error) => panic!("{error}"),
@@ -311,7 +339,7 @@ fn a_function_is_compiled_at_its_first_call_and_once() {
 fn an_announced_call_asks_for_code_again_and_gets_its_arguments() {
     let mut fixture = Fixture::new(double);
     fixture.call("add", &[1, 1], &[]).expect("returns");
-    fixture.code.announce_calls(0);
+    fixture.code.announce_calls(index(0));
     for expected in [2, 2] {
         let frame = fixture.call("add", &[40, 2], &[]).expect("returns");
         assert_eq!(frame.gprs[0], 42);
@@ -327,7 +355,7 @@ fn a_call_goes_on_with_its_arguments_when_its_budget_was_used_up() {
         assert_eq!(frame.gprs[0] as u32, 42);
     }
     // SAFETY: the instance lives, and no code of it runs.
-    let asked = unsafe { *fixture.instance.as_ref().budget(7).as_ref() };
+    let asked = unsafe { *fixture.instance.as_ref().budget(index(7)).as_ref() };
     assert_eq!(asked, 2);
 }
 

@@ -59,7 +59,7 @@ fn ways_out_of_code_that_has_used_up_the_stack_are_traps_without_stack() {
             };
             // Room for a return address and hardly more; then some more, but less than is the host's.
             for left in [4096 + 32, 64 << 10, 400 << 10] {
-                let frame = (function, Some(1009 + index as u32));
+                let frame = (function.as_u32(), Some(1009 + index as u32));
                 assert_eq!(
                     fixture.trap(name, &[(lowest() + left) as u64]),
                     (TrapCode::StackOverflow, vec![frame]),

@@ -19,6 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use upshift_module::DefinedFuncIndex;
 use upshift_translate::{CompileRequest, DirectCall, EntryPoint, Stop};
 
 use super::ModuleTiering;
@@ -31,7 +32,7 @@ impl ModuleTiering {
     pub(super) fn expect_calls(&self, calls: &[DirectCall], max_branches: u32) {
         let likely = calls.iter().filter_map(|call| {
             let branches_left = max_branches.checked_sub(call.branches_before)?;
-            let state = self.functions.get(call.function as usize)?;
+            let state = self.functions.get(call.function)?;
             let open = state.newest_code().is_none() && state.ahead.get() == AheadStage::Untried;
             open.then(|| Task {
                 module: self.this.clone(),
@@ -44,8 +45,8 @@ impl ModuleTiering {
     }
 
     /// A function is called for the first time. If it was compiled ahead, its own callees are likely now.
-    pub(super) fn expect_calls_of(&self, function: u32) {
-        let state = &self.functions[function as usize];
+    pub(super) fn expect_calls_of(&self, function: DefinedFuncIndex) {
+        let state = &self.functions[function];
         if state.ahead.get() != AheadStage::Compiled {
             return;
         }
@@ -65,7 +66,7 @@ impl Task {
         let functions = Arc::clone(&module.functions);
         let baseline = Arc::clone(&module.baseline);
         drop(module);
-        let state = &functions[self.function as usize];
+        let state = &functions[self.function];
         let Some(compiling) = state.compiling.try_lock() else {
             return;
         };

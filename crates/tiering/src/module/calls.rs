@@ -16,10 +16,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
+use upshift_module::{DefinedFuncIndex, LoopIndex};
 use upshift_translate::{CompileRequest, EntryPoint, Stop};
 
 use super::ModuleTiering;
 use super::function::FunctionState;
+use super::heat::AfterEntries;
 use super::loops::LoopEntry;
 use crate::QueueReason;
 use crate::progress::Stage;
@@ -75,7 +77,7 @@ impl CallWatch {
 
 impl ModuleTiering {
     /// Has the next call of a function seen, a frame of which is in a loop.
-    pub(super) fn watch_calls(&self, function: u32, state: &FunctionState) {
+    pub(super) fn watch_calls(&self, function: DefinedFuncIndex, state: &FunctionState) {
         let watch = &state.detail().watch;
         if watch.waits.load(Ordering::Relaxed) || !self.is_for_middle(function) {
             return;
@@ -89,15 +91,24 @@ impl ModuleTiering {
     }
 
     /// The same while an entry at a loop is on its way, until a call has been seen.
-    pub(super) fn watch_calls_meanwhile(&self, rung: Rung, function: u32, state: &FunctionState) {
+    pub(super) fn watch_calls_meanwhile(
+        &self,
+        rung: Rung,
+        function: DefinedFuncIndex,
+        state: &FunctionState,
+    ) {
         if state.detail().watch.since_asked(rung) == NOT_CALLED {
             self.watch_calls(function, state);
         }
     }
 
     /// A function is called through its lazy stub: its code, if it has been waited for that call.
-    pub(super) fn announced_call(&self, function: u32, stop: Stop<'_>) -> Option<*const u8> {
-        let state = &self.functions[function as usize];
+    pub(super) fn announced_call(
+        &self,
+        function: DefinedFuncIndex,
+        stop: Stop<'_>,
+    ) -> Option<*const u8> {
+        let state = &self.functions[function];
         let watch = &state.existing_detail()?.watch;
         let _compiling = state.compiling.lock_until(stop)?;
         if !watch.waits.load(Ordering::Relaxed) {
@@ -128,12 +139,18 @@ impl ModuleTiering {
     }
 
     /// Asks for a function that is hot in a loop.
-    pub(super) fn ask_for_function(&self, rung: Rung, function: u32, number: u32, work: u64) {
+    pub(super) fn ask_for_function(
+        &self,
+        rung: Rung,
+        function: DefinedFuncIndex,
+        number: LoopIndex,
+        work: u64,
+    ) {
         let request = CompileRequest {
             function,
             entry: EntryPoint::Function,
         };
-        self.request_and_maybe_wait(rung, request, QueueReason::Loop(number), work);
+        self.request_and_maybe_wait(rung, request, QueueReason::Loop(number.as_u32()), work);
     }
 
     /// A frame keeps running in an inner loop of one that could be entered: has this loop compiled, or the function if
@@ -141,7 +158,7 @@ impl ModuleTiering {
     pub(super) fn follow_miss(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
         entry: &LoopEntry,
         work: u64,
@@ -170,14 +187,15 @@ impl ModuleTiering {
     pub(super) fn follow_entry(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
         entry: &LoopEntry,
         work: u64,
     ) {
         match state.better[rung].stage() {
             Stage::Idle => {
-                let (before, threshold) = self.threshold_after_entries(rung, function, state);
+                let AfterEntries { before, threshold } =
+                    self.threshold_after_entries(rung, function, state);
                 if work >= threshold || self.served_for_long(rung, entry) {
                     let work = work.saturating_sub(before);
                     self.ask_for_function(rung, function, entry.number, work);

@@ -73,6 +73,13 @@ pub(super) enum AheadStage {
     Compiled,
 }
 
+impl AheadStage {
+    const fn number(self) -> u8 {
+        // Variants are numbered from 0 on.
+        self as u8
+    }
+}
+
 impl Ahead {
     pub fn get(&self) -> AheadStage {
         match self.0.load(Ordering::Relaxed) {
@@ -84,14 +91,15 @@ impl Ahead {
 
     /// True for the one thread that may try.
     pub fn try_once(&self) -> bool {
-        let (from, to) = (AheadStage::Untried as u8, AheadStage::Tried as u8);
+        let (from, to) = (AheadStage::Untried.number(), AheadStage::Tried.number());
         let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
         self.0.compare_exchange(from, to, success, failure).is_ok()
     }
 
     /// That it worked, said by the thread that tried.
     pub fn set_compiled(&self) {
-        self.0.store(AheadStage::Compiled as u8, Ordering::Relaxed);
+        self.0
+            .store(AheadStage::Compiled.number(), Ordering::Relaxed);
     }
 }
 

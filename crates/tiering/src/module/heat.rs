@@ -15,6 +15,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use upshift_module::{DefinedFuncIndex, LoopIndex};
 use upshift_translate::{CompileRequest, EntryPoint};
 
 use super::ModuleTiering;
@@ -26,13 +27,42 @@ use crate::progress::Stage;
 use crate::rung::Rung;
 use crate::{QueueReason, TierMode};
 
+/// When a function that has entries at loops is worth a compile.
+pub(super) struct AfterEntries {
+    /// Work before they were last heard of.
+    pub before: u64,
+    /// Work after which it is.
+    pub threshold: u64,
+}
+
+/// What comes of a used-up budget at a loop's header.
+struct Next {
+    /// The next grant.
+    grant: i32,
+    /// An entry that is ready.
+    entry: Option<Arc<LoopEntry>>,
+}
+
+impl Next {
+    /// No entry is ready.
+    fn grant(grant: i32) -> Self {
+        Self { grant, entry: None }
+    }
+}
+
+/// An entry that is ready, and of which tier.
+struct Better {
+    rung: Rung,
+    entry: Arc<LoopEntry>,
+}
+
 /// No budget: the next poll asks again.
 const NOTHING: i32 = 0;
 
 impl ModuleTiering {
     /// The budget is used up at a function's entry.
-    pub(super) fn work_at_entry(&self, function: u32, budget: &mut i32) {
-        let state = &self.functions[function as usize];
+    pub(super) fn work_at_entry(&self, function: DefinedFuncIndex, budget: &mut i32) {
+        let state = &self.functions[function];
         if state.work.load(Ordering::Relaxed) == 0 {
             self.expect_calls_of(function);
         }
@@ -59,7 +89,11 @@ impl ModuleTiering {
     }
 
     /// The tiers that are better than the one in which a frame runs, the best first.
-    fn rungs_above(&self, function: u32, from: Option<Rung>) -> impl Iterator<Item = Rung> {
+    fn rungs_above(
+        &self,
+        function: DefinedFuncIndex,
+        from: Option<Rung>,
+    ) -> impl Iterator<Item = Rung> {
         let optimizing = self.better.optimizing.is_some();
         let middle = from.is_none() && self.is_for_middle(function);
         let rungs = [(Rung::Optimizing, optimizing), (Rung::Middle, middle)];
@@ -78,14 +112,20 @@ impl ModuleTiering {
     }
 
     /// Whether the middle tier is worth a try.
-    pub(super) fn is_for_middle(&self, function: u32) -> bool {
-        let done = &self.functions[function as usize].better.optimizing;
+    pub(super) fn is_for_middle(&self, function: DefinedFuncIndex) -> bool {
+        let done = &self.functions[function].better.optimizing;
         self.better.middle.is_some()
             && done.stage() != Stage::Ready
             && self.size_in_operators(function) <= self.engine.policy.max_middle_operators()
     }
 
-    fn heat_at_entry(&self, rung: Rung, function: u32, state: &FunctionState, work: u64) -> i32 {
+    fn heat_at_entry(
+        &self,
+        rung: Rung,
+        function: DefinedFuncIndex,
+        state: &FunctionState,
+        work: u64,
+    ) -> i32 {
         let policy = &self.engine.policy;
         let request = CompileRequest {
             function,
@@ -93,7 +133,8 @@ impl ModuleTiering {
         };
         match state.better[rung].stage() {
             Stage::Idle => {
-                let (before, threshold) = self.threshold_after_entries(rung, function, state);
+                let AfterEntries { before, threshold } =
+                    self.threshold_after_entries(rung, function, state);
                 if work < threshold {
                     if let Some(detail) = state.existing_detail() {
                         detail.watch.see(work);
@@ -129,24 +170,26 @@ impl ModuleTiering {
         }
     }
 
-    /// Work before entries at loops were last heard of, and the work after which calls on their way there are
-    /// worth a compile of the function.
+    /// Work after which calls that still do much on their way to entries at loops are worth a compile of the function.
     pub(super) fn threshold_after_entries(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
-    ) -> (u64, u64) {
+    ) -> AfterEntries {
         let before = state.work_before_entries(rung);
         let threshold = self.threshold(rung, function, state);
-        (before, threshold.saturating_add(before))
+        AfterEntries {
+            before,
+            threshold: threshold.saturating_add(before),
+        }
     }
 
     /// Moves a waiting function forward by its work in spite of entries at loops.
     pub(super) fn raise_function(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
         work: u64,
     ) {
@@ -161,35 +204,36 @@ impl ModuleTiering {
     pub(super) fn work_at_loop(
         &self,
         from: Option<Rung>,
-        function: u32,
-        number: u32,
+        function: DefinedFuncIndex,
+        number: LoopIndex,
         budget: &mut i32,
     ) -> Option<*const u8> {
-        let state = &self.functions[function as usize];
+        let state = &self.functions[function];
         let (grant, entry) = if self.engine.options.force_osr {
             (NOTHING, self.forced_entry(from, function, state, number))
         } else if !self.can_tier_up() {
             (self.grant_for_the_record(work_done(state, *budget)), None)
         } else {
             let work = work_done(state, *budget);
-            let mut next = (self.engine.policy.largest_grant(), None);
+            let (mut grant, mut better) = (self.engine.policy.largest_grant(), None);
             for rung in self.rungs_above(function, from) {
-                let (grant, entry) = self.heat_at_loop(rung, function, state, number, work);
-                next = (next.0.min(grant), entry.map(|entry| (rung, entry)));
-                if next.1.is_some() {
+                let next = self.heat_at_loop(rung, function, state, number, work);
+                grant = grant.min(next.grant);
+                better = next.entry.map(|entry| Better { rung, entry });
+                if better.is_some() {
                     break;
                 }
             }
-            next
+            (grant, better)
         };
         refill(state, budget, grant);
-        let (rung, entry) = entry?;
+        let Better { rung, entry } = entry?;
         if entry.enter(rung, || self.engine.start.elapsed()) {
             // The work so far is that of frames that waited for it.
             state.note_entry(rung);
             self.tell(function, || TierEventKind::OsrEntered {
                 tier: self.tier_entered(rung),
-                loop_number: number,
+                loop_number: number.as_u32(),
             });
         }
         entry.better[rung].code()
@@ -199,11 +243,11 @@ impl ModuleTiering {
     fn heat_at_loop(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
-        number: u32,
+        number: LoopIndex,
         work: u64,
-    ) -> (i32, Option<Arc<LoopEntry>>) {
+    ) -> Next {
         let policy = &self.engine.policy;
         let soon = self.grant_while_waiting(rung, state);
         if let Some(found) = self.known_loop(rung, function, state, number, work) {
@@ -213,11 +257,11 @@ impl ModuleTiering {
             Stage::Idle => state.work_before_entries(rung),
             Stage::Queued => {
                 self.raise_function(rung, function, state, work);
-                return (soon, None);
+                return Next::grant(soon);
             }
-            Stage::Compiling => return (soon, None),
+            Stage::Compiling => return Next::grant(soon),
             Stage::Ready => state.detail().ready_at[rung].load(Ordering::Relaxed),
-            Stage::Failed => return (policy.largest_grant(), None),
+            Stage::Failed => return Next::grant(policy.largest_grant()),
         };
         let is_left_behind = state.better[rung].stage() == Stage::Ready;
         let own_threshold = if is_left_behind {
@@ -231,11 +275,11 @@ impl ModuleTiering {
             if rung == Rung::Optimizing && !is_left_behind && is_halfway {
                 self.watch_calls(function, state);
             }
-            return (policy.grant(work, threshold).min(soon), None);
+            return Next::grant(policy.grant(work, threshold).min(soon));
         }
         if !is_left_behind && self.is_called_often(rung, state, work, own_threshold) {
             self.ask_for_function(rung, function, number, work.saturating_sub(since));
-            return (soon, None);
+            return Next::grant(soon);
         }
         let detail = state.detail();
         let polls = if self.engine.options.synchronous {
@@ -245,15 +289,18 @@ impl ModuleTiering {
         };
         let loops = &detail.loops;
         let found = match loops.probe(rung, &self.unit.module, function, number, polls) {
-            Found::Wait => return (NOTHING, None),
+            Found::Wait => return Next::grant(NOTHING),
             Found::Loop(found) => found,
         };
         let entry = loops.get(&self.unit.module, function, found);
         self.ask_for_loop(rung, function, &entry, work);
         match entry.stage(rung) {
             // A loop further out is entered when its own header comes by, however soon the code is there.
-            Stage::Ready if found == number => (soon, Some(entry)),
-            _ => (soon, None),
+            Stage::Ready if found == number => Next {
+                grant: soon,
+                entry: Some(entry),
+            },
+            _ => Next::grant(soon),
         }
     }
 
@@ -262,11 +309,11 @@ impl ModuleTiering {
     fn known_loop(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
-        number: u32,
+        number: LoopIndex,
         work: u64,
-    ) -> Option<(i32, Option<Arc<LoopEntry>>)> {
+    ) -> Option<Next> {
         let policy = &self.engine.policy;
         let soon = self.grant_while_waiting(rung, state);
         let loops = &state.existing_detail()?.loops;
@@ -283,11 +330,14 @@ impl ModuleTiering {
                 if here.entered(rung) > 0 {
                     self.follow_entry(rung, function, state, &here, work);
                 }
-                return Some((soon, Some(here)));
+                return Some(Next {
+                    grant: soon,
+                    entry: Some(here),
+                });
             }
             Stage::Queued | Stage::Compiling => {
                 self.raise_loop(rung, function, number, work);
-                return Some((soon, None));
+                return Some(Next::grant(soon));
             }
             Stage::Idle | Stage::Failed => {}
         }
@@ -299,12 +349,12 @@ impl ModuleTiering {
         {
             match outer.stage(rung) {
                 Stage::Ready if outer.better[rung].hunt(hunt) => {
-                    return Some((NOTHING, None));
+                    return Some(Next::grant(NOTHING));
                 }
                 Stage::Ready => missed = true,
                 Stage::Queued | Stage::Compiling => {
                     self.raise_loop(rung, function, outer.number, work);
-                    return Some((soon, None));
+                    return Some(Next::grant(soon));
                 }
                 Stage::Idle | Stage::Failed => {}
             }
@@ -317,21 +367,21 @@ impl ModuleTiering {
             self.request(
                 rung,
                 request,
-                QueueReason::Loop(number),
+                QueueReason::Loop(number.as_u32()),
                 heat,
                 Ticket::none(),
                 false,
             );
-            return Some((policy.largest_grant(), None));
+            return Some(Next::grant(policy.largest_grant()));
         }
         if missed {
             // The outer loop does not come by: this one keeps running.
             self.follow_miss(rung, function, state, &here, work);
-            return Some((soon, None));
+            return Some(Next::grant(soon));
         }
         if all.iter().any(|entry| entry.stage(rung).is_under_way()) {
             // One at a time: frames that enter there run all of the function's loops.
-            return Some((soon, None));
+            return Some(Next::grant(soon));
         }
         None
     }
@@ -340,7 +390,7 @@ impl ModuleTiering {
     pub(super) fn ask_for_loop(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         entry: &LoopEntry,
         work: u64,
     ) -> bool {
@@ -348,14 +398,14 @@ impl ModuleTiering {
             function,
             entry: EntryPoint::Loop(entry.number),
         };
-        let reason = QueueReason::Loop(entry.number);
-        let state = &self.functions[function as usize];
+        let reason = QueueReason::Loop(entry.number.as_u32());
+        let state = &self.functions[function];
         state.note_entry(rung);
         state.detail().watch.asked(rung);
         self.request_and_maybe_wait(rung, request, reason, work)
     }
 
-    fn raise_loop(&self, rung: Rung, function: u32, number: u32, work: u64) {
+    fn raise_loop(&self, rung: Rung, function: DefinedFuncIndex, number: LoopIndex, work: u64) {
         let entry = EntryPoint::Loop(number);
         let key = (self.id, CompileRequest { function, entry });
         self.engine.pool[rung].raise(key, self.heat(function, work));
@@ -365,10 +415,10 @@ impl ModuleTiering {
     fn forced_entry(
         &self,
         from: Option<Rung>,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
-        number: u32,
-    ) -> Option<(Rung, Arc<LoopEntry>)> {
+        number: LoopIndex,
+    ) -> Option<Better> {
         let rung = match self.engine.mode {
             TierMode::Auto => self.rungs_above(function, from).last()?,
             TierMode::Baseline | TierMode::Optimizing => Rung::Optimizing,
@@ -386,7 +436,7 @@ impl ModuleTiering {
                 }
             }
         }
-        (entry.stage(rung) == Stage::Ready).then_some((rung, entry))
+        (entry.stage(rung) == Stage::Ready).then_some(Better { rung, entry })
     }
 
     /// Whether functions move up at all.
@@ -395,7 +445,12 @@ impl ModuleTiering {
     }
 
     /// Work after which the function is worth compiling.
-    pub(super) fn threshold(&self, rung: Rung, function: u32, state: &FunctionState) -> u64 {
+    pub(super) fn threshold(
+        &self,
+        rung: Rung,
+        function: DefinedFuncIndex,
+        state: &FunctionState,
+    ) -> u64 {
         let pending = self.engine.pool[rung].pending();
         self.threshold_with(rung, function, state, pending)
     }
@@ -405,7 +460,7 @@ impl ModuleTiering {
     pub(super) fn threshold_when_left_behind(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
     ) -> u64 {
         self.threshold_with(rung, function, state, usize::MAX)
@@ -415,7 +470,7 @@ impl ModuleTiering {
     fn threshold_with(
         &self,
         rung: Rung,
-        function: u32,
+        function: DefinedFuncIndex,
         state: &FunctionState,
         pending: usize,
     ) -> u64 {
@@ -428,7 +483,7 @@ impl ModuleTiering {
     }
 
     /// The key of a compile's place in the queue.
-    pub(super) fn heat(&self, function: u32, work: u64) -> u64 {
+    pub(super) fn heat(&self, function: DefinedFuncIndex, work: u64) -> u64 {
         self.engine
             .policy
             .heat(work, self.size_in_operators(function))

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use upshift_module::Module;
+use upshift_module::{DefinedFuncIndex, LoopIndex, Module};
 use upshift_runtime::sync::{Mutex, RwLock, WorkLock};
 use upshift_translate::enclosing_loops;
 
@@ -37,10 +37,10 @@ pub(super) struct LoopTable {
 
 /// A loop, and the code that is entered at its header.
 pub(super) struct LoopEntry {
-    /// Its number, in the order of `loop` operators.
-    pub number: u32,
+    /// Which it is.
+    pub number: LoopIndex,
     /// The loops around it, inside out.
-    pub outer: Box<[u32]>,
+    pub outer: Box<[LoopIndex]>,
     /// Each tier's code for it.
     pub better: PerRung<LoopCode>,
     /// Held while the baseline compiles an entry, for tests.
@@ -67,7 +67,7 @@ pub(super) struct LoopCode {
 /// The polls that show which loops come round often.
 struct Probe {
     /// The loop that ran out of budget first, and those around it, inside out.
-    chain: Vec<u32>,
+    chain: Vec<LoopIndex>,
     /// The position in it of the outermost loop that came by.
     best: usize,
     polls_left: u32,
@@ -79,7 +79,7 @@ pub(super) enum Found {
     /// Nothing yet.
     Wait,
     /// This loop is to be entered.
-    Loop(u32),
+    Loop(LoopIndex),
 }
 
 impl LoopEntry {
@@ -143,7 +143,7 @@ impl LoopCode {
 
 impl LoopTable {
     /// The loop of this number, if it was asked for.
-    pub fn existing(&self, number: u32) -> Option<Arc<LoopEntry>> {
+    pub fn existing(&self, number: LoopIndex) -> Option<Arc<LoopEntry>> {
         let entries = self.entries.read();
         entries
             .iter()
@@ -152,7 +152,12 @@ impl LoopTable {
     }
 
     /// The loop of this number of a defined function.
-    pub fn get(&self, module: &Module, function: u32, number: u32) -> Arc<LoopEntry> {
+    pub fn get(
+        &self,
+        module: &Module,
+        function: DefinedFuncIndex,
+        number: LoopIndex,
+    ) -> Arc<LoopEntry> {
         if let Some(entry) = self.existing(number) {
             return entry;
         }
@@ -182,8 +187,8 @@ impl LoopTable {
         &self,
         rung: Rung,
         module: &Module,
-        function: u32,
-        number: u32,
+        function: DefinedFuncIndex,
+        number: LoopIndex,
         polls: u32,
     ) -> Found {
         let mut current = self.probe[rung].lock();
@@ -219,7 +224,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 /// The loops around a loop, inside out.
-fn enclosing(module: &Module, function: u32, number: u32) -> Vec<u32> {
+fn enclosing(module: &Module, function: DefinedFuncIndex, number: LoopIndex) -> Vec<LoopIndex> {
     // The first is the loop itself. Generated code asks for loops that there are only; should it not,
     // compiling the entry will say so.
     let chain = enclosing_loops(module, function, number).unwrap_or_default();
@@ -234,27 +239,33 @@ mod tests {
 
     const NEST: &str = "(module (func (loop (loop (loop)) (loop))))";
 
-    fn probe(polls: u32, seen: &[u32]) -> Vec<Found> {
+    /// What is found when these loops come by, by their numbers; none is to wait.
+    fn probe(polls: u32, seen: &[u32]) -> Vec<Option<u32>> {
         let module = Module::parse(NEST.as_bytes(), &Features::default()).expect("valid");
         let table = LoopTable::default();
-        let poll = |&number| table.probe(Rung::Optimizing, &module, 0, number, polls);
+        let function = DefinedFuncIndex::from_u32(0);
+        let poll = |&number: &u32| {
+            let number = LoopIndex::from_u32(number);
+            match table.probe(Rung::Optimizing, &module, function, number, polls) {
+                Found::Wait => None,
+                Found::Loop(found) => Some(found.as_u32()),
+            }
+        };
         seen.iter().map(poll).collect()
     }
 
     #[test]
     fn the_outermost_loop_that_comes_by_is_entered() {
-        use Found::{Loop, Wait};
-        assert_eq!(probe(0, &[2]), [Loop(2)]);
-        assert_eq!(probe(3, &[2, 2, 2, 2]), [Wait, Wait, Wait, Loop(2)]);
-        assert_eq!(probe(3, &[2, 1, 2, 2]), [Wait, Wait, Wait, Loop(1)]);
-        assert_eq!(probe(3, &[2, 0, 1, 2]), [Wait, Wait, Wait, Loop(0)]);
+        assert_eq!(probe(0, &[2]), [Some(2)]);
+        assert_eq!(probe(3, &[2, 2, 2, 2]), [None, None, None, Some(2)]);
+        assert_eq!(probe(3, &[2, 1, 2, 2]), [None, None, None, Some(1)]);
+        assert_eq!(probe(3, &[2, 0, 1, 2]), [None, None, None, Some(0)]);
         // A loop beside the first one, not around it.
-        assert_eq!(probe(3, &[2, 3, 3, 3]), [Wait, Wait, Wait, Loop(2)]);
+        assert_eq!(probe(3, &[2, 3, 3, 3]), [None, None, None, Some(2)]);
     }
 
     #[test]
     fn one_probe_follows_the_other() {
-        use Found::{Loop, Wait};
-        assert_eq!(probe(1, &[3, 0, 2, 2]), [Wait, Loop(0), Wait, Loop(2)]);
+        assert_eq!(probe(1, &[3, 0, 2, 2]), [None, Some(0), None, Some(2)]);
     }
 }

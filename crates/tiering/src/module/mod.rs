@@ -17,9 +17,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use upshift_module::threads;
+use upshift_module::{
+    DefinedFuncIndex, EntityRef, FuncIndex, LoopIndex, PrimaryMap, threads, to_u64,
+};
 use upshift_runtime::sync::Mutex;
-use upshift_runtime::{CalledFunction, NoCode, TierHooks, remaining_stack};
+use upshift_runtime::{CallCell, CalledFunction, NoCode, TierHooks, remaining_stack};
 use upshift_translate::{
     CompileError, CompileRequest, Compiled, DirectCall, EntryPoint, ModuleCompiler, ModuleUnit,
     Stop, Tier,
@@ -58,7 +60,7 @@ pub struct ModuleTiering {
     /// The tiers that hot functions move to.
     better: PerRung<Option<Better>>,
     /// One per defined function.
-    functions: Arc<[FunctionState]>,
+    functions: Arc<PrimaryMap<DefinedFuncIndex, FunctionState>>,
     /// The state that all modules of the engine share.
     engine: Arc<EngineState>,
     /// The module's number in the engine.
@@ -80,8 +82,9 @@ impl ModuleTiering {
         baseline: &dyn Tier,
         engine: Arc<EngineState>,
     ) -> Arc<Self> {
-        let functions = unit.module.bodies.iter();
-        let functions = functions.map(|_| FunctionState::default()).collect();
+        let functions = unit.module.bodies.values();
+        let functions = functions.map(|_| FunctionState::default());
+        let functions = Arc::new(functions.collect());
         let better = |tier: &Option<Arc<dyn Tier>>| {
             tier.as_ref().map(|tier| Better {
                 compiler: Arc::from(tier.module_compiler(Arc::clone(&unit))),
@@ -136,7 +139,8 @@ impl ModuleTiering {
                 if function >= self.functions.len() {
                     return;
                 }
-                if let Err(error) = self.ensure_compiled(function as u32, Stop::NEVER, None) {
+                let function = DefinedFuncIndex::new(function);
+                if let Err(error) = self.ensure_compiled(function, Stop::NEVER, None) {
                     failed.lock().get_or_insert(error);
                 }
             }
@@ -151,7 +155,7 @@ impl ModuleTiering {
     /// Neighbours are compiled together: compilers of source code leave functions near their callees.
     fn optimize_all(&self) {
         let latch = Arc::new(Latch::default());
-        let sizes: Vec<usize> = (0..self.functions.len() as u32)
+        let sizes: Vec<usize> = (self.functions.keys())
             .map(|function| self.size_in_operators(function) + FUNCTION_OPERATORS)
             .collect();
         let most = if self.engine.options.chaos.is_some() {
@@ -170,8 +174,8 @@ impl ModuleTiering {
                 size += sizes[next];
                 next += 1;
             }
-            let functions: Vec<u32> = (first as u32..next as u32).collect();
-            self.request_together(&functions, size as u64, Ticket::of(&latch));
+            let functions: Vec<_> = (first..next).map(DefinedFuncIndex::new).collect();
+            self.request_together(&functions, to_u64(size), Ticket::of(&latch));
         }
         latch.wait();
     }
@@ -183,11 +187,11 @@ impl ModuleTiering {
     /// lock compiles it anew.
     fn ensure_compiled(
         &self,
-        function: u32,
+        function: DefinedFuncIndex,
         stop: Stop<'_>,
         expected: Option<u32>,
     ) -> Result<*const u8, CompileError> {
-        let state = &self.functions[function as usize];
+        let state = &self.functions[function];
         if let Some(code) = state.newest_code() {
             return Ok(code);
         }
@@ -245,7 +249,7 @@ impl ModuleTiering {
         if let Err(error) = &result {
             self.tell(request.function, || TierEventKind::Failed {
                 tier: self.baseline_name,
-                entry: request.entry,
+                entry: request.entry.into(),
                 error: error.to_string(),
                 retry: true,
             });
@@ -263,33 +267,38 @@ impl ModuleTiering {
     }
 
     #[cold]
-    fn stopped(&self, function: u32) -> CompileError {
+    fn stopped(&self, function: DefinedFuncIndex) -> CompileError {
         CompileError::Stopped {
             tier: self.baseline_name,
             function: self.index(function),
         }
     }
 
-    /// A defined function's index, imports first.
-    fn index(&self, function: u32) -> u32 {
-        self.unit.module.imported.functions + function
+    /// A defined function's index.
+    fn index(&self, function: DefinedFuncIndex) -> FuncIndex {
+        self.unit.module.function_index(function)
     }
 
     /// About how many operators a function has: on average they take two bytes.
-    fn size_in_operators(&self, function: u32) -> usize {
+    fn size_in_operators(&self, function: DefinedFuncIndex) -> usize {
         self.unit.module.body_bytes(function).len() / 2
     }
 
-    fn detail(&self, function: u32) -> &Detail {
-        self.functions[function as usize].detail()
+    fn detail(&self, function: DefinedFuncIndex) -> &Detail {
+        self.functions[function].detail()
     }
 
     /// Tells an event of a function, if there are listeners. Not to be called with a lock held.
-    fn tell(&self, function: u32, kind: impl FnOnce() -> TierEventKind) {
+    fn tell(&self, function: DefinedFuncIndex, kind: impl FnOnce() -> TierEventKind) {
         self.tell_as(Loudness::Notable, function, kind);
     }
 
-    fn tell_as(&self, loudness: Loudness, function: u32, kind: impl FnOnce() -> TierEventKind) {
+    fn tell_as(
+        &self,
+        loudness: Loudness,
+        function: DefinedFuncIndex,
+        kind: impl FnOnce() -> TierEventKind,
+    ) {
         let sink = self.engine.options.on_event.as_ref();
         if !is_heard(sink, loudness) {
             return;
@@ -299,7 +308,7 @@ impl ModuleTiering {
         let event = TierEvent {
             at: self.engine.start.elapsed(),
             module: self.id,
-            function,
+            function: function.as_u32(),
             name,
             kind: kind(),
         };
@@ -315,7 +324,7 @@ impl ModuleTiering {
         compiled: Compiled,
         time: Duration,
     ) {
-        let (function, entry) = (request.function, request.entry);
+        let (function, entry) = (request.function, request.entry.into());
         let tier = compiled.code.tier;
         self.tell_as(loudness, function, || TierEventKind::Compiled {
             tier,
@@ -323,7 +332,7 @@ impl ModuleTiering {
             ahead,
             time,
             bytes: compiled.bytes,
-            inlined: compiled.inlined,
+            inlined: compiled.inlined.iter().map(|it| it.as_u32()).collect(),
         });
         self.tell_as(loudness, function, || TierEventKind::Published {
             tier,
@@ -342,7 +351,11 @@ impl Drop for ModuleTiering {
 }
 
 impl TierHooks for ModuleTiering {
-    fn lazy_compile(&self, function: u32, stop: Stop<'_>) -> Result<*const u8, NoCode> {
+    fn lazy_compile(
+        &self,
+        function: DefinedFuncIndex,
+        stop: Stop<'_>,
+    ) -> Result<*const u8, NoCode> {
         if let Some(code) = self.announced_call(function, stop) {
             return Ok(code);
         }
@@ -354,13 +367,17 @@ impl TierHooks for ModuleTiering {
             })
     }
 
-    fn sample_calls(&self, function: u32, take: &mut dyn FnMut(u32) -> Option<CalledFunction>) {
+    fn sample_calls(
+        &self,
+        function: DefinedFuncIndex,
+        take: &mut dyn FnMut(CallCell) -> Option<CalledFunction>,
+    ) {
         self.unit.calls.sample(function, take);
     }
 
-    fn budget_at_entry(&self, function: u32, budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_entry(&self, function: DefinedFuncIndex, budget: &mut i32) -> Option<*const u8> {
         self.work_at_entry(function, budget);
-        let state = &self.functions[function as usize];
+        let state = &self.functions[function];
         // The middle tier's entry looks at the budget once more, and there may be none.
         (state.better.optimizing.stage() == Stage::Ready)
             .then(|| state.newest_code())
@@ -369,8 +386,8 @@ impl TierHooks for ModuleTiering {
 
     fn budget_at_loop(
         &self,
-        function: u32,
-        loop_number: u32,
+        function: DefinedFuncIndex,
+        loop_number: LoopIndex,
         budget: &mut i32,
     ) -> Option<*const u8> {
         self.work_at_loop(None, function, loop_number, budget)
@@ -378,8 +395,8 @@ impl TierHooks for ModuleTiering {
 
     fn budget_at_middle_loop(
         &self,
-        function: u32,
-        loop_number: u32,
+        function: DefinedFuncIndex,
+        loop_number: LoopIndex,
         budget: &mut i32,
     ) -> Option<*const u8> {
         self.work_at_loop(Some(Rung::Middle), function, loop_number, budget)

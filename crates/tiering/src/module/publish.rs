@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use upshift_module::{DefinedFuncIndex, LoopIndex, to_f64, to_u64};
 use upshift_translate::{CompileError, CompileRequest, Compiled, EntryPoint, Stop};
 
 use super::ModuleTiering;
@@ -22,7 +23,7 @@ impl ModuleTiering {
         if !self.with_progress(rung, request, Progress::claim) {
             return None;
         }
-        let better = &self.functions[request.function as usize].better;
+        let better = &self.functions[request.function].better;
         let is_late = rung == Rung::Middle && better.optimizing.stage() == Stage::Ready;
         if is_late && request.entry == EntryPoint::Function {
             self.withdraw(rung, request);
@@ -53,7 +54,7 @@ impl ModuleTiering {
         let size = |request: &CompileRequest| self.size_in_operators(request.function).max(1);
         let all: usize = requests.iter().map(size).sum();
         for (request, outcome) in requests.iter().zip(outcomes) {
-            let part = size(request) as f64 / all as f64;
+            let part = to_f64(to_u64(size(request))) / to_f64(to_u64(all));
             self.finish(rung, *request, outcome, time.mul_f64(part));
         }
     }
@@ -95,7 +96,7 @@ impl ModuleTiering {
         self.with_progress(rung, request, end);
         self.tell(request.function, || TierEventKind::Failed {
             tier: self.tier_name(rung),
-            entry: request.entry,
+            entry: request.entry.into(),
             error: error.to_string(),
             retry,
         });
@@ -109,7 +110,7 @@ impl ModuleTiering {
         compiled: &Compiled,
         time: Duration,
     ) {
-        let state = &self.functions[request.function as usize];
+        let state = &self.functions[request.function];
         let address = compiled.code.address;
         match request.entry {
             EntryPoint::Function => {
@@ -147,7 +148,7 @@ impl ModuleTiering {
     }
 
     /// For tests: has the baseline compile an entry at one of its own loops.
-    pub(super) fn baseline_entry(&self, function: u32, entry: &LoopEntry) {
+    pub(super) fn baseline_entry(&self, function: DefinedFuncIndex, entry: &LoopEntry) {
         let compiling = entry.compiling.lock();
         let (progress, code) = (&entry.better.optimizing.progress, &entry.better.optimizing);
         if progress.stage() != Stage::Idle || !progress.queue() || !progress.claim() {
@@ -170,8 +171,8 @@ impl ModuleTiering {
     }
 
     /// Has the function become twice as hot before it is tried again. False when it was tried often enough.
-    pub(super) fn back_off(&self, function: u32) -> bool {
-        let state = &self.functions[function as usize];
+    pub(super) fn back_off(&self, function: DefinedFuncIndex) -> bool {
+        let state = &self.functions[function];
         let detail = state.detail();
         let work = state.work.load(Ordering::Relaxed);
         let retry_at = work.saturating_mul(2).max(1);
@@ -188,14 +189,14 @@ impl ModuleTiering {
         change: impl FnOnce(&Progress) -> T,
     ) -> T {
         match request.entry {
-            EntryPoint::Function => change(&self.functions[request.function as usize].better[rung]),
+            EntryPoint::Function => change(&self.functions[request.function].better[rung]),
             EntryPoint::Loop(number) => {
                 change(&self.loop_entry(request.function, number).better[rung].progress)
             }
         }
     }
 
-    fn loop_entry(&self, function: u32, number: u32) -> Arc<LoopEntry> {
+    fn loop_entry(&self, function: DefinedFuncIndex, number: LoopIndex) -> Arc<LoopEntry> {
         let loops = &self.detail(function).loops;
         loops.get(&self.unit.module, function, number)
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use upshift_module::DefinedFuncIndex;
 use upshift_runtime::fork;
 use upshift_translate::{CompileRequest, EntryPoint};
 
@@ -70,7 +71,7 @@ impl ModuleTiering {
     }
 
     /// Tells that a tier is off, once in an engine.
-    pub(crate) fn tell_if_off(&self, rung: Rung, function: u32) {
+    pub(crate) fn tell_if_off(&self, rung: Rung, function: DefinedFuncIndex) {
         if self.engine.pool[rung].is_off_untold() {
             self.tell(function, || TierEventKind::TierOff {
                 tier: self.tier_name(rung),
@@ -81,7 +82,12 @@ impl ModuleTiering {
 
     /// Asks the optimizing tier for functions, compiled together as far as that is of use, unless somebody else
     /// has.
-    pub(super) fn request_together(&self, functions: &[u32], heat: u64, ticket: Ticket) {
+    pub(super) fn request_together(
+        &self,
+        functions: &[DefinedFuncIndex],
+        heat: u64,
+        ticket: Ticket,
+    ) {
         let request = |&function| CompileRequest {
             function,
             entry: EntryPoint::Function,
@@ -117,10 +123,10 @@ impl ModuleTiering {
         if !self.with_progress(rung, request, |progress| progress.queue()) {
             return false;
         }
-        let state = &self.functions[request.function as usize];
+        let state = &self.functions[request.function];
         self.tell(request.function, || TierEventKind::Queued {
             tier: self.tier_name(rung),
-            entry: request.entry,
+            entry: request.entry.into(),
             reason,
             work: state.work.load(Ordering::Relaxed),
         });
@@ -162,7 +168,7 @@ impl ModuleTiering {
                     self.back_off(request.function);
                     self.tell(request.function, || TierEventKind::Failed {
                         tier: better.name,
-                        entry: request.entry,
+                        entry: request.entry.into(),
                         error: error.to_string(),
                         retry: true,
                     });

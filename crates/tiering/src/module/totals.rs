@@ -39,7 +39,7 @@ impl ModuleTiering {
             sum(&mut stats.middle, &function.middle);
             sum(&mut stats.optimizing, &function.optimizing);
         }
-        for state in self.functions.iter() {
+        for state in self.functions.values() {
             let loops = state
                 .existing_detail()
                 .map_or_else(Vec::new, |detail| detail.loops.all());
@@ -60,22 +60,24 @@ impl ModuleTiering {
     pub fn call_site_stats(&self) -> Vec<CallSiteStats> {
         let sites = self.unit.calls.all().into_iter();
         sites
-            .map(|(function, offset, seen)| CallSiteStats {
-                function: self.index(function),
-                offset,
-                samples: seen.total,
-                targets: seen.targets,
+            .map(|call| CallSiteStats {
+                function: self.index(call.function).as_u32(),
+                offset: call.offset.as_u32(),
+                samples: call.samples.total,
+                targets: (call.samples.targets.iter())
+                    .map(|target| (target.function.as_u32(), target.count))
+                    .collect(),
             })
             .collect()
     }
 
     /// Compiles so far of each function that the module defines.
     pub fn function_stats(&self) -> impl ExactSizeIterator<Item = FunctionStats> {
-        let functions = self.functions.iter().enumerate();
+        let functions = self.functions.iter();
         functions.map(|(function, state)| {
             let work = state.work.load(Ordering::Relaxed);
             let mut stats = FunctionStats {
-                function: self.index(function as u32),
+                function: self.index(function).as_u32(),
                 tier: state.tier(),
                 work,
                 compiled_ahead: (state.ahead.get() == AheadStage::Compiled).then_some(work > 0),

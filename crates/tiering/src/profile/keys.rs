@@ -212,7 +212,7 @@ impl Range {
                 u64::try_from(*value).is_ok_and(|value| all.contains(&value))
             }
             (Number { least, most }, Value::Float(value)) => (*least..=*most).contains(value),
-            // TOML tells 1 from 1.0; people don't.
+            // TOML tells 1 from 1.0; people don't. The nearest number will do: bounds are far smaller than 2^53.
             (Number { least, most }, Value::Integer(value)) => {
                 (*least..=*most).contains(&(*value as f64))
             }

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use upshift_module::{Features, Module};
+use upshift_module::{EntityRef, Features, Module};
 use upshift_runtime::sync::Mutex;
 use upshift_runtime::{CodePurpose, InstalledCode};
 use upshift_tiering::{
-    EventSink, ModuleTiering, TierEvent, TierEventKind, Tiering, TieringOptions, TieringProfile,
-    Tiers,
+    EntryPoint as ToldEntryPoint, EventSink, ModuleTiering, TierEvent, TierEventKind, Tiering,
+    TieringOptions, TieringProfile, Tiers,
 };
 use upshift_translate::{
     BodySummary, CodeForm, CodegenSettings, CompileError, CompileRequest, Compiled, DirectCall,
@@ -145,7 +145,7 @@ impl ModuleCompiler for FakeCompiler {
         tell(&calls);
         (self.tier.behaviour)(request, stop)?;
         let code_memory = |source| CompileError::CodeMemory {
-            function: request.function,
+            function: module.function_index(request.function),
             source,
         };
         let allocation = self
@@ -162,7 +162,7 @@ impl ModuleCompiler for FakeCompiler {
         let code = InstalledCode {
             address: allocation.executable as usize,
             len: 1,
-            function: self.unit.module.imported.functions + request.function,
+            function: module.function_index(request.function),
             loop_entry,
             entry_stack: 0,
             tier: self.tier.name,
@@ -184,10 +184,15 @@ impl ModuleCompiler for FakeCompiler {
     }
 }
 
+/// An index into whatever index space is asked about.
+pub fn index<I: EntityRef>(number: u32) -> I {
+    I::new(number as usize)
+}
+
 /// The code of a defined function.
-pub fn function(function: u32) -> CompileRequest {
+pub fn function(number: u32) -> CompileRequest {
     CompileRequest {
-        function,
+        function: index(number),
         entry: EntryPoint::Function,
     }
 }
@@ -195,8 +200,8 @@ pub fn function(function: u32) -> CompileRequest {
 /// An entry at a loop.
 pub fn at_loop(function: u32, number: u32) -> CompileRequest {
     CompileRequest {
-        function,
-        entry: EntryPoint::Loop(number),
+        function: index(function),
+        entry: EntryPoint::Loop(index(number)),
     }
 }
 
@@ -243,9 +248,9 @@ pub fn threshold(operators: u64) -> TieringOptions {
 }
 
 /// The address in a function's slot.
-pub fn slot(module: &ModuleTiering, function: usize) -> usize {
+pub fn slot(module: &ModuleTiering, function: u32) -> usize {
     let slots = module.unit().code.slots();
-    slots[function].load(Ordering::Acquire) as usize
+    slots[index(function)].load(Ordering::Acquire) as usize
 }
 
 /// Forks. The child does the work, and its status says whether it was right; the system ends it if it takes for ever.
@@ -326,9 +331,9 @@ pub fn listener() -> (EventSink, Arc<Mutex<Vec<TierEvent>>>) {
 /// One word for each event of the optimizing tier, in order.
 pub fn words(events: &[TierEvent]) -> Vec<String> {
     let word = |event: &TierEvent| {
-        let at = |entry: EntryPoint| match entry {
-            EntryPoint::Function => event.function.to_string(),
-            EntryPoint::Loop(number) => format!("{}.{number}", event.function),
+        let at = |entry: ToldEntryPoint| match entry {
+            ToldEntryPoint::Function => event.function.to_string(),
+            ToldEntryPoint::Loop(number) => format!("{}.{number}", event.function),
         };
         Some(match &event.kind {
             TierEventKind::Queued { entry, .. } => format!("queued {}", at(*entry)),

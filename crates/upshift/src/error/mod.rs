@@ -124,6 +124,7 @@ impl Error {
         Self::from_kind(match error.downcast().map(|error| *error) {
             Ok(CompileError::Invalid(invalid)) => ErrorKind::Module(invalid),
             Ok(CompileError::CodeMemory { function, source }) => {
+                let function = function.as_u32();
                 ErrorKind::CodeMemory { function, source }
             }
             Ok(error) => ErrorKind::Compile(error.into()),

@@ -3,6 +3,7 @@
 
 use std::mem::MaybeUninit;
 
+use upshift_module::{low_u32, low_u64, to_usize};
 use upshift_runtime::{ArgCursor, ArgLocation, CallFrame, HostCall, StoreId, VectorUse};
 
 use crate::{ExternRef, Func, Result, V128, ValType};
@@ -75,12 +76,12 @@ macro_rules! numbers {
 }
 
 numbers! {
-    i32: I32, value => u128::from(value.cast_unsigned()), bits => bits as i32;
-    u32: I32, value => u128::from(value), bits => bits as u32;
-    i64: I64, value => u128::from(value.cast_unsigned()), bits => bits as i64;
-    u64: I64, value => u128::from(value), bits => bits as u64;
-    f32: F32, value => u128::from(value.to_bits()), bits => f32::from_bits(bits as u32);
-    f64: F64, value => u128::from(value.to_bits()), bits => f64::from_bits(bits as u64);
+    i32: I32, value => u128::from(value.cast_unsigned()), bits => low_u32(low_u64(bits)).cast_signed();
+    u32: I32, value => u128::from(value), bits => low_u32(low_u64(bits));
+    i64: I64, value => u128::from(value.cast_unsigned()), bits => low_u64(bits).cast_signed();
+    u64: I64, value => u128::from(value), bits => low_u64(bits);
+    f32: F32, value => u128::from(value.to_bits()), bits => f32::from_bits(low_u32(low_u64(bits)));
+    f64: F64, value => u128::from(value.to_bits()), bits => f64::from_bits(low_u64(bits));
     V128: V128, value => value.as_u128(), bits => V128::from(bits);
 }
 
@@ -99,7 +100,7 @@ unsafe impl WasmTy for Option<Func> {
     #[inline]
     unsafe fn from_bits(bits: u128, store: StoreId) -> Self {
         // SAFETY: as the caller says.
-        unsafe { Func::from_reference(bits as u64, store) }
+        unsafe { Func::from_reference(low_u64(bits), store) }
     }
 }
 
@@ -118,7 +119,7 @@ unsafe impl WasmTy for Option<ExternRef> {
     #[inline]
     unsafe fn from_bits(bits: u128, store: StoreId) -> Self {
         // SAFETY: as the caller says.
-        unsafe { ExternRef::from_reference(bits as u64, store) }
+        unsafe { ExternRef::from_reference(low_u64(bits), store) }
     }
 }
 
@@ -176,19 +177,21 @@ pub(crate) unsafe fn put_argument(
     // SAFETY: as the caller says; locations are within the frame's arrays.
     unsafe {
         match (location, ty) {
-            (ArgLocation::Gpr(i), _) => (&raw mut (*frame).gprs[i as usize]).write(bits as u64),
+            (ArgLocation::Gpr(i), _) => {
+                (&raw mut (*frame).gprs[usize::from(i)]).write(low_u64(bits))
+            }
             (ArgLocation::Xmm(i), ValType::V128) => {
-                (&raw mut (*frame).xmms[i as usize]).write(bits);
+                (&raw mut (*frame).xmms[usize::from(i)]).write(bits);
             }
             (ArgLocation::Xmm(i), _) => {
-                (&raw mut (*frame).xmms[i as usize])
+                (&raw mut (*frame).xmms[usize::from(i)])
                     .cast::<u64>()
-                    .write(bits as u64);
+                    .write(low_u64(bits));
             }
             (ArgLocation::Stack(word), ty) => {
-                stack.add(word as usize).write(bits as u64);
+                stack.add(to_usize(word)).write(low_u64(bits));
                 if matches!(ty, ValType::V128) {
-                    stack.add(word as usize + 1).write((bits >> 64) as u64);
+                    stack.add(to_usize(word) + 1).write(low_u64(bits >> 64));
                 }
             }
         }
@@ -237,8 +240,8 @@ pub(crate) unsafe fn get_result(frame: *const CallFrame, ty: ValType) -> u128 {
 pub(crate) fn set_result(call: &mut HostCall<'_>, ty: ValType, bits: u128) {
     match ty {
         ValType::V128 => call.set_xmm(bits),
-        ValType::F32 | ValType::F64 => call.set_xmm_low(bits as u64),
-        _ => call.set_gpr(bits as u64),
+        ValType::F32 | ValType::F64 => call.set_xmm_low(low_u64(bits)),
+        _ => call.set_gpr(low_u64(bits)),
     }
 }
 
@@ -268,7 +271,7 @@ pub(crate) unsafe fn set_cell(cell: *mut u128, ty: ValType, bits: u128) {
     unsafe {
         match ty {
             ValType::V128 => cell.write(bits),
-            _ => cell.cast::<u64>().write(bits as u64),
+            _ => cell.cast::<u64>().write(low_u64(bits)),
         }
     }
 }
@@ -336,7 +339,8 @@ impl<P: WasmParams, R: WasmResults> Signature<P, R> {
     /// Where that pointer is.
     pub(crate) const POINTER: ArgLocation = Params::<P>::PLACEMENT.locations[P::TYPES.len()];
     /// Stack words of the arguments.
-    pub(crate) const STACK_WORDS: usize = Params::<P>::PLACEMENT.words[Self::BY_POINTER as usize];
+    pub(crate) const STACK_WORDS: usize =
+        Params::<P>::PLACEMENT.words[if Self::BY_POINTER { 1 } else { 0 }];
     /// The signature's use of vector registers.
     pub(crate) const VECTORS: VectorUse = Params::<P>::PLACEMENT.vectors(R::TYPES);
 }

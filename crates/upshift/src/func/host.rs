@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+use upshift_module::{low_u64, u64_to_usize};
 use upshift_runtime::{ArgCursor, ArgLocation, HostCall, HostCallback, VMFuncRef, VectorUse};
 
 use super::abi::{Signature, get_argument, location, set_cell, set_result};
@@ -111,7 +112,7 @@ fn carry(error: Error) -> Box<dyn Any + Send> {
 unsafe fn cells_at(call: &HostCall<'_>, location: ArgLocation) -> *mut u128 {
     // SAFETY: as the caller says.
     let address = unsafe { get_argument(call, location, ValType::I64) };
-    std::ptr::with_exposed_provenance_mut(address as usize)
+    std::ptr::with_exposed_provenance_mut(u64_to_usize(low_u64(address)))
 }
 
 /// The result of a host function: nothing, a value, a tuple of up to 16, or a `Result` of these.

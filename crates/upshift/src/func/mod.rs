@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 use upshift_module::FuncType as RawFuncType;
+use upshift_module::{to_u64, u64_to_usize};
 use upshift_runtime::{ArgCursor, CallFrame, RawTrap, StoreId, TrapCause, Unwind, VMFuncRef};
 
 pub use abi::{WasmParams, WasmResults, WasmTy};
@@ -175,7 +176,7 @@ impl Func {
         if let [result] = ty.results() {
             cursor.uses(*result);
         } else if results.len() > 1 {
-            put(ValType::I64, cells.as_mut_ptr().addr() as u128);
+            put(ValType::I64, to_u64(cells.as_mut_ptr().addr()).into());
             // The address goes through an integer; generated code makes a pointer of it again.
             let _ = cells.as_mut_ptr().expose_provenance();
         }
@@ -250,13 +251,13 @@ impl Func {
 
     /// The value that generated code sees.
     pub(crate) fn reference(func: Option<Self>) -> u64 {
-        func.map_or(0, |func| func.raw.as_ptr().expose_provenance() as u64)
+        func.map_or(0, |func| to_u64(func.raw.as_ptr().expose_provenance()))
     }
 
     /// # Safety
     /// The bits are a `funcref` of this store, or null.
     pub(crate) unsafe fn from_reference(bits: u64, store: StoreId) -> Option<Self> {
-        let raw = std::ptr::with_exposed_provenance_mut(bits as usize);
+        let raw = std::ptr::with_exposed_provenance_mut(u64_to_usize(bits));
         Some(Self {
             store,
             raw: NonNull::new(raw)?,

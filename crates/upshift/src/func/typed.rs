@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
+use upshift_module::to_u64;
 use upshift_runtime::CallFrame;
 
 use super::abi::{Room, Signature, put_argument};
@@ -104,7 +105,7 @@ impl<Params: WasmParams, Results: WasmResults> TypedFunc<Params, Results> {
         unsafe {
             params.put(frame, stack);
             if Sig::<Params, Results>::BY_POINTER {
-                let address = cells.expose_provenance() as u128;
+                let address = u128::from(to_u64(cells.expose_provenance()));
                 let location = const { Sig::<Params, Results>::POINTER };
                 put_argument(frame, stack, location, ValType::I64, address);
             }

@@ -8,7 +8,7 @@ use cranelift_codegen::ir::{
     Type, Value, ValueDef,
 };
 use cranelift_codegen::isa::CallConv;
-use upshift_module::FuncType;
+use upshift_module::{FuncType, TypeIndex};
 use upshift_runtime::{Builtin, BuiltinType};
 
 use super::state::{ClifEmitter, clif_type};
@@ -149,14 +149,16 @@ impl ClifEmitter<'_> {
             InstructionData::UnaryImm {
                 opcode: Opcode::Iconst,
                 imm,
-            } => Some(imm.bits() as u64 & (u64::MAX >> (64 - dfg.value_type(value).bits()))),
+            } => {
+                Some(imm.bits().cast_unsigned() & (u64::MAX >> (64 - dfg.value_type(value).bits())))
+            }
             _ => None,
         }
     }
 
     // Signatures.
 
-    pub(super) fn signature_of(&mut self, type_index: u32) -> SigRef {
+    pub(super) fn signature_of(&mut self, type_index: TypeIndex) -> SigRef {
         if let Some(&(_, known)) = self
             .scratch
             .signatures
@@ -165,17 +167,14 @@ impl ClifEmitter<'_> {
         {
             return known;
         }
-        let signature = signature(
-            &self.module.types[type_index as usize],
-            self.options.call_conv,
-        );
+        let signature = signature(&self.module.types[type_index], self.options.call_conv);
         let imported = self.cursor.func.import_signature(signature);
         self.scratch.signatures.push((type_index, imported));
         imported
     }
 
     pub(super) fn signature_of_builtin(&mut self, builtin: Builtin) -> SigRef {
-        if let Some(known) = self.scratch.builtins[builtin as usize] {
+        if let Some(known) = self.scratch.builtins[builtin.place()] {
             return known;
         }
         let clif = |ty| match ty {
@@ -196,7 +195,7 @@ impl ClifEmitter<'_> {
             .returns
             .extend(builtin.result().map(|ty| AbiParam::new(clif(ty))));
         let imported = self.cursor.func.import_signature(signature);
-        self.scratch.builtins[builtin as usize] = Some(imported);
+        self.scratch.builtins[builtin.place()] = Some(imported);
         imported
     }
 

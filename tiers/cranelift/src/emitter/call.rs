@@ -4,6 +4,7 @@ use cranelift_codegen::cursor::Cursor;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
+use upshift_module::{FuncIndex, ModuleOffset, TableIndex, TypeIndex};
 use upshift_runtime::{Builtin, TrapCode, offsets};
 
 use super::homes::Resident;
@@ -17,7 +18,7 @@ const TYPE_ID_SIZE: i32 = 4;
 impl ClifEmitter<'_> {
     pub(super) fn call_function(
         &mut self,
-        function: u32,
+        function: FuncIndex,
         args: &[Value],
         results: &mut Vec<Value>,
     ) {
@@ -26,7 +27,12 @@ impl ClifEmitter<'_> {
                 self.scratch.calls.add(defined);
                 let slots = self.fixed_field(offsets::VMCONTEXT_SLOTS);
                 // A slot changes when better code is there: its load is an ordinary one.
-                let code = self.load_at(I64, self.flags.own, slots, SLOT_SIZE * defined as i32);
+                let code = self.load_at(
+                    I64,
+                    self.flags.own,
+                    slots,
+                    SLOT_SIZE * defined.as_u32().cast_signed(),
+                );
                 (code, self.context())
             }
             None => {
@@ -37,19 +43,13 @@ impl ClifEmitter<'_> {
                 (code, self.fixed_field(reference + offsets::VMFUNCREF_VMCTX))
             }
         };
-        self.call_code(
-            self.module.functions[function as usize],
-            code,
-            callee,
-            args,
-            results,
-        );
+        self.call_code(self.module.functions[function], code, callee, args, results);
     }
 
     pub(super) fn call_table(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: Value,
         args: &[Value],
         results: &mut Vec<Value>,
@@ -62,7 +62,12 @@ impl ClifEmitter<'_> {
         let fixed = self.flags.fixed;
         let actual = self.load_at(I32, self.flags.own, reference, offsets::VMFUNCREF_TYPE_ID);
         let ids = self.fixed_field(offsets::VMCONTEXT_TYPE_IDS);
-        let expected = self.load_at(I32, fixed, ids, TYPE_ID_SIZE * type_index as i32);
+        let expected = self.load_at(
+            I32,
+            fixed,
+            ids,
+            TYPE_ID_SIZE * type_index.as_u32().cast_signed(),
+        );
         let differs = self.cursor.ins().icmp(IntCC::NotEqual, actual, expected);
         self.cursor
             .ins()
@@ -109,7 +114,7 @@ impl ClifEmitter<'_> {
         if !self.unit.settings.record_calls {
             return;
         }
-        let offset = self.cursor.srcloc().bits();
+        let offset = ModuleOffset::new(self.cursor.srcloc().bits());
         if let Some(cell) = self.unit.calls.cell(self.function, offset) {
             let place = self.unit.offsets.call_cell(cell);
             let context = self.context();
@@ -126,14 +131,14 @@ impl ClifEmitter<'_> {
 
     fn call_code(
         &mut self,
-        type_index: u32,
+        type_index: TypeIndex,
         code: Value,
         callee: Value,
         args: &[Value],
         results: &mut Vec<Value>,
     ) {
         let module = self.module;
-        let ty = &module.types[type_index as usize];
+        let ty = &module.types[type_index];
         let signature = self.signature_of(type_index);
         let mut values = std::mem::take(&mut self.scratch.values);
         values.clear();

@@ -6,6 +6,7 @@
 
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value};
+use upshift_module::MemoryIndex;
 use upshift_runtime::offsets;
 
 use super::state::ClifEmitter;
@@ -18,7 +19,7 @@ pub(super) enum Resident {
     /// Where results are returned through memory.
     Results,
     /// The base address of a memory. It never changes.
-    Memory(u32),
+    Memory(MemoryIndex),
 }
 
 /// A resident that the function has used.
@@ -95,7 +96,7 @@ impl ClifEmitter<'_> {
             Resident::Context => self.entry_context,
             // Asked for by functions that have it only.
             Resident::Results => self.entry_results.unwrap_or(self.entry_context),
-            Resident::Memory(0) => {
+            Resident::Memory(MemoryIndex::FIRST) => {
                 let offset = offsets::VMCONTEXT_MEMORY0_BASE;
                 self.load_at(I64, self.flags.fixed, self.entry_context, offset)
             }

@@ -3,6 +3,7 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8X16, I32, I32X4, I64, I64X2};
 use cranelift_codegen::ir::{InstBuilder, Opcode, TrapCode, Value};
+use upshift_module::{GlobalIndex, MemoryIndex, TableIndex};
 use upshift_runtime::{GlobalLocation, TrapCode as WasmTrap, offsets};
 use upshift_translate::{LoadOp, MemoryAccess, MemoryStyle, Shape, StoreOp};
 
@@ -21,9 +22,15 @@ const KNOWN_SUMS: usize = 4;
 /// A memory's base and an address, added.
 #[derive(Clone, Copy)]
 pub(super) struct Sum {
-    memory: u32,
+    memory: MemoryIndex,
     address: Value,
     sum: Value,
+}
+
+/// A place in memory: an address and an offset from it.
+struct Place {
+    base: Value,
+    offset: i32,
 }
 
 /// The instruction that reads `bits` and extends them.
@@ -39,8 +46,8 @@ fn narrow_load(bits: u8, signed: bool) -> Opcode {
 }
 
 impl ClifEmitter<'_> {
-    /// The place of an access to `size` bytes: an address and an offset from it. Emits the checks that are needed.
-    fn heap_address(&mut self, access: MemoryAccess, size: u32, address: Value) -> (Value, i32) {
+    /// The place of an access to `size` bytes. Emits the checks that are needed.
+    fn heap_address(&mut self, access: MemoryAccess, size: u32, address: Value) -> Place {
         if self.unit.settings.memory == MemoryStyle::Checked {
             self.check_bounds(access, size, address);
         }
@@ -59,17 +66,20 @@ impl ClifEmitter<'_> {
             }
         };
         match i32::try_from(rest) {
-            Ok(offset) => (sum, offset),
+            Ok(offset) => Place { base: sum, offset },
             Err(_) => {
-                let rest = self.iconst(I64, rest as i64);
-                (self.cursor.ins().iadd(sum, rest), 0)
+                let rest = self.iconst(I64, rest.cast_signed());
+                Place {
+                    base: self.cursor.ins().iadd(sum, rest),
+                    offset: 0,
+                }
             }
         }
     }
 
     /// The sum of a memory's base and an address, where the current block has it: programs access several
     /// fields of one object in a row.
-    fn known_sum(&self, memory: u32, address: Value) -> Option<Value> {
+    fn known_sum(&self, memory: MemoryIndex, address: Value) -> Option<Value> {
         let sums = &self.scratch.sums;
         let found = sums
             .iter()
@@ -77,7 +87,7 @@ impl ClifEmitter<'_> {
         Some(found?.sum)
     }
 
-    fn learn_sum(&mut self, memory: u32, address: Value, sum: Value) {
+    fn learn_sum(&mut self, memory: MemoryIndex, address: Value, sum: Value) {
         let sums = &mut self.scratch.sums;
         if sums.len() == KNOWN_SUMS {
             sums.pop();
@@ -113,7 +123,7 @@ impl ClifEmitter<'_> {
         access: MemoryAccess,
         address: Value,
     ) -> Value {
-        let (base, offset) = self.heap_address(access, op.bytes(), address);
+        let Place { base, offset } = self.heap_address(access, op.bytes(), address);
         let flags = self.flags.heap;
         match op {
             LoadOp::Int(ty) => self.load_at(int_type(ty), flags, base, offset),
@@ -156,7 +166,7 @@ impl ClifEmitter<'_> {
         address: Value,
         value: Value,
     ) {
-        let (base, offset) = self.heap_address(access, op.bytes(), address);
+        let Place { base, offset } = self.heap_address(access, op.bytes(), address);
         let opcode = match op {
             StoreOp::IntNarrow { bits: 8, .. } => Opcode::Istore8,
             StoreOp::IntNarrow { bits: 16, .. } => Opcode::Istore16,
@@ -174,7 +184,7 @@ impl ClifEmitter<'_> {
         address: Value,
         vector: Value,
     ) -> Value {
-        let (base, offset) = self.heap_address(access, shape.lane_bits() / 8, address);
+        let Place { base, offset } = self.heap_address(access, shape.lane_bits() / 8, address);
         let value = self.load_at(lane_type(shape), self.flags.heap, base, offset);
         let vector = self.as_type(vector_type(shape), vector);
         self.cursor.ins().insertlane(vector, value, lane)
@@ -188,13 +198,13 @@ impl ClifEmitter<'_> {
         address: Value,
         vector: Value,
     ) {
-        let (base, offset) = self.heap_address(access, shape.lane_bits() / 8, address);
+        let Place { base, offset } = self.heap_address(access, shape.lane_bits() / 8, address);
         let vector = self.as_type(vector_type(shape), vector);
         let value = self.cursor.ins().extractlane(vector, lane);
         self.store_at(self.flags.heap, value, base, offset);
     }
 
-    pub(super) fn memory_pages(&mut self, memory: u32) -> Value {
+    pub(super) fn memory_pages(&mut self, memory: MemoryIndex) -> Value {
         let record = self.fixed_field(self.unit.offsets.memory(memory));
         let length = self.load_at(I64, self.flags.own, record, offsets::VMMEMORY_LENGTH);
         let bits = self.iconst(I64, PAGE_BITS);
@@ -204,28 +214,39 @@ impl ClifEmitter<'_> {
 
     // Globals.
 
-    fn global_place(&mut self, global: u32) -> (Value, i32) {
+    fn global_place(&mut self, global: GlobalIndex) -> Place {
         match self.unit.offsets.global(global) {
-            GlobalLocation::Inline(offset) => (self.context(), offset),
-            GlobalLocation::Pointer(offset) => (self.fixed_field(offset), 0),
+            GlobalLocation::Inline(offset) => Place {
+                base: self.context(),
+                offset,
+            },
+            GlobalLocation::Pointer(offset) => Place {
+                base: self.fixed_field(offset),
+                offset: 0,
+            },
         }
     }
 
-    pub(super) fn read_global(&mut self, global: u32) -> Value {
-        let ty = clif_type(self.module.globals[global as usize].content);
-        let (base, offset) = self.global_place(global);
+    pub(super) fn read_global(&mut self, global: GlobalIndex) -> Value {
+        let ty = clif_type(self.module.globals[global].content);
+        let Place { base, offset } = self.global_place(global);
         self.load_at(ty, self.flags.own, base, offset)
     }
 
-    pub(super) fn write_global(&mut self, global: u32, value: Value) {
-        let (base, offset) = self.global_place(global);
+    pub(super) fn write_global(&mut self, global: GlobalIndex, value: Value) {
+        let Place { base, offset } = self.global_place(global);
         self.store_at(self.flags.own, value, base, offset);
     }
 
     // Tables.
 
     /// The address of a table's element. Traps with `trap` where there is none.
-    pub(super) fn table_element(&mut self, table: u32, index: Value, trap: WasmTrap) -> Value {
+    pub(super) fn table_element(
+        &mut self,
+        table: TableIndex,
+        index: Value,
+        trap: WasmTrap,
+    ) -> Value {
         let record = self.fixed_field(self.unit.offsets.table(table));
         let length = self.load_at(I64, self.flags.own, record, offsets::VMTABLE_LENGTH);
         let index = self.cursor.ins().uextend(I64, index);
@@ -240,12 +261,12 @@ impl ClifEmitter<'_> {
         self.cursor.ins().iadd(base, scaled)
     }
 
-    pub(super) fn read_table(&mut self, table: u32, index: Value) -> Value {
+    pub(super) fn read_table(&mut self, table: TableIndex, index: Value) -> Value {
         let element = self.table_element(table, index, WasmTrap::TableOutOfBounds);
         self.load_at(I64, self.flags.own, element, 0)
     }
 
-    pub(super) fn write_table(&mut self, table: u32, index: Value, value: Value) {
+    pub(super) fn write_table(&mut self, table: TableIndex, index: Value, value: Value) {
         let element = self.table_element(table, index, WasmTrap::TableOutOfBounds);
         self.store_at(self.flags.own, value, element, 0);
         let record = self.fixed_field(self.unit.offsets.table(table));
@@ -253,7 +274,7 @@ impl ClifEmitter<'_> {
         self.store_at(self.flags.own, none, record, offsets::VMTABLE_UNCHANGED);
     }
 
-    pub(super) fn table_length(&mut self, table: u32) -> Value {
+    pub(super) fn table_length(&mut self, table: TableIndex) -> Value {
         let record = self.fixed_field(self.unit.offsets.table(table));
         let length = self.load_at(I64, self.flags.own, record, offsets::VMTABLE_LENGTH);
         self.cursor.ins().ireduce(I32, length)

@@ -17,7 +17,10 @@ use cranelift_codegen::ir::types::{I8X16, I32, I64, INVALID};
 use cranelift_codegen::ir::{
     Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Opcode, TrapCode as ClifTrap, Value,
 };
-use upshift_module::ValType;
+use upshift_module::{
+    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, TableIndex,
+    TypeIndex, ValType, to_usize,
+};
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
     BranchTable, Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary,
@@ -31,7 +34,7 @@ pub(crate) use state::{ClifEmitter, EmitOptions, Finished, Locals, Scratch};
 /// A trap of WebAssembly as Cranelift's code: the same number.
 pub(crate) fn user_trap(code: TrapCode) -> ClifTrap {
     // Ours count from one and are few.
-    ClifTrap::unwrap_user(code as u8)
+    ClifTrap::unwrap_user(code.number())
 }
 
 impl ClifEmitter<'_> {
@@ -52,7 +55,7 @@ impl Emitter for ClifEmitter<'_> {
     type Value = Value;
     type Block = Block;
 
-    fn set_offset(&mut self, module_offset: u32) {
+    fn set_offset(&mut self, module_offset: ModuleOffset) {
         self.set_location(module_offset);
     }
 
@@ -106,7 +109,7 @@ impl Emitter for ClifEmitter<'_> {
         self.scratch.calls.branch();
         let mut uses = vec![0_u32; table.ways.len()];
         for &way in table.cases.iter().chain([&table.default]) {
-            uses[way as usize] += 1;
+            uses[to_usize(way)] += 1;
         }
         // Cranelift would make a block for each entry that passes arguments, which may come later, when locals meet.
         let mut ways = Vec::with_capacity(table.ways.len());
@@ -122,7 +125,7 @@ impl Emitter for ClifEmitter<'_> {
             ways.push(way);
         }
         // Each entry has a list of arguments of its own: Cranelift adds to it and takes from it.
-        let mut call = |&way: &u32| self.target(ways[way as usize], &[]);
+        let mut call = |&way: &u32| self.target(ways[to_usize(way)], &[]);
         let cases: Vec<BlockCall> = table.cases.iter().map(&mut call).collect();
         let data = JumpTableData::new(call(&table.default), &cases);
         let data = self.cursor.func.create_jump_table(data);
@@ -152,7 +155,7 @@ impl Emitter for ClifEmitter<'_> {
         self.count_at_entry()
     }
 
-    fn poll_loop(&mut self, loop_number: u32, operands: &[(Value, ValType)]) -> WorkSite {
+    fn poll_loop(&mut self, loop_number: LoopIndex, operands: &[(Value, ValType)]) -> WorkSite {
         self.count_at_loop(loop_number, operands)
     }
 
@@ -160,11 +163,11 @@ impl Emitter for ClifEmitter<'_> {
         self.set_counted_work(site, operators);
     }
 
-    fn local_get(&mut self, local: u32) -> Value {
+    fn local_get(&mut self, local: LocalIndex) -> Value {
         self.read_local(local)
     }
 
-    fn local_set(&mut self, local: u32, value: Value) {
+    fn local_set(&mut self, local: LocalIndex, value: Value) {
         self.write_local(local, value);
     }
 
@@ -339,27 +342,27 @@ impl Emitter for ClifEmitter<'_> {
         // Cranelift keeps every load that may trap.
     }
 
-    fn memory_size(&mut self, memory: u32) -> Value {
+    fn memory_size(&mut self, memory: MemoryIndex) -> Value {
         self.memory_pages(memory)
     }
 
-    fn global_get(&mut self, global: u32) -> Value {
+    fn global_get(&mut self, global: GlobalIndex) -> Value {
         self.read_global(global)
     }
 
-    fn global_set(&mut self, global: u32, value: Value) {
+    fn global_set(&mut self, global: GlobalIndex, value: Value) {
         self.write_global(global, value);
     }
 
-    fn table_get(&mut self, table: u32, index: Value) -> Value {
+    fn table_get(&mut self, table: TableIndex, index: Value) -> Value {
         self.read_table(table, index)
     }
 
-    fn table_set(&mut self, table: u32, index: Value, value: Value) {
+    fn table_set(&mut self, table: TableIndex, index: Value, value: Value) {
         self.write_table(table, index, value);
     }
 
-    fn table_size(&mut self, table: u32) -> Value {
+    fn table_size(&mut self, table: TableIndex) -> Value {
         self.table_length(table)
     }
 
@@ -373,14 +376,14 @@ impl Emitter for ClifEmitter<'_> {
         self.bool_to_i32(is_null)
     }
 
-    fn call(&mut self, function: u32, args: &[Value], results: &mut Vec<Value>) {
+    fn call(&mut self, function: FuncIndex, args: &[Value], results: &mut Vec<Value>) {
         self.call_function(function, args, results);
     }
 
     fn call_indirect(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: Value,
         args: &[Value],
         results: &mut Vec<Value>,

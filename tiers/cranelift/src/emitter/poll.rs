@@ -9,22 +9,19 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Imm64;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{Block, BlockArg, Inst, InstBuilder, InstructionData, Value};
-use upshift_module::ValType;
+use upshift_module::{LoopIndex, ValType};
 use upshift_runtime::{Builtin, offsets};
 use upshift_translate::WorkSite;
 
 use super::homes::Resident;
 use super::state::{ClifEmitter, clif_type, result_offset};
 
-/// A poll's result where no work is counted.
-const NOT_COUNTED: WorkSite = WorkSite(u32::MAX);
-
 /// A place that takes work from the budget.
 pub(super) struct Site {
     /// The constant that a loop adds to the budget; the entry has none.
     constant: Option<Inst>,
-    /// The site around, by its number.
-    around: Option<u32>,
+    /// The site around.
+    around: Option<WorkSite>,
     /// Whether the first round is part of the work of the site around.
     first_round_is_free: bool,
     /// Work of the first rounds of loops inside.
@@ -36,17 +33,17 @@ impl ClifEmitter<'_> {
         if self.counts {
             self.open_site(None, false)
         } else {
-            NOT_COUNTED
+            WorkSite::NOT_COUNTED
         }
     }
 
     pub(super) fn count_at_loop(
         &mut self,
-        loop_number: u32,
+        loop_number: LoopIndex,
         operands: &[(Value, ValType)],
     ) -> WorkSite {
         if !self.counts {
-            return NOT_COUNTED;
+            return WorkSite::NOT_COUNTED;
         }
         let go_on = self.cursor.func.dfg.make_block();
         let first_round_is_free = !self.options.poll_first_rounds && self.go_past_header(go_on);
@@ -77,8 +74,8 @@ impl ClifEmitter<'_> {
             }
         }
         self.put_budget_back();
-        let function = self.iconst(I32, i64::from(self.function));
-        let number = self.iconst(I32, i64::from(loop_number));
+        let function = self.iconst(I32, self.function.as_u32().into());
+        let number = self.iconst(I32, loop_number.as_u32().into());
         let cells = self.frame_address();
         let entry = if self.as_values() {
             let result = self.result_cells(1);
@@ -184,28 +181,28 @@ impl ClifEmitter<'_> {
     }
 
     fn open_site(&mut self, constant: Option<Inst>, first_round_is_free: bool) -> WorkSite {
-        let site = self.scratch.work_sites.len() as u32;
+        let site = self.scratch.work_sites.next_key();
         self.scratch.work_sites.push(Site {
             constant,
             around: self.open_site.replace(site),
             first_round_is_free,
             first_rounds: 0,
         });
-        WorkSite(site)
+        site
     }
 
     /// States how much work a site takes, at the end of the counted code.
     pub(super) fn set_counted_work(&mut self, site: WorkSite, operators: u32) {
         let sites = &mut self.scratch.work_sites;
-        let Some(closed) = sites.get(site.0 as usize) else {
+        let Some(closed) = sites.get(site) else {
             return;
         };
         // More than a budget holds need not be counted.
         let work = operators.saturating_add(closed.first_rounds);
-        let work = work.min(i32::MAX as u32);
+        let work = work.min(i32::MAX.cast_unsigned());
         let (constant, around) = (closed.constant, closed.around);
         if closed.first_round_is_free
-            && let Some(around) = around.and_then(|site| sites.get_mut(site as usize))
+            && let Some(around) = around.and_then(|site| sites.get_mut(site))
         {
             around.first_rounds = around.first_rounds.saturating_add(work);
         }

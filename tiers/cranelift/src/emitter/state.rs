@@ -10,10 +10,13 @@ use cranelift_codegen::ir::{
     Value,
 };
 use cranelift_codegen::isa::CallConv;
-use upshift_module::{FuncType, Module, ValType};
+use upshift_module::{
+    DefinedFuncIndex, EntityRef, FuncType, LocalIndex, Module, ModuleOffset, PrimaryMap,
+    SecondaryMap, TypeIndex, ValType, to_u32,
+};
 use upshift_runtime::{Builtin, offsets};
 use upshift_translate::{
-    CallList, CostLimits, EntryPoint, FrameLayout, FunctionShape, LoopLocals, ModuleUnit,
+    CallList, CostLimits, EntryPoint, FrameLayout, FunctionShape, LoopLocals, ModuleUnit, WorkSite,
 };
 
 use super::build::{osr_signature, signature};
@@ -71,8 +74,8 @@ pub(crate) struct ClifEmitter<'f> {
     block: ir::Block,
     pub(super) unit: &'f ModuleUnit,
     pub(super) module: &'f Module,
-    /// The function, imports not counted, and its type.
-    pub(super) function: u32,
+    /// The function and its type.
+    pub(super) function: DefinedFuncIndex,
     pub(super) ty: &'f FuncType,
     pub(super) flags: AccessFlags,
     pub(super) scratch: &'f mut Scratch,
@@ -88,8 +91,8 @@ pub(crate) struct ClifEmitter<'f> {
     taken_over: Option<Value>,
     /// Whether work is counted.
     pub(super) counts: bool,
-    /// The site that the walk is in, by its number.
-    pub(super) open_site: Option<u32>,
+    /// The site that the walk is in.
+    pub(super) open_site: Option<WorkSite>,
     /// The work that each call counts for, when the walk has said it.
     pub(super) entry_work: Option<i32>,
     /// The block that leaves the function through an OSR entry, once a loop wants it.
@@ -107,23 +110,23 @@ pub(crate) struct ClifEmitter<'f> {
 #[derive(Default)]
 pub(crate) struct Scratch {
     /// Types of the locals.
-    locals: Vec<ValType>,
+    locals: PrimaryMap<LocalIndex, ValType>,
     /// The value of each local, where the current block knows it.
-    known: Vec<Option<Value>>,
+    known: SecondaryMap<LocalIndex, Option<Value>>,
     /// Which entries of `known` are filled.
-    filled: Vec<u32>,
+    filled: Vec<LocalIndex>,
     /// The homes made so far.
     pub(super) homes: Vec<Home>,
     /// Addresses in linear memory that the current block has computed, the newest first.
     pub(super) sums: Vec<Sum>,
-    /// Signatures imported so far, by type index.
-    pub(super) signatures: Vec<(u32, SigRef)>,
+    /// Signatures imported so far.
+    pub(super) signatures: Vec<(TypeIndex, SigRef)>,
     /// Signatures of builtins, by discriminant.
     pub(super) builtins: [Option<SigRef>; Builtin::ALL.len()],
     /// Signature of OSR entries.
     pub(super) osr_signature: Option<SigRef>,
     /// Where work is taken from the budget.
-    pub(super) work_sites: Vec<Site>,
+    pub(super) work_sites: PrimaryMap<WorkSite, Site>,
     /// The calls of defined functions so far.
     pub(crate) calls: CallList,
     pub(super) block_args: Vec<BlockArg>,
@@ -136,9 +139,11 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     fn reset(&mut self, shape: &FunctionShape<'_>) {
-        self.locals.clone_from(&shape.locals);
+        // The memory is kept, which a clone would not do.
+        self.locals.clear();
+        self.locals.extend(shape.locals.values().copied());
         self.known.clear();
-        self.known.resize(shape.locals.len(), None);
+        self.known.resize(shape.locals.len());
         self.filled.clear();
         self.homes.clear();
         self.sums.clear();
@@ -188,8 +193,7 @@ pub(super) fn clif_type(ty: ValType) -> Type {
 
 /// Where result number `index` is, from the first result cell.
 pub(super) fn result_offset(index: usize) -> i32 {
-    // Validation allows a thousand results.
-    index as i32 * RESULT_CELL as i32
+    (to_u32(index) * RESULT_CELL).cast_signed()
 }
 
 impl<'f> ClifEmitter<'f> {
@@ -199,7 +203,7 @@ impl<'f> ClifEmitter<'f> {
         scratch: &'f mut Scratch,
         unit: &'f ModuleUnit,
         shape: &FunctionShape<'f>,
-        function: u32,
+        function: DefinedFuncIndex,
         entry: EntryPoint,
         options: EmitOptions,
     ) -> Self {
@@ -210,7 +214,7 @@ impl<'f> ClifEmitter<'f> {
         };
         let flags = AccessFlags::new(func);
         limit_stack(func, flags);
-        let layout = FrameLayout::new(&shape.locals);
+        let layout = FrameLayout::new(shape.locals.values().copied());
         // How large it is, is known at the end.
         let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 4);
         let frame_slot = func.create_sized_stack_slot(slot);
@@ -288,9 +292,9 @@ impl<'f> ClifEmitter<'f> {
     /// Puts parameters into their cells and zeroes the other locals.
     fn store_params(&mut self, entry: ir::Block) {
         let params = self.ty.params().len();
-        for local in 0..params {
-            let value = self.cursor.func.dfg.block_params(entry)[1 + local];
-            self.write_local(local as u32, value);
+        for number in 0..params {
+            let value = self.cursor.func.dfg.block_params(entry)[1 + number];
+            self.write_local(LocalIndex::new(number), value);
         }
         if self.ty.results().len() > 1 {
             let results = self.cursor.func.dfg.block_params(entry)[1 + params];
@@ -298,14 +302,14 @@ impl<'f> ClifEmitter<'f> {
             self.move_in(Resident::Results, results);
         }
         if self.as_values() {
-            for local in params..self.scratch.locals.len() {
+            for local in self.scratch.locals.keys().skip(params) {
                 let ty = clif_type(self.scratch.locals[local]);
                 let zero = self.scratch.values_of_locals.zero(ty);
-                self.write_local(local as u32, zero);
+                self.write_local(local, zero);
             }
         } else if params < self.scratch.locals.len() {
             self.zero_cells(
-                self.layout.local_offset(params as u32),
+                self.layout.local_offset(LocalIndex::new(params)),
                 self.layout.operands_offset(),
             );
         }
@@ -333,16 +337,16 @@ impl<'f> ClifEmitter<'f> {
         self.entry_results = Some(results);
         self.move_in(Resident::Results, results);
         if self.as_values() {
-            for local in 0..self.scratch.locals.len() {
+            for local in self.scratch.locals.keys() {
                 let ty = clif_type(self.scratch.locals[local]);
-                let offset = self.layout.local_offset(local as u32) as i32;
+                let offset = self.layout.local_offset(local).cast_signed();
                 let value = self.load_at(ty, self.flags.own, cells, offset);
-                self.write_local(local as u32, value);
+                self.write_local(local, value);
             }
             return;
         }
         for offset in (0..self.layout.operands_offset()).step_by(16) {
-            let value = self.load_at(I8X16, self.flags.own, cells, offset as i32);
+            let value = self.load_at(I8X16, self.flags.own, cells, offset.cast_signed());
             self.store_cell(offset, value);
         }
     }
@@ -351,7 +355,7 @@ impl<'f> ClifEmitter<'f> {
     pub(super) fn read_taken_over(&mut self, offset: u32, ty: ValType) -> Value {
         // Only an OSR entry has operands to read, so the cells are there.
         let cells = self.taken_over.unwrap_or(self.entry_context);
-        self.load_at(clif_type(ty), self.flags.own, cells, offset as i32)
+        self.load_at(clif_type(ty), self.flags.own, cells, offset.cast_signed())
     }
 
     /// Whether locals are values.
@@ -362,22 +366,18 @@ impl<'f> ClifEmitter<'f> {
     // Locals and cells.
 
     /// The variable behind all locals.
-    pub(super) fn budget_variable(&self) -> u32 {
-        // Validation allows 50 000 locals.
-        self.scratch.locals.len() as u32
+    pub(super) fn budget_variable(&self) -> LocalIndex {
+        self.scratch.locals.next_key()
     }
 
-    pub(super) fn read_local(&mut self, local: u32) -> Value {
+    pub(super) fn read_local(&mut self, local: LocalIndex) -> Value {
         if !self.as_values()
-            && let Some(value) = self.scratch.known[local as usize]
+            && let Some(value) = self.scratch.known[local]
         {
             return value;
         }
-        let ty = self
-            .scratch
-            .locals
-            .get(local as usize)
-            .map_or(I32, |&ty| clif_type(ty));
+        let ty = self.scratch.locals.get(local);
+        let ty = ty.map_or(I32, |&ty| clif_type(ty));
         if self.as_values() {
             let func = &mut *self.cursor.func;
             return self
@@ -385,7 +385,7 @@ impl<'f> ClifEmitter<'f> {
                 .values_of_locals
                 .read(self.block, local, ty, func);
         }
-        let offset = self.layout.local_offset(local) as i32;
+        let offset = self.layout.local_offset(local).cast_signed();
         // A load can become an operand of the instruction that uses it, and its address is then
         // computed apart: here, not in the prologue, which would keep it in a spill slot.
         let address = self.cursor.ins().stack_addr(I64, self.frame_slot, offset);
@@ -394,7 +394,7 @@ impl<'f> ClifEmitter<'f> {
         value
     }
 
-    pub(super) fn write_local(&mut self, local: u32, value: Value) {
+    pub(super) fn write_local(&mut self, local: LocalIndex, value: Value) {
         if self.as_values() {
             let value = self.canonical(value);
             self.scratch
@@ -406,8 +406,8 @@ impl<'f> ClifEmitter<'f> {
         self.learn(local, value);
     }
 
-    fn learn(&mut self, local: u32, value: Value) {
-        if self.scratch.known[local as usize].replace(value).is_none() {
+    fn learn(&mut self, local: LocalIndex, value: Value) {
+        if self.scratch.known[local].replace(value).is_none() {
             self.scratch.filled.push(local);
         }
     }
@@ -421,12 +421,12 @@ impl<'f> ClifEmitter<'f> {
         self.forget_residents();
         self.scratch.sums.clear();
         for local in self.scratch.filled.drain(..) {
-            self.scratch.known[local as usize] = None;
+            self.scratch.known[local] = None;
         }
     }
 
     pub(super) fn store_cell(&mut self, offset: u32, value: Value) {
-        self.store_at(self.flags.own, value, self.frame, offset as i32);
+        self.store_at(self.flags.own, value, self.frame, offset.cast_signed());
     }
 
     /// The address of the frame's cells as a value of its own.
@@ -436,7 +436,7 @@ impl<'f> ClifEmitter<'f> {
 
     /// Cells for `count` results, shared by all calls of the function.
     pub(super) fn result_cells(&mut self, count: usize) -> Value {
-        let size = RESULT_CELL * count.max(1) as u32;
+        let size = RESULT_CELL * to_u32(count.max(1));
         let slots = &mut self.cursor.func.sized_stack_slots;
         let area = *self.result_area.get_or_insert_with(|| {
             slots.push(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 4))
@@ -488,8 +488,8 @@ impl<'f> ClifEmitter<'f> {
         value
     }
 
-    pub(super) fn set_location(&mut self, module_offset: u32) {
-        let location = SourceLoc::new(module_offset);
+    pub(super) fn set_location(&mut self, module_offset: ModuleOffset) {
+        let location = SourceLoc::new(module_offset.as_u32());
         if self.first_location.is_default() {
             self.first_location = location;
         }

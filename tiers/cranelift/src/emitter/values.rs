@@ -7,31 +7,32 @@ use std::collections::HashMap;
 use cranelift_codegen::entity::packed_option::ReservedValue;
 use cranelift_codegen::ir::types::{F32, F64, I32, I64};
 use cranelift_codegen::ir::{Block, Function, Inst, Type, Value};
+use upshift_module::{LocalIndex, SecondaryMap};
 
 /// The state of a function's blocks.
 pub(super) struct Values {
     /// The value that a variable has at the end of a block, or so far.
-    ends: HashMap<(Block, u32), Value>,
-    blocks: Vec<Joined>,
+    ends: HashMap<(Block, LocalIndex), Value>,
+    blocks: SecondaryMap<Block, Joined>,
     /// Zeros that every block can use, and that locals have in code that nothing leads to.
     zeros: [Value; 5],
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Joined {
     /// The branches to it and the blocks that they end. One that branches here twice is there once.
     predecessors: Vec<(Block, Inst)>,
     /// Whether these are all.
     sealed: bool,
     /// Parameters made before they were all known.
-    open: Vec<(u32, Value)>,
+    open: Vec<(LocalIndex, Value)>,
 }
 
 impl Default for Values {
     fn default() -> Self {
         Self {
             ends: HashMap::new(),
-            blocks: Vec::new(),
+            blocks: SecondaryMap::new(),
             zeros: [Value::reserved_value(); 5],
         }
     }
@@ -62,11 +63,7 @@ impl Values {
     }
 
     fn joined(&mut self, block: Block) -> &mut Joined {
-        let index = block.as_u32() as usize;
-        if self.blocks.len() <= index {
-            self.blocks.resize_with(index + 1, Joined::default);
-        }
-        &mut self.blocks[index]
+        &mut self.blocks[block]
     }
 
     /// A branch at the end of `from` goes to `to`.
@@ -99,12 +96,18 @@ impl Values {
     }
 
     /// A variable has this value from here on in a block.
-    pub fn write(&mut self, block: Block, variable: u32, value: Value) {
+    pub fn write(&mut self, block: Block, variable: LocalIndex, value: Value) {
         self.ends.insert((block, variable), value);
     }
 
     /// The value of a variable, here in a block.
-    pub fn read(&mut self, block: Block, variable: u32, ty: Type, func: &mut Function) -> Value {
+    pub fn read(
+        &mut self,
+        block: Block,
+        variable: LocalIndex,
+        ty: Type,
+        func: &mut Function,
+    ) -> Value {
         let mut passed = block;
         // Along blocks with one predecessor there is nothing to join.
         let value = loop {
@@ -138,7 +141,13 @@ impl Values {
     }
 
     /// Gives a parameter its arguments, or makes it another name for the one value that they all are.
-    fn join(&mut self, block: Block, variable: u32, param: Value, func: &mut Function) -> Value {
+    fn join(
+        &mut self,
+        block: Block,
+        variable: LocalIndex,
+        param: Value,
+        func: &mut Function,
+    ) -> Value {
         let ty = func.dfg.value_type(param);
         let predecessors = self.joined(block).predecessors.clone();
         let mut values = Vec::with_capacity(predecessors.len());

@@ -2,14 +2,9 @@
 //! from several threads.
 
 use upshift_runtime::TrapCode;
-use upshift_translate::{CodeForm, CompileRequest, DirectCall, EntryPoint, ModuleCompiler, Stop};
+use upshift_translate::{CodeForm, DirectCall, ModuleCompiler, Stop};
 
-use super::lab::{GUARDED, compile, compiler};
-
-const ENTRY: CompileRequest = CompileRequest {
-    function: 0,
-    entry: EntryPoint::Function,
-};
+use super::lab::{GUARDED, compile, compiler, index, request};
 
 #[test]
 fn each_instruction_that_may_trap_is_in_the_table() {
@@ -19,7 +14,7 @@ fn each_instruction_that_may_trap_is_in_the_table() {
           (i32.div_s (i32.load (local.get 0)) (i32.trunc_f32_s (f32.const 7)))))"#,
     );
     let has = |code: &upshift_runtime::InstalledCode, wanted| {
-        code.traps.iter().any(|&(_, trap)| trap == wanted)
+        code.traps.iter().any(|site| site.trap == wanted)
     };
     for wanted in [
         TrapCode::StackOverflow,
@@ -31,11 +26,11 @@ fn each_instruction_that_may_trap_is_in_the_table() {
     ] {
         assert!(has(&code, wanted), "{wanted:?} in {:?}", code.traps);
     }
-    assert!(code.traps.is_sorted_by(|a, b| a.0 < b.0));
+    assert!(code.traps.is_sorted_by(|a, b| a.code < b.code));
     assert!(
         code.traps
             .iter()
-            .all(|&(offset, _)| (offset as usize) < code.len)
+            .all(|site| (site.code as usize) < code.len)
     );
 }
 
@@ -47,20 +42,17 @@ fn each_trap_leads_back_to_its_operator() {
           (i32.const 1)))"#,
         GUARDED,
     );
-    let code = compiler.compile(ENTRY).unwrap().code;
-    assert!(code.offsets.is_sorted_by(|a, b| a.0 < b.0));
-    let body = module.bodies[0].range.clone();
-    for &(_, offset) in &code.offsets {
-        assert!(body.contains(&(offset as usize)));
+    let code = compiler.compile(request(0)).unwrap().code;
+    assert!(code.offsets.is_sorted_by(|a, b| a.code < b.code));
+    let body = module.bodies[index(0)].range.clone();
+    for offset in &code.offsets {
+        assert!(body.contains(&(offset.module.as_u32() as usize)));
     }
     let trap_of = |wanted| {
-        let &(offset, _) = code
-            .traps
-            .iter()
-            .find(|&&(_, trap)| trap == wanted)
-            .unwrap();
-        code.module_offset_at(code.address + offset as usize)
-            .unwrap() as usize
+        let site = code.traps.iter().find(|site| site.trap == wanted).unwrap();
+        code.module_offset_at(code.address + site.code as usize)
+            .unwrap()
+            .as_u32() as usize
     };
     // The operator's byte in the binary.
     assert_eq!(module.bytes[trap_of(TrapCode::Unreachable)], 0x00);
@@ -74,15 +66,15 @@ fn intermediate_forms_can_be_looked_at() {
         r#"(module (func (param i32) (result i32) (i32.mul (local.get 0) (i32.const 77))))"#,
         GUARDED,
     );
-    let clif = compiler.emit(ENTRY, CodeForm::Intermediate).unwrap();
+    let clif = compiler.emit(request(0), CodeForm::Intermediate).unwrap();
     assert!(
         clif.contains("imul") && clif.contains("iconst.i32 77"),
         "{clif}"
     );
-    let assembly = compiler.emit(ENTRY, CodeForm::Assembly).unwrap();
+    let assembly = compiler.emit(request(0), CodeForm::Assembly).unwrap();
     assert!(assembly.contains("imul"), "{assembly}");
     // Neither leaves anything behind that the next compilation trips over.
-    compiler.compile(ENTRY).unwrap();
+    compiler.compile(request(0)).unwrap();
 }
 
 #[test]
@@ -114,11 +106,8 @@ fn threads_compile_at_the_same_time() {
             let compiler = &compiler;
             scope.spawn(move || {
                 for function in (thread..64).step_by(4) {
-                    let request = CompileRequest {
-                        function,
-                        entry: EntryPoint::Function,
-                    };
-                    assert_eq!(compiler.compile(request).unwrap().code.function, function);
+                    let code = compiler.compile(request(function)).unwrap().code;
+                    assert_eq!(code.function, index(function));
                 }
             });
         }
@@ -145,11 +134,11 @@ fn calls_are_told_with_the_branches_before_them_before_code_is_made() {
         let mut tell = |told: &[DirectCall]| {
             calls.extend(
                 told.iter()
-                    .map(|call| (call.function, call.branches_before)),
+                    .map(|call| (call.function.as_u32(), call.branches_before)),
             );
         };
         compiler
-            .compile_until(ENTRY, Stop::NEVER, &mut tell)
+            .compile_until(request(0), Stop::NEVER, &mut tell)
             .unwrap();
         calls
     };

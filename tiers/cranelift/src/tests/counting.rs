@@ -3,16 +3,11 @@
 
 use std::sync::atomic::Ordering;
 
-use upshift_translate::{CodeForm, CodegenSettings, CompileRequest, EntryPoint, ModuleCompiler};
+use upshift_translate::{CodeForm, CodegenSettings, ModuleCompiler};
 
-use super::lab::{CHECKED, GUARDED, Lab, compiler, f64};
+use super::lab::{CHECKED, GUARDED, Lab, compiler, f64, index, request};
 use super::loops::SUM;
 use crate::CraneliftTier;
-
-const ENTRY: CompileRequest = CompileRequest {
-    function: 0,
-    entry: EntryPoint::Function,
-};
 
 #[test]
 fn work_is_counted_at_entries_and_headers() {
@@ -118,7 +113,7 @@ fn a_call_whose_budget_is_used_up_keeps_its_arguments() {
 #[test]
 fn a_call_whose_budget_is_used_up_goes_to_better_code() {
     let mut lab = Lab::new(CROWDED);
-    *lab.hooks.better.lock().unwrap() = Some(1);
+    *lab.hooks.better.lock().unwrap() = Some(index(1));
     assert_eq!(
         lab.one("f", &crowd()),
         i64_bits((1 << 6) - (1 << 15)),
@@ -143,7 +138,7 @@ fn calls_are_counted_with_and_without_their_work_and_keep_their_arguments() {
         assert_eq!(lab.call_counts(), Some(vec![2, 0]));
         if settings.count_work {
             // A call that goes to better code is one of that.
-            *lab.hooks.better.lock().unwrap() = Some(1);
+            *lab.hooks.better.lock().unwrap() = Some(index(1));
             assert_eq!(lab.one("f", &crowd()), i64_bits((1 << 6) - (1 << 15)));
             assert_eq!(lab.call_counts(), Some(vec![2, 1]));
         }
@@ -159,8 +154,8 @@ fn code_that_does_not_count_calls_has_nothing_of_it() {
             ..GUARDED
         };
         let (compiler, _, _) = compiler(CROWDED, settings);
-        let code = compiler.compile(ENTRY).unwrap().code;
-        let text = compiler.emit(ENTRY, CodeForm::Assembly).unwrap();
+        let code = compiler.compile(request(0)).unwrap().code;
+        let text = compiler.emit(request(0), CodeForm::Assembly).unwrap();
         (code.len, text.contains("incq"))
     };
     let (plain, counting) = (emit(false), emit(true));
@@ -177,10 +172,10 @@ fn what_is_around_the_body_belongs_to_the_first_operator() {
     let text =
         r#"(module (func (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0))))"#;
     let (compiler, module, _) = compiler(text, GUARDED);
-    let code = compiler.compile(ENTRY).unwrap().code;
+    let code = compiler.compile(request(0)).unwrap().code;
     let operator_at = |offset: usize| {
         let offset = code.module_offset_at(code.address + offset).unwrap();
-        module.bytes[offset as usize]
+        module.bytes[offset.as_u32() as usize]
     };
     // i32.const
     assert_eq!((operator_at(0), operator_at(code.len - 1)), (0x41, 0x41));
@@ -191,10 +186,10 @@ fn what_is_around_the_body_belongs_to_the_first_operator() {
 fn the_check_is_shown_with_the_code() {
     let text = "(module (func))";
     let (counted, _, _) = compiler(text, GUARDED);
-    let counted = counted.emit(ENTRY, CodeForm::Assembly).unwrap();
+    let counted = counted.emit(request(0), CodeForm::Assembly).unwrap();
     let (check, body) = counted.split_once("body:").unwrap();
     assert!(check.contains("js") && !body.contains("subl"), "{counted}");
     let (plain, _, _) = compiler(text, CHECKED);
-    let plain = plain.emit(ENTRY, CodeForm::Assembly).unwrap();
+    let plain = plain.emit(request(0), CodeForm::Assembly).unwrap();
     assert!(!plain.contains("js"), "{plain}");
 }

@@ -5,7 +5,9 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use upshift_module::{Entity, Features, Module, ValType};
+use upshift_module::{
+    DefinedFuncIndex, Entity, EntityRef, Features, FuncIndex, LoopIndex, Module, ValType,
+};
 use upshift_runtime::{
     ArgCursor, ArgLocation, CallFrame, ExternPtr, HostCall, InstalledCode, Instance,
     InterruptState, MemoryPlan, ModuleCode, ModuleRuntime, NoCode, Stop, StoreConfig, StoreCore,
@@ -52,7 +54,7 @@ pub struct LabHooks {
     /// How much was taken from the budget that was just refilled at an entry.
     pub last_budget: Mutex<i32>,
     /// The function to run in place of one whose budget is used up at its entry.
-    pub better: Mutex<Option<u32>>,
+    pub better: Mutex<Option<DefinedFuncIndex>>,
 }
 
 impl LabHooks {
@@ -62,13 +64,13 @@ impl LabHooks {
         *self.entries_from.lock().unwrap() = Some(compiler);
     }
 
-    fn request(function: u32, entry: EntryPoint) -> CompileRequest {
+    fn request(function: DefinedFuncIndex, entry: EntryPoint) -> CompileRequest {
         CompileRequest { function, entry }
     }
 }
 
 impl TierHooks for LabHooks {
-    fn lazy_compile(&self, function: u32, _: Stop<'_>) -> Result<*const u8, NoCode> {
+    fn lazy_compile(&self, function: DefinedFuncIndex, _: Stop<'_>) -> Result<*const u8, NoCode> {
         let code = self
             .compiler
             .compile(Self::request(function, EntryPoint::Function))
@@ -78,7 +80,7 @@ impl TierHooks for LabHooks {
         Ok(code.address as *const u8)
     }
 
-    fn budget_at_entry(&self, _function: u32, budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_entry(&self, _function: DefinedFuncIndex, budget: &mut i32) -> Option<*const u8> {
         self.entries.fetch_add(1, Ordering::Relaxed);
         *self.last_budget.lock().unwrap() = *budget;
         *budget = *self.grant.lock().unwrap();
@@ -88,7 +90,12 @@ impl TierHooks for LabHooks {
         Some(code.address as *const u8)
     }
 
-    fn budget_at_loop(&self, function: u32, number: u32, budget: &mut i32) -> Option<*const u8> {
+    fn budget_at_loop(
+        &self,
+        function: DefinedFuncIndex,
+        number: LoopIndex,
+        budget: &mut i32,
+    ) -> Option<*const u8> {
         self.loops.fetch_add(1, Ordering::Relaxed);
         *budget = *self.grant.lock().unwrap();
         if !*self.move_loops.lock().unwrap() {
@@ -101,6 +108,19 @@ impl TierHooks for LabHooks {
         drop(other);
         assert_eq!(code.loop_entry, Some(number));
         Some(code.address as *const u8)
+    }
+}
+
+/// An index into whatever index space is asked about.
+pub fn index<I: EntityRef>(number: usize) -> I {
+    I::new(number)
+}
+
+/// A function to be entered at its start.
+pub fn request(function: usize) -> CompileRequest {
+    CompileRequest {
+        function: index(function),
+        entry: EntryPoint::Function,
     }
 }
 
@@ -149,7 +169,7 @@ fn offsets(module: &Module, settings: CodegenSettings) -> VMOffsets {
 pub fn compile(text: &str) -> Arc<InstalledCode> {
     let (compiler, _, _) = compiler(text, GUARDED);
     compiler
-        .compile(LabHooks::request(0, EntryPoint::Function))
+        .compile(LabHooks::request(index(0), EntryPoint::Function))
         .unwrap()
         .code
 }
@@ -204,8 +224,8 @@ impl Lab {
         }
         let mut store = Box::new(StoreCore::new(Arc::clone(&types), config));
         let mut imports = Vec::new();
-        for (index, host) in (0..).zip(hosts) {
-            let ty = types.lease(module.func_type(index));
+        for (function, host) in module.functions.keys().zip(hosts) {
+            let ty = types.lease(module.func_type(function));
             let callback = Arc::new(move |call: &mut HostCall<'_>| {
                 host(call);
                 Ok(())
@@ -225,7 +245,7 @@ impl Lab {
         }
     }
 
-    fn func(&self, name: &str) -> (NonNull<VMFuncRef>, u32) {
+    fn func(&self, name: &str) -> (NonNull<VMFuncRef>, FuncIndex) {
         let export = self.module.export(name).expect("an export");
         let Entity::Func(index) = export.entity else {
             panic!("not a function")
@@ -237,7 +257,8 @@ impl Lab {
     /// How often each function was called, if that is counted.
     pub fn call_counts(&self) -> Option<Vec<u64>> {
         // SAFETY: the instance lives as long as the store.
-        unsafe { self.instance.as_ref() }.module().call_counts()
+        let counts = unsafe { self.instance.as_ref() }.module().call_counts();
+        counts.map(Vec::from)
     }
 
     /// Calls an export. Values are their bits.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use upshift_runtime::TrapCode;
 use upshift_translate::{CompileRequest, EntryPoint, ModuleCompiler};
 
-use super::lab::{GUARDED, Lab, compiler, f64, i32};
+use super::lab::{GUARDED, Lab, compiler, f64, i32, index, request};
 
 pub(super) const SUM: &str = r#"(module
   (func (export "sum") (param $n i32) (result i64) (local $i i32) (local $sum i64)
@@ -133,15 +133,12 @@ fn unreachable_code_is_accepted() {
 #[test]
 fn an_entry_at_a_loop_that_is_not_there_is_an_error() {
     let (compiler, _, _) = compiler(SUM, GUARDED);
-    let request = CompileRequest {
-        function: 0,
-        entry: EntryPoint::Loop(1),
+    let entry = CompileRequest {
+        function: index(0),
+        entry: EntryPoint::Loop(index(1)),
     };
-    let error = compiler.compile(request).unwrap_err();
+    let error = compiler.compile(entry).unwrap_err();
     assert!(error.to_string().contains("baseline"), "{error}");
-    let request = CompileRequest {
-        function: 7,
-        entry: EntryPoint::Function,
-    };
-    assert!(compiler.compile(request).is_err());
+    let missing = request(7);
+    assert!(compiler.compile(missing).is_err());
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use upshift_runtime::TrapCode;
 use upshift_translate::{CodeForm, CompileRequest, EntryPoint, ModuleCompiler};
 
-use super::lab::{GUARDED, Lab, compiler_of, f64};
+use super::lab::{GUARDED, Lab, compiler_of, f64, index, request};
 use super::loops::{NESTED, SUM, nested_result};
 use crate::CraneliftTier;
 
@@ -87,11 +87,7 @@ fn locals_that_are_dead_at_a_header_are_not_stored_for_it() {
           (br_if 0 (i32.lt_u (local.get $live) (local.get 0))))
         (local.get $live)))"#;
     let (compiler, _, _) = compiler_of(&CraneliftTier::middle().unwrap(), text, GUARDED);
-    let request = CompileRequest {
-        function: 0,
-        entry: EntryPoint::Function,
-    };
-    let clif = compiler.emit(request, CodeForm::Intermediate).unwrap();
+    let clif = compiler.emit(request(0), CodeForm::Intermediate).unwrap();
     let (_, behind) = clif.split_once("cold:").expect("a cold path");
     let cold: String = behind
         .lines()
@@ -105,8 +101,8 @@ fn locals_that_are_dead_at_a_header_are_not_stored_for_it() {
 fn errors_name_the_tier() {
     let (compiler, _, _) = compiler_of(&CraneliftTier::middle().unwrap(), SUM, GUARDED);
     let request = CompileRequest {
-        function: 0,
-        entry: EntryPoint::Loop(1),
+        function: index(0),
+        entry: EntryPoint::Loop(index(1)),
     };
     let error = compiler.compile(request).unwrap_err();
     assert!(error.to_string().contains("middle"), "{error}");

@@ -112,6 +112,14 @@ pub(crate) enum Region {
     Cells,
 }
 
+impl Region {
+    /// Its place among all of them.
+    const fn place(self) -> usize {
+        // Variants are numbered from 0 on.
+        self as usize
+    }
+}
+
 /// Metadata nodes of a context.
 #[derive(Clone, Copy)]
 pub(crate) struct Metadata<'ctx> {
@@ -142,7 +150,7 @@ impl<'ctx> Metadata<'ctx> {
     }
 
     pub fn tag(&self, access: InstructionValue<'ctx>, region: Region) {
-        let node = self.tbaa[region as usize];
+        let node = self.tbaa[region.place()];
         access
             .set_metadata(node, self.tbaa_kind)
             .expect("accesses take alias facts");
@@ -150,7 +158,7 @@ impl<'ctx> Metadata<'ctx> {
 
     /// Whether an access is one of this kind.
     pub fn is_of(&self, access: InstructionValue<'ctx>, region: Region) -> bool {
-        access.get_metadata(self.tbaa_kind) == Some(self.tbaa[region as usize])
+        access.get_metadata(self.tbaa_kind) == Some(self.tbaa[region.place()])
     }
 
     fn invariant(&self, load: InstructionValue<'ctx>) {

@@ -1,6 +1,7 @@
 //! Copies and fills of few bytes, known when the code is made, as loads and stores instead of a call of the runtime.
 
 use inkwell::values::BasicValueEnum;
+use upshift_module::MemoryIndex;
 use upshift_runtime::Builtin;
 use upshift_translate::{MemoryAccess, Shape};
 
@@ -22,9 +23,10 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             let number = value.into_int_value().get_zero_extended_constant()?;
             u32::try_from(number).ok()
         };
+        let memory = |value| number(value).map(MemoryIndex::from_u32);
         match (builtin, args) {
             (Builtin::MemoryCopy, &[to, from, destination, source, length]) => {
-                let (Some(to), Some(from)) = (number(to), number(from)) else {
+                let (Some(to), Some(from)) = (memory(to), memory(from)) else {
                     return false;
                 };
                 let Some(length @ 1..=LONGEST) = number(length) else {
@@ -33,12 +35,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 self.copy((to, destination), (from, source), length);
                 true
             }
-            (Builtin::MemoryFill, &[memory, destination, value, length]) => {
-                let (Some(memory), Some(length @ 1..=LONGEST)) = (number(memory), number(length))
-                else {
+            (Builtin::MemoryFill, &[to, destination, value, length]) => {
+                let (Some(to), Some(length @ 1..=LONGEST)) = (memory(to), number(length)) else {
                     return false;
                 };
-                self.fill((memory, destination), value, length);
+                self.fill((to, destination), value, length);
                 true
             }
             _ => false,
@@ -48,8 +49,8 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// Everything is read before anything is written: the ranges may overlap, and either may be out of bounds.
     fn copy(
         &mut self,
-        (to, destination): (u32, BasicValueEnum<'ctx>),
-        (from, source): (u32, BasicValueEnum<'ctx>),
+        (to, destination): (MemoryIndex, BasicValueEnum<'ctx>),
+        (from, source): (MemoryIndex, BasicValueEnum<'ctx>),
         length: u32,
     ) {
         // LLVM drops copies of memory onto itself and stores that are overwritten, and loads with them.
@@ -64,7 +65,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             let part = match size {
                 16 => self.load_from(self.types.v128, place),
                 8 => self.load_from(self.types.i64, place),
-                size => self.load_from(self.narrow_type((size * 8) as u8), place),
+                size => self.load_from(self.narrow_type(size * 8), place),
             };
             parts.push((offset, size, part));
         }
@@ -78,7 +79,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     fn fill(
         &mut self,
-        (memory, destination): (u32, BasicValueEnum<'ctx>),
+        (memory, destination): (MemoryIndex, BasicValueEnum<'ctx>),
         value: BasicValueEnum<'ctx>,
         length: u32,
     ) {
@@ -94,7 +95,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
                 size => {
                     let ty = match size {
                         8 => self.types.i64,
-                        size => self.narrow_type((size * 8) as u8),
+                        size => self.narrow_type(size * 8),
                     };
                     let wide = self.builder.build_int_z_extend_or_bit_cast(byte, ty, "");
                     let ones = ty.const_int(0x0101_0101_0101_0101 >> (64 - size * 8), false);
@@ -108,7 +109,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     /// Traps if the last byte of the coming read or write is out of bounds: nothing is written then. The
     /// load is volatile in every mode, for it has no other use, and no store goes past it.
-    fn touch_last(&mut self, memory: u32, start: BasicValueEnum<'ctx>, length: u32) {
+    fn touch_last(&mut self, memory: MemoryIndex, start: BasicValueEnum<'ctx>, length: u32) {
         let offset = length - 1;
         let place = self.heap_address(MemoryAccess { memory, offset }, 1, start);
         self.load_from(self.types.i8, place);

@@ -7,11 +7,12 @@ use inkwell::types::BasicMetadataTypeEnum;
 use inkwell::values::{
     BasicMetadataValueEnum, BasicValueEnum, InstructionValue, IntValue, PointerValue,
 };
+use upshift_module::{FuncIndex, TypeIndex};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
 use super::LlvmEmitter;
 use super::build::{Built, Region, flag_attribute};
-use super::state::RESULT_CELL;
+use super::state::result_offset;
 use crate::unit::MANY_RESULTS;
 
 /// Bytes of a code slot.
@@ -20,11 +21,11 @@ const SLOT_SIZE: i32 = 8;
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
     pub(super) fn call_function(
         &mut self,
-        function: u32,
+        function: FuncIndex,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
-        let type_index = self.module.functions[function as usize];
+        let type_index = self.module.functions[function];
         let Some(defined) = self.module.defined_function(function) else {
             self.announce_caller();
             let reference = self.unit.offsets.funcref(function);
@@ -37,7 +38,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             Some(function) => Code::InUnit(function),
             None => {
                 let slots = self.fixed_field(offsets::VMCONTEXT_SLOTS);
-                Code::Address(self.read_slot(slots, SLOT_SIZE * defined.cast_signed()))
+                Code::Address(self.read_slot(slots, SLOT_SIZE * defined.as_u32().cast_signed()))
             }
         };
         self.call_through(code, self.vmctx, type_index, args, results);
@@ -53,11 +54,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         &mut self,
         code: Code<'ctx>,
         callee: PointerValue<'ctx>,
-        type_index: u32,
+        type_index: TypeIndex,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
-        let ty = &self.module.types[type_index as usize];
+        let ty = &self.module.types[type_index];
         let mut values: Vec<BasicMetadataValueEnum<'ctx>> = Vec::with_capacity(args.len() + 2);
         values.push(callee.into());
         values.extend(
@@ -78,7 +79,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             None => results.extend(call.try_as_basic_value().basic()),
             Some(cells) => {
                 for (i, &ty) in ty.results().iter().enumerate() {
-                    let offset = RESULT_CELL * i as i32;
+                    let offset = result_offset(i);
                     let ty = self.types.of(ty);
                     results.push(self.read_field(ty, cells, offset, Region::Cells));
                 }
@@ -130,17 +131,14 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     /// Ends the current block with a trap.
     pub(super) fn emit_trap(&mut self, code: TrapCode) {
-        let code = self.const_i32(i32::from(code as u8));
+        let code = self.const_i32(i32::from(code.number()));
         self.call_runtime(Builtin::Trap, &[code.into()]);
         self.builder.build_unreachable().built();
     }
 
-    /// Ends the current block: to the first block of the result if the condition holds, which is hardly
-    /// ever the case, to the second otherwise.
-    pub(super) fn unlikely_branch(
-        &mut self,
-        condition: IntValue<'ctx>,
-    ) -> (BasicBlock<'ctx>, BasicBlock<'ctx>) {
+    /// Ends the current block: to one block if the condition holds, which is hardly ever the case, to the other
+    /// otherwise.
+    pub(super) fn unlikely_branch(&mut self, condition: IntValue<'ctx>) -> UnlikelyBranch<'ctx> {
         let unlikely = self.new_block();
         let likely = self.new_block();
         let branch = self
@@ -148,7 +146,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .build_conditional_branch(condition, unlikely, likely)
             .built();
         self.weigh(branch, 1, 2000);
-        (unlikely, likely)
+        UnlikelyBranch { unlikely, likely }
     }
 
     /// States how often a branch goes which way.
@@ -166,7 +164,10 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     /// Traps if the condition holds, and goes on in a new block otherwise.
     pub(super) fn trap_if(&mut self, condition: IntValue<'ctx>, code: TrapCode) {
-        let (trap, go_on) = self.unlikely_branch(condition);
+        let UnlikelyBranch {
+            unlikely: trap,
+            likely: go_on,
+        } = self.unlikely_branch(condition);
         self.builder.position_at_end(trap);
         self.emit_trap(code);
         self.builder.position_at_end(go_on);
@@ -179,8 +180,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             (Some(cells), values) => {
                 for (i, &value) in values.iter().enumerate() {
                     let value = self.canonical(value);
-                    let offset = RESULT_CELL * i as i32;
-                    let store = self.write_field(value, cells, offset, Region::Cells);
+                    let store = self.write_field(value, cells, result_offset(i), Region::Cells);
                     if values.len() > MANY_RESULTS {
                         store.set_volatile(true).expect("stores can be volatile");
                     }
@@ -196,6 +196,12 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             }
         }
     }
+}
+
+/// Where a branch leads that hardly ever goes one of its ways.
+pub(super) struct UnlikelyBranch<'ctx> {
+    pub unlikely: BasicBlock<'ctx>,
+    pub likely: BasicBlock<'ctx>,
 }
 
 /// The target of a call.

@@ -4,13 +4,14 @@
 use inkwell::IntPredicate;
 use inkwell::basic_block::BasicBlock;
 use inkwell::values::{BasicValueEnum, PointerValue};
+use upshift_module::{TableIndex, TypeIndex};
 use upshift_runtime::{TrapCode, offsets};
 
 use super::LlvmEmitter;
 use super::build::{Built, Region};
 use super::call::Code;
 use crate::guesses::Guess;
-use crate::tables::Targets;
+use crate::tables::{DirectTarget, Targets};
 
 /// Bytes of a type id.
 const TYPE_ID_SIZE: i32 = 4;
@@ -18,8 +19,8 @@ const TYPE_ID_SIZE: i32 = 4;
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
     pub(super) fn call_table(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: BasicValueEnum<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
@@ -55,8 +56,8 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     fn call_known(
         &mut self,
         targets: &Targets,
-        direct: &[(u32, u32)],
-        (table, type_index): (u32, u32),
+        direct: &[DirectTarget],
+        (table, type_index): (TableIndex, TypeIndex),
         index: BasicValueEnum<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
@@ -109,7 +110,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// index is none of them.
     fn call_by_index(
         &mut self,
-        functions: &[(u32, u32)],
+        functions: &[DirectTarget],
         index: BasicValueEnum<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         ways: &mut Vec<(BasicBlock<'ctx>, Vec<BasicValueEnum<'ctx>>)>,
@@ -117,18 +118,19 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         let other = self.new_block();
         let cases: Vec<_> = functions
             .iter()
-            .map(|&(position, _)| {
-                let position = self.types.i32.const_int(u64::from(position), false);
+            .map(|target| {
+                let position = u64::from(target.position);
+                let position = self.types.i32.const_int(position, false);
                 (position, self.new_block())
             })
             .collect();
         self.builder
             .build_switch(index.into_int_value(), other, &cases)
             .built();
-        for (&(_, function), &(_, block)) in functions.iter().zip(&cases) {
+        for (target, &(_, block)) in functions.iter().zip(&cases) {
             self.builder.position_at_end(block);
             let mut values = Vec::new();
-            self.call_function(function, args, &mut values);
+            self.call_function(target.function, args, &mut values);
             ways.push((self.current_block(), values));
         }
         self.builder.position_at_end(other);
@@ -137,7 +139,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// Goes to a block if an element of a table may have changed since instantiation, and on otherwise.
     fn branch_if_changed(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
         changed: BasicBlock<'ctx>,
     ) {
@@ -175,7 +177,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         &mut self,
         guesses: &[Guess],
         known: Option<&Targets>,
-        type_index: u32,
+        type_index: TypeIndex,
         reference: PointerValue<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
@@ -216,16 +218,12 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// The results of calls that were made on several ways to the current block.
     fn join_results(
         &mut self,
-        type_index: u32,
+        type_index: TypeIndex,
         ways: &[(BasicBlock<'ctx>, Vec<BasicValueEnum<'ctx>>)],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
         let module = self.module;
-        for (position, &ty) in module.types[type_index as usize]
-            .results()
-            .iter()
-            .enumerate()
-        {
+        for (position, &ty) in module.types[type_index].results().iter().enumerate() {
             let phi = self.builder.build_phi(self.types.of(ty), "").built();
             for (block, values) in ways {
                 phi.add_incoming(&[(&values[position], *block)]);
@@ -235,7 +233,11 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// The reference in a table's element, which may be null.
-    fn table_reference(&mut self, table: u32, index: BasicValueEnum<'ctx>) -> PointerValue<'ctx> {
+    fn table_reference(
+        &mut self,
+        table: TableIndex,
+        index: BasicValueEnum<'ctx>,
+    ) -> PointerValue<'ctx> {
         let element = self.table_element(table, index, TrapCode::UndefinedElement);
         self.read_element(element)
     }
@@ -249,7 +251,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     fn call_reference(
         &mut self,
         known: Option<&Targets>,
-        type_index: u32,
+        type_index: TypeIndex,
         reference: PointerValue<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
@@ -261,7 +263,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     fn call_callee(
         &mut self,
         callee: Callee<'ctx>,
-        type_index: u32,
+        type_index: TypeIndex,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
@@ -273,7 +275,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     fn callee_of(
         &mut self,
         known: Option<&Targets>,
-        type_index: u32,
+        type_index: TypeIndex,
         reference: PointerValue<'ctx>,
     ) -> Callee<'ctx> {
         let is_null = self.builder.build_is_null(reference, "").built();
@@ -321,13 +323,17 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// Traps if a reference is to a function of another signature.
-    fn check_signature(&mut self, reference: PointerValue<'ctx>, type_index: u32) {
+    fn check_signature(&mut self, reference: PointerValue<'ctx>, type_index: TypeIndex) {
         let actual = self
             .read_fixed(self.types.i32, reference, offsets::VMFUNCREF_TYPE_ID)
             .into_int_value();
         let ids = self.fixed_field(offsets::VMCONTEXT_TYPE_IDS);
         let expected = self
-            .read_fixed(self.types.i32, ids, TYPE_ID_SIZE * type_index.cast_signed())
+            .read_fixed(
+                self.types.i32,
+                ids,
+                TYPE_ID_SIZE * type_index.as_u32().cast_signed(),
+            )
             .into_int_value();
         let differs = self
             .builder

@@ -3,6 +3,7 @@
 use inkwell::IntPredicate;
 use inkwell::types::BasicType;
 use inkwell::values::{BasicValueEnum, InstructionValue, IntValue, PointerValue};
+use upshift_module::{GlobalIndex, MemoryIndex, TableIndex};
 use upshift_runtime::{GlobalLocation, TrapCode, offsets};
 use upshift_translate::{LoadOp, MemoryAccess, MemoryStyle, Shape, StoreOp};
 
@@ -13,11 +14,24 @@ use super::build::{Built, Region, instruction};
 const PAGE_BITS: i64 = 16;
 const ELEMENT_SIZE: i64 = 8;
 
+/// A place in memory of our own.
+struct Place<'ctx> {
+    base: PointerValue<'ctx>,
+    offset: i32,
+}
+
+/// A table, while code is made.
+struct TableRecord<'ctx> {
+    record: PointerValue<'ctx>,
+    /// In elements.
+    length: IntValue<'ctx>,
+}
+
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
     // Linear memory.
 
-    fn memory_base(&mut self, memory: u32) -> PointerValue<'ctx> {
-        if memory == 0 {
+    fn memory_base(&mut self, memory: MemoryIndex) -> PointerValue<'ctx> {
+        if memory == MemoryIndex::FIRST {
             return self.fixed_field(offsets::VMCONTEXT_MEMORY0_BASE);
         }
         let record = self.fixed_field(self.unit.offsets.memory(memory));
@@ -83,7 +97,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// A memory's length in bytes.
-    pub(super) fn memory_length(&mut self, memory: u32) -> IntValue<'ctx> {
+    pub(super) fn memory_length(&mut self, memory: MemoryIndex) -> IntValue<'ctx> {
         let record = self.fixed_field(self.unit.offsets.memory(memory));
         self.read_field(
             self.types.i64,
@@ -139,7 +153,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         }
     }
 
-    pub(super) fn narrow_type(&self, bits: u8) -> inkwell::types::IntType<'ctx> {
+    pub(super) fn narrow_type(&self, bits: u32) -> inkwell::types::IntType<'ctx> {
         match bits {
             8 => self.types.i8,
             16 => self.types.i16,
@@ -159,7 +173,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             LoadOp::Float(ty) => self.load_from(self.float_type(ty), place),
             LoadOp::V128 => self.load_from(self.types.v128, place),
             LoadOp::IntNarrow { to, bits, signed } => {
-                let value = self.load_from(self.narrow_type(bits), place);
+                let value = self.load_from(self.narrow_type(bits.into()), place);
                 let (value, to) = (value.into_int_value(), self.int_type(to));
                 if signed {
                     self.builder.build_int_s_extend(value, to, "")
@@ -171,7 +185,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             }
             LoadOp::Extend { to, signed } => {
                 let wide = self.vector_type(to);
-                let narrow = self.narrow_type((to.lane_bits() / 2) as u8);
+                let narrow = self.narrow_type(to.lane_bits() / 2);
                 let value = self.load_from(narrow.vec_type(to.lanes()), place);
                 let value = value.into_vector_value();
                 if signed {
@@ -214,7 +228,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         let value = match op {
             StoreOp::IntNarrow { bits, .. } => self
                 .builder
-                .build_int_truncate(value.into_int_value(), self.narrow_type(bits), "")
+                .build_int_truncate(value.into_int_value(), self.narrow_type(bits.into()), "")
                 .built()
                 .into(),
             _ => value,
@@ -274,7 +288,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.store_to(value, place);
     }
 
-    pub(super) fn memory_pages(&mut self, memory: u32) -> BasicValueEnum<'ctx> {
+    pub(super) fn memory_pages(&mut self, memory: MemoryIndex) -> BasicValueEnum<'ctx> {
         let length = self.memory_length(memory);
         let bits = self.const_i64(PAGE_BITS);
         let pages = self
@@ -289,17 +303,23 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     // Globals.
 
-    fn global_place(&mut self, global: u32) -> (PointerValue<'ctx>, i32) {
+    fn global_place(&mut self, global: GlobalIndex) -> Place<'ctx> {
         match self.unit.offsets.global(global) {
-            GlobalLocation::Inline(offset) => (self.vmctx, offset),
-            GlobalLocation::Pointer(offset) => (self.fixed_field(offset), 0),
+            GlobalLocation::Inline(offset) => Place {
+                base: self.vmctx,
+                offset,
+            },
+            GlobalLocation::Pointer(offset) => Place {
+                base: self.fixed_field(offset),
+                offset: 0,
+            },
         }
     }
 
-    pub(super) fn read_global(&mut self, global: u32) -> BasicValueEnum<'ctx> {
-        let ty = &self.module.globals[global as usize];
+    pub(super) fn read_global(&mut self, global: GlobalIndex) -> BasicValueEnum<'ctx> {
+        let ty = &self.module.globals[global];
         let (llvm_type, mutable) = (self.types.of(ty.content), ty.mutable);
-        let (base, offset) = self.global_place(global);
+        let Place { base, offset } = self.global_place(global);
         if !mutable {
             return self.read_fixed(llvm_type, base, offset);
         }
@@ -308,8 +328,8 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         value
     }
 
-    pub(super) fn write_global(&mut self, global: u32, value: BasicValueEnum<'ctx>) {
-        let (base, offset) = self.global_place(global);
+    pub(super) fn write_global(&mut self, global: GlobalIndex, value: BasicValueEnum<'ctx>) {
+        let Place { base, offset } = self.global_place(global);
         let value = self.canonical(value);
         let store = self.write_field(value, base, offset, Region::Context);
         self.keep_if_precise(store);
@@ -324,7 +344,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     // Tables.
 
     /// A table's record, and its length in elements.
-    fn table_record(&mut self, table: u32) -> (PointerValue<'ctx>, IntValue<'ctx>) {
+    fn table_record(&mut self, table: TableIndex) -> TableRecord<'ctx> {
         let record = self.fixed_field(self.unit.offsets.table(table));
         let length = self.read_field(
             self.types.i64,
@@ -332,17 +352,20 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             offsets::VMTABLE_LENGTH,
             Region::Table,
         );
-        (record, length.into_int_value())
+        TableRecord {
+            record,
+            length: length.into_int_value(),
+        }
     }
 
     /// The address of a table's element. Traps with `trap` where there is none.
     pub(super) fn table_element(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
         trap: TrapCode,
     ) -> PointerValue<'ctx> {
-        let (record, length) = self.table_record(table);
+        let TableRecord { record, length } = self.table_record(table);
         let index = self.zext64(index.into_int_value());
         let outside = self
             .builder
@@ -355,7 +378,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     /// The address of a table's element that is known to be there.
     pub(super) fn element_within(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
     ) -> PointerValue<'ctx> {
         let record = self.fixed_field(self.unit.offsets.table(table));
@@ -375,7 +398,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 
     /// The number of a table's elements that are known to be unchanged.
-    pub(super) fn unchanged_elements(&mut self, table: u32) -> IntValue<'ctx> {
+    pub(super) fn unchanged_elements(&mut self, table: TableIndex) -> IntValue<'ctx> {
         let record = self.fixed_field(self.unit.offsets.table(table));
         self.read_field(
             self.types.i64,
@@ -388,7 +411,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     pub(super) fn read_table(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
     ) -> BasicValueEnum<'ctx> {
         let element = self.table_element(table, index, TrapCode::TableOutOfBounds);
@@ -399,7 +422,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
 
     pub(super) fn write_table(
         &mut self,
-        table: u32,
+        table: TableIndex,
         index: BasicValueEnum<'ctx>,
         value: BasicValueEnum<'ctx>,
     ) {
@@ -412,8 +435,8 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         self.keep_if_precise(store);
     }
 
-    pub(super) fn table_length(&mut self, table: u32) -> BasicValueEnum<'ctx> {
-        let (_, length) = self.table_record(table);
+    pub(super) fn table_length(&mut self, table: TableIndex) -> BasicValueEnum<'ctx> {
+        let TableRecord { length, .. } = self.table_record(table);
         self.builder
             .build_int_truncate(length, self.types.i32, "")
             .built()

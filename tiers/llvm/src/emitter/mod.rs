@@ -14,7 +14,10 @@ mod vector_float;
 
 use inkwell::basic_block::BasicBlock;
 use inkwell::values::BasicValueEnum;
-use upshift_module::ValType;
+use upshift_module::{
+    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, TableIndex,
+    TypeIndex, ValType, to_u32, to_usize,
+};
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
     BranchTable, Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary,
@@ -39,7 +42,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         let from = self.current_block();
         for (index, &arg) in args.iter().enumerate() {
             let arg = self.canonical(arg);
-            self.phi(target.phis.0 as usize + index)
+            self.phi(to_usize(target.phis.0) + index)
                 .add_incoming(&[(&arg, from)]);
         }
     }
@@ -49,7 +52,7 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
     type Value = BasicValueEnum<'ctx>;
     type Block = Block<'ctx>;
 
-    fn set_offset(&mut self, module_offset: u32) {
+    fn set_offset(&mut self, module_offset: ModuleOffset) {
         self.set_position(module_offset);
     }
 
@@ -64,14 +67,14 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         self.builder.position_at_end(here);
         Block {
             block,
-            phis: (first, params.len() as u32),
+            phis: (first, to_u32(params.len())),
         }
     }
 
     fn switch_to(&mut self, block: Block<'ctx>, values: &mut Vec<BasicValueEnum<'ctx>>) {
         self.builder.position_at_end(block.block);
         let (first, count) = block.phis;
-        values.extend((first..first + count).map(|i| self.phi(i as usize).as_basic_value()));
+        values.extend((first..first + count).map(|i| self.phi(to_usize(i)).as_basic_value()));
     }
 
     fn seal(&mut self, _: Block<'ctx>) {
@@ -122,13 +125,17 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         self.builder.position_at_end(from);
         let cases: Vec<_> = table
             .cases_besides_default()
-            .map(|(case, way)| {
-                let case = self.types.i32.const_int(u64::from(case), false);
-                (case, ways[way as usize])
+            .map(|case| {
+                let index = self.types.i32.const_int(u64::from(case.index), false);
+                (index, ways[to_usize(case.way)])
             })
             .collect();
         self.builder
-            .build_switch(index.into_int_value(), ways[table.default as usize], &cases)
+            .build_switch(
+                index.into_int_value(),
+                ways[to_usize(table.default)],
+                &cases,
+            )
             .built();
     }
 
@@ -141,21 +148,21 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
     }
 
     fn poll_entry(&mut self) -> WorkSite {
-        WorkSite(0)
+        WorkSite::NOT_COUNTED
     }
 
-    fn poll_loop(&mut self, _: u32, _: &[(BasicValueEnum<'ctx>, ValType)]) -> WorkSite {
+    fn poll_loop(&mut self, _: LoopIndex, _: &[(BasicValueEnum<'ctx>, ValType)]) -> WorkSite {
         // There is no better code than this to move to.
-        WorkSite(0)
+        WorkSite::NOT_COUNTED
     }
 
     fn set_work(&mut self, _: WorkSite, _: u32) {}
 
-    fn local_get(&mut self, local: u32) -> BasicValueEnum<'ctx> {
+    fn local_get(&mut self, local: LocalIndex) -> BasicValueEnum<'ctx> {
         self.read_local(local)
     }
 
-    fn local_set(&mut self, local: u32, value: BasicValueEnum<'ctx>) {
+    fn local_set(&mut self, local: LocalIndex, value: BasicValueEnum<'ctx>) {
         self.write_local(local, value);
     }
 
@@ -472,27 +479,36 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         }
     }
 
-    fn memory_size(&mut self, memory: u32) -> BasicValueEnum<'ctx> {
+    fn memory_size(&mut self, memory: MemoryIndex) -> BasicValueEnum<'ctx> {
         self.memory_pages(memory)
     }
 
-    fn global_get(&mut self, global: u32) -> BasicValueEnum<'ctx> {
+    fn global_get(&mut self, global: GlobalIndex) -> BasicValueEnum<'ctx> {
         self.read_global(global)
     }
 
-    fn global_set(&mut self, global: u32, value: BasicValueEnum<'ctx>) {
+    fn global_set(&mut self, global: GlobalIndex, value: BasicValueEnum<'ctx>) {
         self.write_global(global, value);
     }
 
-    fn table_get(&mut self, table: u32, index: BasicValueEnum<'ctx>) -> BasicValueEnum<'ctx> {
+    fn table_get(
+        &mut self,
+        table: TableIndex,
+        index: BasicValueEnum<'ctx>,
+    ) -> BasicValueEnum<'ctx> {
         self.read_table(table, index)
     }
 
-    fn table_set(&mut self, table: u32, index: BasicValueEnum<'ctx>, value: BasicValueEnum<'ctx>) {
+    fn table_set(
+        &mut self,
+        table: TableIndex,
+        index: BasicValueEnum<'ctx>,
+        value: BasicValueEnum<'ctx>,
+    ) {
         self.write_table(table, index, value);
     }
 
-    fn table_size(&mut self, table: u32) -> BasicValueEnum<'ctx> {
+    fn table_size(&mut self, table: TableIndex) -> BasicValueEnum<'ctx> {
         self.table_length(table)
     }
 
@@ -506,7 +522,7 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
 
     fn call(
         &mut self,
-        function: u32,
+        function: FuncIndex,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,
     ) {
@@ -515,8 +531,8 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
 
     fn call_indirect(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: BasicValueEnum<'ctx>,
         args: &[BasicValueEnum<'ctx>],
         results: &mut Vec<BasicValueEnum<'ctx>>,

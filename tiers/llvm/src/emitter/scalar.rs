@@ -13,6 +13,7 @@ use upshift_translate::{
 
 use super::LlvmEmitter;
 use super::build::Built;
+use super::call::UnlikelyBranch;
 use crate::constants::{is_constant, is_default_nan};
 use crate::quieting::hide;
 
@@ -435,7 +436,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
         a: FloatValue<'ctx>,
     ) -> BasicValueEnum<'ctx> {
         let builder = self.builder;
-        let (lowest, highest) = exclusive_limits(from, to, signed);
+        let Limits { lowest, highest } = exclusive_limits(from, to, signed);
         let ty = a.get_type();
         let above = builder
             .build_float_compare(FloatPredicate::OGT, a, ty.const_float(lowest), "")
@@ -445,7 +446,10 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .built();
         let fits = builder.build_and(above, below, "").built();
         let fails = builder.build_not(fits, "").built();
-        let (trap, go_on) = self.unlikely_branch(fails);
+        let UnlikelyBranch {
+            unlikely: trap,
+            likely: go_on,
+        } = self.unlikely_branch(fails);
         self.builder.position_at_end(trap);
         let is_nan = builder
             .build_float_compare(FloatPredicate::UNO, a, a, "")
@@ -464,11 +468,20 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     }
 }
 
-/// The greatest value of type `from` that is too low for a conversion, and the least that is too high.
-fn exclusive_limits(from: FloatType, to: IntType, signed: bool) -> (f64, f64) {
+/// What a conversion's operand lies between.
+struct Limits {
+    /// The greatest value that is too low.
+    lowest: f64,
+    /// The least value that is too high.
+    highest: f64,
+}
+
+/// The limits of a conversion from and to these types.
+fn exclusive_limits(from: FloatType, to: IntType, signed: bool) -> Limits {
     const TWO_31: f64 = 2_147_483_648.0;
     const TWO_63: f64 = 9_223_372_036_854_775_808.0;
-    match (from, to, signed) {
+    // As a binary32 each power of two stays what it is.
+    let (lowest, highest) = match (from, to, signed) {
         (_, IntType::I32, false) => (-1.0, 2.0 * TWO_31),
         (_, IntType::I64, false) => (-1.0, 2.0 * TWO_63),
         // A fraction below the least integer is truncated to it, where the type has such fractions.
@@ -476,5 +489,6 @@ fn exclusive_limits(from: FloatType, to: IntType, signed: bool) -> (f64, f64) {
         (FloatType::F32, IntType::I32, true) => (f64::from((-TWO_31 as f32).next_down()), TWO_31),
         (FloatType::F64, IntType::I64, true) => ((-TWO_63).next_down(), TWO_63),
         (FloatType::F32, IntType::I64, true) => (f64::from((-TWO_63 as f32).next_down()), TWO_63),
-    }
+    };
+    Limits { lowest, highest }
 }

@@ -11,7 +11,9 @@ use inkwell::debug_info::{AsDIScope, DISubprogram, DebugInfoBuilder};
 use inkwell::module::Module as LlvmModule;
 use inkwell::values::{BasicValueEnum, FunctionValue, InstructionValue, PhiValue, PointerValue};
 use smallvec::SmallVec;
-use upshift_module::{Module, ValType};
+use upshift_module::{
+    EntityRef, LocalIndex, Module, ModuleOffset, TableIndex, TypeIndex, ValType, to_u32,
+};
 use upshift_runtime::{TrapCode, offsets};
 use upshift_translate::{
     EntryPoint, FrameLayout, FunctionShape, IndirectCall, ModuleUnit, OptimizerOptions,
@@ -76,7 +78,7 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     /// In an OSR entry: the cells of the frame that is taken over.
     taken_over: Option<PointerValue<'ctx>>,
     /// The locals that the function reads or writes.
-    locals: HashMap<u32, (ValType, PointerValue<'ctx>)>,
+    locals: HashMap<LocalIndex, (ValType, PointerValue<'ctx>)>,
     /// Fields of the context that never change, read in the first block.
     fixed: Vec<(i32, PointerValue<'ctx>)>,
     /// Cells for the results of calls.
@@ -85,9 +87,9 @@ pub(crate) struct LlvmEmitter<'u, 'ctx> {
     phis: Vec<PhiValue<'ctx>>,
     /// The last load of a memory: the operator after it decides whether it has to stay.
     pub(super) last_load: Option<InstructionValue<'ctx>>,
-    offset: u32,
+    offset: ModuleOffset,
     /// The offset that the builder's debug location says.
-    located: Option<u32>,
+    located: Option<ModuleOffset>,
     /// Accesses stay where they are.
     pub(super) precise: bool,
 }
@@ -102,7 +104,12 @@ struct ResultCells<'ctx> {
 }
 
 /// Bytes of a result cell.
-pub(super) const RESULT_CELL: i32 = 16;
+const RESULT_CELL: u32 = 16;
+
+/// Where a result is, from the first result cell.
+pub(super) fn result_offset(place: usize) -> i32 {
+    (RESULT_CELL * to_u32(place)).cast_signed()
+}
 
 impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     /// An emitter into `target`, with the first blocks done: the walk can begin. `used` are the locals that it will ask for, in
@@ -111,7 +118,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         shared: &Shared<'u, 'ctx>,
         target: Target<'u, 'ctx>,
         shape: &FunctionShape<'u>,
-        used: &[u32],
+        used: &[LocalIndex],
     ) -> Self {
         let function = target.function;
         let first = shared.context.append_basic_block(function, "entry");
@@ -154,7 +161,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             call_cells: None,
             phis: Vec::new(),
             last_load: None,
-            offset: 0,
+            offset: shape.start,
             located: None,
             precise: shared.unit.settings.precise_traps,
         };
@@ -162,11 +169,11 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         emitter
     }
 
-    fn begin(&mut self, shape: &FunctionShape<'_>, used: &[u32], checks_stack: bool) {
+    fn begin(&mut self, shape: &FunctionShape<'_>, used: &[LocalIndex], checks_stack: bool) {
         self.builder.unset_current_debug_location();
         self.builder.position_at_end(self.first);
         for &local in used {
-            let ty = shape.locals[local as usize];
+            let ty = shape.locals[local];
             let place = self.builder.build_alloca(self.types.of(ty), "").built();
             self.locals.insert(local, (ty, place));
         }
@@ -176,7 +183,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
             self.check_stack();
         }
         if let Some(cells) = self.taken_over {
-            let layout = FrameLayout::new(&shape.locals);
+            let layout = FrameLayout::new(shape.locals.values().copied());
             for local in used {
                 let (ty, place) = self.locals[local];
                 let offset = layout.local_offset(*local).cast_signed();
@@ -188,8 +195,9 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         let params = shape.ty.params().len();
         for &local in used {
             let (ty, place) = self.locals[&local];
-            let value = if (local as usize) < params {
-                self.function.get_nth_param(local + 1).expect("as declared")
+            let value = if local.index() < params {
+                let param = self.function.get_nth_param(1 + local.as_u32());
+                param.expect("as declared")
             } else {
                 self.types.of(ty).const_zero()
             };
@@ -241,13 +249,21 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     }
 
     /// The possible targets of a call through a table, if they are known for good.
-    pub(super) fn known_targets(&self, table: u32, type_index: u32) -> Option<Arc<Targets>> {
+    pub(super) fn known_targets(
+        &self,
+        table: TableIndex,
+        type_index: TypeIndex,
+    ) -> Option<Arc<Targets>> {
         self.tables
             .targets(self.module, self.summaries, table, type_index)
     }
 
     /// The probable targets of the current operator, a call through a table.
-    pub(super) fn probable_targets(&self, table: u32, type_index: u32) -> SmallVec<[Guess; 4]> {
+    pub(super) fn probable_targets(
+        &self,
+        table: TableIndex,
+        type_index: TypeIndex,
+    ) -> SmallVec<[Guess; 4]> {
         if !self.callees.guesses() {
             return SmallVec::new();
         }
@@ -262,7 +278,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     // Where we are.
 
-    pub(super) fn set_position(&mut self, module_offset: u32) {
+    pub(super) fn set_position(&mut self, module_offset: ModuleOffset) {
         self.offset = module_offset;
     }
 
@@ -274,9 +290,9 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
         }
         self.located = Some(self.offset);
         let scope = self.scope.as_debug_info_scope();
-        let location = self
-            .debug
-            .create_debug_location(self.context, self.offset, 0, scope, None);
+        let location =
+            self.debug
+                .create_debug_location(self.context, self.offset.as_u32(), 0, scope, None);
         self.builder.set_current_debug_location(location);
     }
 
@@ -294,7 +310,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     /// How many parameters all blocks have so far.
     pub(super) fn phi_count(&self) -> u32 {
-        self.phis.len() as u32
+        to_u32(self.phis.len())
     }
 
     pub(super) fn phi(&self, index: usize) -> PhiValue<'ctx> {
@@ -347,8 +363,7 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
     }
 
     fn allocate_cells(&self, count: usize) -> PointerValue<'ctx> {
-        // A function has fewer results than a module has bytes.
-        let ty = self.types.v128.array_type(count as u32);
+        let ty = self.types.v128.array_type(to_u32(count));
         self.builder.build_alloca(ty, "").built()
     }
 
@@ -368,14 +383,14 @@ impl<'u, 'ctx> LlvmEmitter<'u, 'ctx> {
 
     // Locals.
 
-    pub(super) fn read_local(&self, local: u32) -> BasicValueEnum<'ctx> {
+    pub(super) fn read_local(&self, local: LocalIndex) -> BasicValueEnum<'ctx> {
         let (ty, place) = self.locals[&local];
         self.builder
             .build_load(self.types.of(ty), place, "")
             .built()
     }
 
-    pub(super) fn write_local(&self, local: u32, value: BasicValueEnum<'ctx>) {
+    pub(super) fn write_local(&self, local: LocalIndex, value: BasicValueEnum<'ctx>) {
         let (_, place) = self.locals[&local];
         self.builder
             .build_store(place, self.canonical(value))

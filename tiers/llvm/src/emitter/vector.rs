@@ -8,6 +8,7 @@
 use inkwell::IntPredicate;
 use inkwell::types::{BasicTypeEnum, VectorType};
 use inkwell::values::{BasicValueEnum, IntValue, VectorValue};
+use upshift_module::to_usize;
 use upshift_translate::{IntCompare, LaneBinary, LaneShift, LaneUnary, Shape, VecBitwise, VecTest};
 
 use super::LlvmEmitter;
@@ -68,7 +69,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
             .get_element_type()
             .into_int_type()
             .const_int(value.cast_unsigned(), true);
-        VectorType::const_vector(&vec![lane; ty.get_size() as usize])
+        VectorType::const_vector(&vec![lane; to_usize(ty.get_size())])
     }
 
     /// All lanes of one value.

@@ -3,6 +3,7 @@
 use inkwell::FloatPredicate;
 use inkwell::types::VectorType;
 use inkwell::values::{BasicValueEnum, VectorValue};
+use upshift_module::to_usize;
 use upshift_translate::{FloatBinary, FloatCompare, FloatType, FloatUnary, Shape};
 
 use super::LlvmEmitter;
@@ -14,7 +15,7 @@ impl<'ctx> LlvmEmitter<'_, 'ctx> {
     pub(super) fn float_lanes(&self, ty: FloatType, value: f64) -> VectorValue<'ctx> {
         let shape = float_shape(ty);
         let lane = self.float_type(ty).const_float(value);
-        VectorType::const_vector(&vec![lane; shape.lanes() as usize])
+        VectorType::const_vector(&vec![lane; to_usize(shape.lanes())])
     }
 
     /// Lanes chosen by a comparison: `if x predicate y { then } else { otherwise }`.

@@ -1,8 +1,8 @@
 //! Blocks, jumps and the code behind the body: moves of operands on the way to a block, traps, and polls
 //! whose budget is used up.
 
-use upshift_module::ValType;
-use upshift_runtime::{Builtin, TrapCode, offsets};
+use upshift_module::{LoopIndex, ValType, to_u32, to_usize};
+use upshift_runtime::{Builtin, CodeOffset, TrapCode, offsets};
 use upshift_translate::{BranchTable, WorkSite};
 
 use super::copies::Run;
@@ -11,9 +11,6 @@ use super::state::{
     Pending, Place, RESULTS, SCRATCH, Slot, Stub, home_behind, in_xmm, width_of,
 };
 use crate::asm::{Flag, Gpr, Jump, Mem, Width, Xmm, digit, op};
-
-/// A poll's result where no work is counted.
-const NOT_COUNTED: WorkSite = WorkSite(u32::MAX);
 
 /// More arguments of a jump than these are moved from home to home.
 const MOVED_ONE_BY_ONE: usize = 32;
@@ -28,39 +25,39 @@ fn aside(depth: u32) -> Mem {
 
 impl FastEmitter<'_> {
     pub(super) fn new_block(&mut self, height: u32, params: &[ValType]) -> Label {
-        let start = self.s.params.len() as u32;
+        let start = to_u32(self.s.params.len());
         self.s.params.extend_from_slice(params);
         // A label has at most a thousand parameters.
         let first_vector = params.iter().position(|&ty| ty == ValType::V128);
         self.add_block(Block {
             height,
-            params: (start, start + params.len() as u32),
-            first_vector: first_vector.map(|index| index as u32),
+            params: (start, start + to_u32(params.len())),
+            first_vector: first_vector.map(to_u32),
             position: None,
         })
     }
 
     fn add_block(&mut self, block: Block) -> Label {
         self.s.blocks.push(block);
-        self.s.blocks.len() as u32 - 1
+        to_u32(self.s.blocks.len()) - 1
     }
 
     /// Goes on in a block, and adds its parameters to `values`.
     pub(super) fn start_block(&mut self, label: Label, values: &mut Vec<Slot>) {
-        let Block { height, params, .. } = self.s.blocks[label as usize];
+        let Block { height, params, .. } = self.s.blocks[to_usize(label)];
         let pending = std::mem::replace(&mut self.pending, Pending::None);
         let goes_on = !self.gave_up() && self.link_pending(pending, Some(label));
         if !goes_on {
             self.begin_block(height);
         }
-        let block = &mut self.s.blocks[label as usize];
+        let block = &mut self.s.blocks[to_usize(label)];
         block.position = Some(self.s.asm.position());
         self.mark_offset();
         if !self.gave_up() {
             self.take_back(label);
         }
         for i in params.0..params.1 {
-            let ty = self.s.params[i as usize];
+            let ty = self.s.params[to_usize(i)];
             values.push(height + i - params.0);
             if !self.gave_up() {
                 self.push(ty, Place::Home);
@@ -97,8 +94,8 @@ impl FastEmitter<'_> {
             return;
         }
         let first = self.s.asides.len() - count;
-        let height = self.s.blocks[block as usize].height;
-        self.drop_from(height - count as u32);
+        let height = self.s.blocks[to_usize(block)].height;
+        self.drop_from(height - to_u32(count));
         for i in first..self.s.asides.len() {
             let Aside { ty, depth, .. } = self.s.asides[i];
             let from = aside(depth);
@@ -184,7 +181,7 @@ impl FastEmitter<'_> {
 
     /// Sends the operands home that a block expects below its parameters.
     fn prepare(&mut self, target: Label) {
-        let height = self.s.blocks[target as usize].height;
+        let height = self.s.blocks[to_usize(target)].height;
         self.store_homes(height);
     }
 
@@ -197,7 +194,7 @@ impl FastEmitter<'_> {
             self.make_moves(moves);
             return;
         }
-        let height = self.s.blocks[target as usize].height;
+        let height = self.s.blocks[to_usize(target)].height;
         let mut end = self.end_of_homes(height);
         for (param, &arg) in (height..).zip(args) {
             let (ty, place) = (self.type_of(arg), self.place_of(arg));
@@ -227,19 +224,19 @@ impl FastEmitter<'_> {
             height,
             first_vector,
             ..
-        } = self.s.blocks[target as usize];
+        } = self.s.blocks[to_usize(target)];
         let (&first, &last) = (args.first()?, args.last()?);
         if first == height {
             return None;
         }
-        let start = self.s.moves.len() as u32;
+        let start = to_u32(self.s.moves.len());
         let end = self.home_offset(last) + self.type_of(last).cell_size();
         let mut to = self.end_of_homes(height);
         // A label's parameters, as many as there are arguments.
-        let scalars = first_vector.map_or(args.len(), |index| index as usize);
+        let scalars = first_vector.map_or(args.len(), to_usize);
         if scalars > 0 {
             let from = self.home_offset(first);
-            let bytes = ValType::I64.cell_size() * scalars as u32;
+            let bytes = ValType::I64.cell_size() * to_u32(scalars);
             self.add_move(from, to, bytes, false);
             to += bytes;
         }
@@ -247,7 +244,7 @@ impl FastEmitter<'_> {
             let (from, to) = (self.home_offset(vector), home_behind(to, ValType::V128));
             self.add_move(from, to, end - from, true);
         }
-        let moves = (start, self.s.moves.len() as u32);
+        let moves = (start, to_u32(self.s.moves.len()));
         (moves.0 < moves.1).then_some(moves)
     }
 
@@ -266,7 +263,7 @@ impl FastEmitter<'_> {
         let (start, end) = moves.unwrap_or_default();
         for i in start..end {
             let cells = (Gpr::RSP, self.lowered);
-            self.copy_run(self.s.moves[i as usize], cells, cells);
+            self.copy_run(self.s.moves[to_usize(i)], cells, cells);
         }
     }
 
@@ -327,8 +324,8 @@ impl FastEmitter<'_> {
             let moves = self.moves(target, args);
             ways.push(self.way(target, moves));
         }
-        let way = |place: u32| ways[place as usize];
-        let count = table.cases.len() as u32;
+        let way = |place: u32| ways[to_usize(place)];
+        let count = to_u32(table.cases.len());
         let asm = &mut self.s.asm;
         asm.int_imm(Width::W32, digit::CMP, register, count.cast_signed());
         let jump = asm.jump_if(Flag::AE);
@@ -352,7 +349,7 @@ impl FastEmitter<'_> {
         );
         asm.int(Width::W64, op::ADD, SCRATCH, entry);
         asm.jump_at(SCRATCH);
-        let start = self.s.entries.len() as u32;
+        let start = to_u32(self.s.entries.len());
         let entries = table.cases.iter().map(|&place| way(place));
         self.s.entries.extend(entries);
         self.s.tables.push(JumpTable {
@@ -368,29 +365,29 @@ impl FastEmitter<'_> {
     pub(super) fn count_at_entry(&mut self) -> WorkSite {
         // The prologue has it.
         match self.entry_check {
-            Some(_) => WorkSite(0),
-            None => NOT_COUNTED,
+            Some(_) => WorkSite::from_u32(0),
+            None => WorkSite::NOT_COUNTED,
         }
     }
 
     /// At a loop's header, where everything is at home.
-    pub(super) fn count_at_loop(&mut self, number: u32) -> WorkSite {
+    pub(super) fn count_at_loop(&mut self, number: LoopIndex) -> WorkSite {
         if !self.unit.settings.count_work {
-            return NOT_COUNTED;
+            return WorkSite::NOT_COUNTED;
         }
         let budget = Mem::new(CONTEXT, self.unit.offsets.budget(self.function));
         let asm = &mut self.s.asm;
         let work = asm.int_imm32(Width::W32, digit::SUB, budget, 0);
         let jump = asm.jump_if(Flag::S);
         let back = asm.position();
-        self.s.sites.push(work);
+        let site = self.s.sites.push(work);
         self.s.stubs.push(Stub::Poll {
             jump,
             back,
             number,
             offset: self.offset,
         });
-        WorkSite(self.s.sites.len() as u32 - 1)
+        site
     }
 
     // The end.
@@ -416,7 +413,7 @@ impl FastEmitter<'_> {
     }
 
     fn position_of(&self, block: Label) -> Option<u32> {
-        self.s.blocks[block as usize].position
+        self.s.blocks[to_usize(block)].position
     }
 
     fn place_tables(&mut self) {
@@ -438,7 +435,7 @@ impl FastEmitter<'_> {
                 position, entries, ..
             } = self.s.tables[i];
             for (at, entry) in (position..).step_by(TABLE_ENTRY).zip(entries.0..entries.1) {
-                if let Some(target) = self.position_of(self.s.entries[entry as usize]) {
+                if let Some(target) = self.position_of(self.s.entries[to_usize(entry)]) {
                     let distance = target.wrapping_sub(position).cast_signed();
                     self.s.asm.set_imm32(at, distance);
                 }
@@ -455,7 +452,7 @@ impl FastEmitter<'_> {
                 offset,
             } = self.s.detours[i];
             self.set_offset(offset);
-            self.s.blocks[block as usize].position = Some(self.s.asm.position());
+            self.s.blocks[to_usize(block)].position = Some(self.s.asm.position());
             self.make_moves(Some(moves));
             let jump = self.s.asm.jump();
             self.s.links.push(Link { jump, target });
@@ -493,10 +490,10 @@ impl FastEmitter<'_> {
     }
 
     /// Asks the runtime at a loop's header; the jump is taken if there is a better place to go on, in rax.
-    fn poll_runtime(&mut self, back: u32, number: u32) -> Jump {
+    fn poll_runtime(&mut self, back: u32, number: LoopIndex) -> Jump {
         let asm = &mut self.s.asm;
-        asm.mov_imm(Gpr::RSI, u64::from(self.function));
-        asm.mov_imm(Gpr::RDX, u64::from(number));
+        asm.mov_imm(Gpr::RSI, self.function.as_u32().into());
+        asm.mov_imm(Gpr::RDX, number.as_u32().into());
         asm.mov(Width::W64, Gpr::RCX, Gpr::RSP);
         self.call_stub(Builtin::BudgetAtLoop);
         let asm = &mut self.s.asm;
@@ -546,12 +543,12 @@ impl FastEmitter<'_> {
         let Some((out, go_on)) = self.entry_check else {
             return;
         };
-        if let Some(&(_, first)) = self.s.offsets.first() {
-            self.set_offset(first);
+        if let Some(&CodeOffset { module, .. }) = self.s.offsets.first() {
+            self.set_offset(module);
         }
         let asm = &mut self.s.asm;
         asm.link_here(out);
-        asm.mov_imm_keeping_flags(Gpr::RAX, u64::from(self.function));
+        asm.mov_imm_keeping_flags(Gpr::RAX, self.function.as_u32().into());
         let address = asm.lea_code(Gpr::R10);
         asm.link(address, go_on);
         let builtins = Mem::new(Gpr::RDI, offsets::VMCONTEXT_BUILTINS);

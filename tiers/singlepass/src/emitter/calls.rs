@@ -3,7 +3,9 @@
 //! The convention is the platform's (System V Application Binary Interface, AMD64 supplement, 3.2.3), with the context
 //! as the first argument and, where there is more than one result, where they go as the last.
 
-use upshift_module::{FuncType, ValType};
+use upshift_module::{
+    DefinedFuncIndex, FuncIndex, FuncType, TableIndex, TypeIndex, ValType, to_u32, to_usize,
+};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 
 use super::copies::{Row, Runs, UNROLLED};
@@ -78,8 +80,8 @@ impl Arguments {
 
 /// The callee.
 enum Callee {
-    /// A function of this module, by its number without imports.
-    Own(u32),
+    /// A function of this module.
+    Own(DefinedFuncIndex),
     /// The function of a reference in the context, at this offset.
     Imported(i32),
     /// The function of the reference in `r10`.
@@ -128,7 +130,12 @@ impl Moves {
 }
 
 impl FastEmitter<'_> {
-    pub(super) fn call_function(&mut self, function: u32, args: &[Slot], results: &mut Vec<Slot>) {
+    pub(super) fn call_function(
+        &mut self,
+        function: FuncIndex,
+        args: &[Slot],
+        results: &mut Vec<Slot>,
+    ) {
         let callee = match self.module.defined_function(function) {
             Some(defined) => {
                 self.s.calls.add(defined);
@@ -136,15 +143,14 @@ impl FastEmitter<'_> {
             }
             None => Callee::Imported(self.unit.offsets.funcref(function)),
         };
-        let ty = self.module.functions[function as usize];
-        let ty = &self.module.types[ty as usize];
+        let ty = self.module.func_type(function);
         self.call_code(callee, ty, args, results);
     }
 
     pub(super) fn call_table(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: Slot,
         args: &[Slot],
         results: &mut Vec<Slot>,
@@ -153,7 +159,7 @@ impl FastEmitter<'_> {
         self.take_gpr(REFERENCE);
         let element = self.table_element(table, index, TrapCode::UndefinedElement);
         let ids = Mem::new(CONTEXT, offsets::VMCONTEXT_TYPE_IDS);
-        let expected = Mem::new(SCRATCH, TYPE_ID_SIZE * type_index.cast_signed());
+        let expected = Mem::new(SCRATCH, TYPE_ID_SIZE * type_index.as_u32().cast_signed());
         let asm = &mut self.s.asm;
         asm.load(Width::W64, REFERENCE, element);
         asm.int(Width::W64, op::TEST, REFERENCE, REFERENCE);
@@ -170,7 +176,7 @@ impl FastEmitter<'_> {
             let cell = Mem::new(CONTEXT, self.unit.offsets.call_cell(cell));
             self.s.asm.store(Width::W64, cell, REFERENCE);
         }
-        let ty = &self.module.types[type_index as usize];
+        let ty = &self.module.types[type_index];
         // The index lies above the arguments.
         self.drop_from(index);
         self.call_code(Callee::Reference, ty, args, results);
@@ -186,7 +192,10 @@ impl FastEmitter<'_> {
                 let slots = Mem::new(CONTEXT, offsets::VMCONTEXT_SLOTS);
                 asm.load(Width::W64, SCRATCH, slots);
                 asm.mov(Width::W64, Gpr::RDI, CONTEXT);
-                asm.call_at(Mem::new(SCRATCH, SLOT_SIZE * defined.cast_signed()));
+                asm.call_at(Mem::new(
+                    SCRATCH,
+                    SLOT_SIZE * defined.as_u32().cast_signed(),
+                ));
             }
             Callee::Imported(reference) => {
                 self.announce_caller();
@@ -237,7 +246,7 @@ impl FastEmitter<'_> {
 
     /// Puts arguments where a callee expects them. Returns where results will be, in bytes above rsp.
     fn pass_arguments(&mut self, ty: &FuncType, args: &[Slot]) -> u32 {
-        let results = ty.results().len() as u32;
+        let results = to_u32(ty.results().len());
         let by_pointer = results > 1;
         let mut places = Arguments::new();
         for &param in ty.params() {
@@ -343,7 +352,7 @@ impl FastEmitter<'_> {
                         // The frame has room for it.
                         self.home(slot);
                     }
-                    let count = of_kind.len() as u32;
+                    let count = to_u32(of_kind.len());
                     let from = cells(Gpr::RSP, cell);
                     let to = self.homes_from(first.unwrap_or_default(), of_kind[0]);
                     self.copy_row(is_vector(of_kind[0]), count, from, to);
@@ -437,8 +446,8 @@ impl FastEmitter<'_> {
                 let mut cell = 0;
                 let types = self.ty.results();
                 for of_kind in types.chunk_by(|&a, &b| is_vector(a) == is_vector(b)) {
-                    let first = values[(cell / RESULT_CELL) as usize];
-                    let count = of_kind.len() as u32;
+                    let first = values[to_usize(cell / RESULT_CELL)];
+                    let count = to_u32(of_kind.len());
                     let from = self.homes_from(first, of_kind[0]);
                     let to = cells(Gpr::RAX, cell);
                     self.copy_row(is_vector(of_kind[0]), count, from, to);

@@ -1,6 +1,6 @@
 //! Floating-point operators, and conversions between scalars.
 
-use upshift_module::ValType;
+use upshift_module::{ValType, low_u32};
 use upshift_runtime::TrapCode;
 use upshift_translate::{Convert, FloatBinary, FloatCompare, FloatType, FloatUnary, IntType};
 
@@ -20,6 +20,7 @@ pub(super) const TOWARDS_ZERO: u8 = 11;
 fn bits(ty: FloatType, value: f64) -> u64 {
     match ty {
         // Only powers of two and their neighbours are asked for.
+        // Rounded to the nearest.
         FloatType::F32 => u64::from((value as f32).to_bits()),
         FloatType::F64 => value.to_bits(),
     }
@@ -58,7 +59,7 @@ impl Range {
                     low_is_in: !is_wide,
                     high: TWO_31,
                     least: u64::from(i32::MIN.cast_unsigned()),
-                    most: i32::MAX as u64,
+                    most: i32::MAX.cast_unsigned().into(),
                 }
             }
             (IntType::I32, false) => Self {
@@ -73,7 +74,7 @@ impl Range {
                 low_is_in: true,
                 high: TWO_63,
                 least: i64::MIN.cast_unsigned(),
-                most: i64::MAX as u64,
+                most: i64::MAX.cast_unsigned(),
             },
             (IntType::I64, false) => Self {
                 low: -1.0,
@@ -249,7 +250,7 @@ impl FastEmitter<'_> {
                 (ValType::I32, Place::Gpr(result))
             }
             Convert::Extend { signed: false } => match self.constant(a) {
-                Some(bits) => (ValType::I64, Place::Constant(u64::from(bits as u32))),
+                Some(bits) => (ValType::I64, Place::Constant(u64::from(low_u32(bits)))),
                 // All that makes an `i32` in a register clears the upper half.
                 None => (ValType::I64, Place::Gpr(self.gpr(a))),
             },

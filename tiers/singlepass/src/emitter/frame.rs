@@ -1,8 +1,8 @@
 //! The frame: prologue and epilogue, parameters, places of cells, and records of places in the code: traps,
 //! offsets, amounts of work.
 
-use upshift_module::ValType;
-use upshift_runtime::{TrapCode, offsets};
+use upshift_module::{EntityRef, LocalIndex, ModuleOffset, ValType, to_usize};
+use upshift_runtime::{CodeOffset, TrapCode, TrapSite, offsets};
 use upshift_translate::WorkSite;
 
 use super::calls::{Argument, Arguments};
@@ -18,7 +18,10 @@ const STACK_ARGUMENTS: u32 = 16;
 
 impl FastEmitter<'_> {
     pub(super) fn begin_function(&mut self) {
-        self.s.offsets.push((0, self.offset));
+        self.s.offsets.push(CodeOffset {
+            code: 0,
+            module: self.offset,
+        });
         let budget = self.unit.offsets.budget(self.function);
         let asm = &mut self.s.asm;
         if self.unit.settings.count_work {
@@ -67,8 +70,7 @@ impl FastEmitter<'_> {
     pub(super) fn take_params(&mut self) {
         let ty = self.ty;
         let (mut arguments, mut on_stack) = (Arguments::new(), Runs::default());
-        for (local, &param) in ty.params().iter().enumerate() {
-            let local = local as u32;
+        for (local, &param) in (0..).map(LocalIndex::from_u32).zip(ty.params()) {
             let cell = self.local_place(local);
             match arguments.next(param) {
                 Argument::Gpr(register) => {
@@ -112,7 +114,7 @@ impl FastEmitter<'_> {
         }
         let params = ty.params().len();
         if params < self.s.locals.len() {
-            let start = self.layout.local_offset(params as u32);
+            let start = self.layout.local_offset(LocalIndex::new(params));
             self.zero_cells(start, self.layout.operands_offset());
         }
     }
@@ -145,14 +147,14 @@ impl FastEmitter<'_> {
         if size <= PAGE {
             return;
         }
-        if let Some(&(_, first)) = self.s.offsets.first() {
-            self.set_offset(first);
+        if let Some(&CodeOffset { module, .. }) = self.s.offsets.first() {
+            self.set_offset(module);
         }
         let asm = &mut self.s.asm;
         let go_on = self.frame_sizes[1] + 4;
         let out = asm.jump_instead(go_on, LOWERS);
         asm.link_here(out);
-        for below in (PAGE..size).step_by(PAGE as usize) {
+        for below in (PAGE..size).step_by(to_usize(PAGE)) {
             let place = Mem::new(Gpr::RSP, -below.cast_signed());
             asm.int(Width::W64, op::TEST, Gpr::RAX, place);
         }
@@ -169,7 +171,7 @@ impl FastEmitter<'_> {
         self.s.asm.set_imm32(subtracted, frame.cast_signed());
     }
 
-    pub(super) fn local_place(&self, local: u32) -> Mem {
+    pub(super) fn local_place(&self, local: LocalIndex) -> Mem {
         Mem::new(
             Gpr::RSP,
             (self.layout.local_offset(local) + self.lowered).cast_signed(),
@@ -177,7 +179,7 @@ impl FastEmitter<'_> {
     }
 
     pub(super) fn home(&mut self, slot: Slot) -> Mem {
-        let Operand { ty, home, .. } = self.s.operands[slot as usize];
+        let Operand { ty, home, .. } = self.s.operands[to_usize(slot)];
         self.cell(ty, home)
     }
 
@@ -189,13 +191,13 @@ impl FastEmitter<'_> {
 
     /// The first byte behind the homes of the operands below `height`.
     pub(super) fn end_of_homes(&self, height: u32) -> u32 {
-        let height = height.min(self.height()) as usize;
+        let height = to_usize(height.min(self.height()));
         end_of(&self.s.operands[..height], &self.layout)
     }
 
     /// Where an operand's home is, in bytes from the first cell.
     pub(super) fn home_offset(&self, slot: Slot) -> u32 {
-        self.s.operands[slot as usize].home
+        self.s.operands[to_usize(slot)].home
     }
 
     /// Copies a value in memory.
@@ -211,33 +213,37 @@ impl FastEmitter<'_> {
     }
 
     pub(super) fn set_work(&mut self, site: WorkSite, operators: u32) {
-        if let Some(&position) = self.s.sites.get(site.0 as usize) {
+        if let Some(&position) = self.s.sites.get(site) {
             // More than a budget holds need not be counted.
-            let work = operators.min(i32::MAX as u32).cast_signed();
+            let work = operators.min(i32::MAX.cast_unsigned()).cast_signed();
             self.s.asm.set_imm32(position, work);
         }
     }
 
     // Traps and offsets.
 
-    pub(super) fn set_offset(&mut self, offset: u32) {
+    pub(super) fn set_offset(&mut self, offset: ModuleOffset) {
         self.offset = offset;
         self.mark_offset();
     }
 
     /// States that code from here on belongs to the current operator.
     pub(super) fn mark_offset(&mut self) {
-        let (position, offset) = (self.s.asm.position(), self.offset);
+        let (code, module) = (self.s.asm.position(), self.offset);
         match self.s.offsets.last_mut() {
-            Some(last) if last.0 == position => last.1 = offset,
-            Some(last) if last.1 == offset => {}
-            _ => self.s.offsets.push((position, offset)),
+            Some(last) if last.code == code => last.module = module,
+            Some(last) if last.module == module => {}
+            _ => self.s.offsets.push(CodeOffset { code, module }),
         }
     }
 
     /// States that the next instruction may trap.
     pub(super) fn may_trap(&mut self, code: TrapCode) {
-        self.s.traps.push((self.s.asm.position(), code));
+        let site = TrapSite {
+            code: self.s.asm.position(),
+            trap: code,
+        };
+        self.s.traps.push(site);
     }
 
     /// Traps here.

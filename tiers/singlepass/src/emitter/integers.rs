@@ -1,6 +1,6 @@
 //! Integer operators, conditions and selection.
 
-use upshift_module::ValType;
+use upshift_module::{ValType, low_u8, low_u32};
 use upshift_runtime::TrapCode;
 use upshift_translate::{IntBinary, IntCompare, IntDivision, IntType, IntUnary};
 
@@ -115,7 +115,7 @@ impl FastEmitter<'_> {
         };
         if constant > 0 && constant.count_ones() == 1 {
             let result = self.own_gpr(a);
-            let count = constant.trailing_zeros() as u8;
+            let count = low_u8(constant.trailing_zeros());
             self.s.asm.shift_imm(width, digit::SHL, result, count);
             return result;
         }
@@ -147,7 +147,7 @@ impl FastEmitter<'_> {
         let width = width(ty);
         if let Some(count) = self.constant(b) {
             let result = self.own_gpr(a);
-            let count = count as u8 & if width == Width::W64 { 63 } else { 31 };
+            let count = low_u8(low_u32(count)) & if width == Width::W64 { 63 } else { 31 };
             if count != 0 {
                 self.s.asm.shift_imm(width, digit, result, count);
             }
@@ -180,7 +180,7 @@ impl FastEmitter<'_> {
                 asm.mov_imm(SCRATCH, 2 * bits - 1);
                 asm.int(width, op::BSR, result, x);
                 asm.cmov(width, Flag::E, result, SCRATCH);
-                asm.int_imm(width, digit::XOR, result, bits as i32 - 1);
+                asm.int_imm(width, digit::XOR, result, low_u32(bits).cast_signed() - 1);
             }
             IntUnary::Ctz => {
                 asm.mov_imm(SCRATCH, bits);

@@ -1,5 +1,6 @@
 //! Operators that work lane by lane on vectors of one shape. Those that change the shape are in `lane_conversions`.
 
+use upshift_module::{low_u8, low_u32, to_usize};
 use upshift_translate::{
     FloatBinary, FloatCompare, FloatType, FloatUnary, IntCompare, LaneBinary, LaneShift, LaneUnary,
     Shape,
@@ -44,7 +45,7 @@ fn instruction(op: LaneBinary, shape: Shape) -> Option<u32> {
         B::AvgrU => [0x0fe0, 0x0fe3, 0, 0],
         B::Q15MulrSatS => [0, op::PMULHRSW, 0, 0],
     };
-    let opcode = all[lane_size(shape) as usize];
+    let opcode = all[to_usize(lane_size(shape))];
     (opcode != 0).then_some(opcode)
 }
 
@@ -86,7 +87,7 @@ impl FastEmitter<'_> {
         let high = self.own_xmm(a);
         let (low, result) = (self.free_xmm(), self.free_xmm());
         let half = self.behind(splat(Shape::I8x16, 15));
-        let counts: [u8; 16] = std::array::from_fn(|i| i.count_ones() as u8);
+        let counts: [u8; 16] = std::array::from_fn(|i| low_u8(i.count_ones()));
         let counts = self.s.asm.constant(u128::from_le_bytes(counts));
         let asm = &mut self.s.asm;
         asm.float(0, op::MOVAPS, low, half);
@@ -187,13 +188,13 @@ impl FastEmitter<'_> {
         let mask = shape.lane_bits() - 1;
         let result = match self.constant(b) {
             Some(count) => {
-                let count = count as u32 & mask;
+                let count = low_u32(count) & mask;
                 if count == 0 {
                     let x = self.xmm(a);
                     return self.put(lowest, x);
                 }
                 let result = self.own_xmm(a);
-                self.shift_by_constant(shape, op, result, count as u8);
+                self.shift_by_constant(shape, op, result, low_u8(count));
                 result
             }
             None => {

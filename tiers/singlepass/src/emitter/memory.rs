@@ -1,6 +1,6 @@
 //! Linear memories, globals and tables.
 
-use upshift_module::ValType;
+use upshift_module::{GlobalIndex, MemoryIndex, TableIndex, ValType, low_u32};
 use upshift_runtime::{GlobalLocation, TrapCode, offsets};
 use upshift_translate::{IntType, LoadOp, MemoryAccess, MemoryStyle, StoreOp};
 
@@ -20,16 +20,16 @@ impl FastEmitter<'_> {
         if self.unit.settings.memory == MemoryStyle::Checked {
             self.check_bounds(access, size, address);
         }
-        if access.memory != 0 {
+        if access.memory != MemoryIndex::FIRST {
             return self.address_in_other(access, address);
         }
         if let Some(constant) = self.constant(address) {
-            let sum = u64::from(constant as u32) + u64::from(access.offset);
+            let sum = u64::from(low_u32(constant)) + u64::from(access.offset);
             return match i32::try_from(sum) {
                 Ok(displacement) => Mem::new(MEMORY, displacement),
                 Err(_) => {
                     let asm = &mut self.s.asm;
-                    let sum = asm.constant_index(SCRATCH, constant as u32, access.offset);
+                    let sum = asm.constant_index(SCRATCH, low_u32(constant), access.offset);
                     Mem::new(MEMORY, 0).index(sum, 0)
                 }
             };
@@ -78,7 +78,7 @@ impl FastEmitter<'_> {
         self.s.asm.load(Width::W64, length, record);
         let length = Mem::new(length, offsets::VMMEMORY_LENGTH);
         if let Some(constant) = self.constant(address) {
-            let end = u64::from(constant as u32) + behind;
+            let end = u64::from(low_u32(constant)) + behind;
             self.s.asm.mov_imm(SCRATCH, end);
         } else {
             let index = self.index(address).register();
@@ -198,7 +198,7 @@ impl FastEmitter<'_> {
         }
     }
 
-    pub(super) fn memory_pages(&mut self, memory: u32) -> Slot {
+    pub(super) fn memory_pages(&mut self, memory: MemoryIndex) -> Slot {
         let record = Mem::new(CONTEXT, self.unit.offsets.memory(memory));
         let result = self.free_gpr();
         let asm = &mut self.s.asm;
@@ -214,7 +214,7 @@ impl FastEmitter<'_> {
 
     // Globals.
 
-    fn global_place(&mut self, global: u32) -> Mem {
+    fn global_place(&mut self, global: GlobalIndex) -> Mem {
         match self.unit.offsets.global(global) {
             GlobalLocation::Inline(offset) => Mem::new(CONTEXT, offset),
             GlobalLocation::Pointer(offset) => {
@@ -225,8 +225,8 @@ impl FastEmitter<'_> {
         }
     }
 
-    pub(super) fn read_global(&mut self, global: u32) -> Slot {
-        let ty = self.module.globals[global as usize].content;
+    pub(super) fn read_global(&mut self, global: GlobalIndex) -> Slot {
+        let ty = self.module.globals[global].content;
         let place = if in_xmm(ty) {
             let result = self.free_xmm();
             let from = self.global_place(global);
@@ -241,8 +241,8 @@ impl FastEmitter<'_> {
         self.push(ty, place)
     }
 
-    pub(super) fn write_global(&mut self, global: u32, value: Slot) {
-        let ty = self.module.globals[global as usize].content;
+    pub(super) fn write_global(&mut self, global: GlobalIndex, value: Slot) {
+        let ty = self.module.globals[global].content;
         if in_xmm(ty) {
             let register = self.xmm(value);
             let to = self.global_place(global);
@@ -257,7 +257,7 @@ impl FastEmitter<'_> {
     // Tables.
 
     /// Where a table's element is. Traps with `code` where there is none. The place uses the scratch register.
-    pub(super) fn table_element(&mut self, table: u32, index: Slot, code: TrapCode) -> Mem {
+    pub(super) fn table_element(&mut self, table: TableIndex, index: Slot, code: TrapCode) -> Mem {
         let index = self.index(index);
         let record = Mem::new(CONTEXT, self.unit.offsets.table(table));
         let asm = &mut self.s.asm;
@@ -270,8 +270,8 @@ impl FastEmitter<'_> {
         Mem::new(SCRATCH, 0).index(index, ELEMENT_BITS)
     }
 
-    pub(super) fn read_table(&mut self, table: u32, index: Slot) -> Slot {
-        let ty = self.module.tables[table as usize].element;
+    pub(super) fn read_table(&mut self, table: TableIndex, index: Slot) -> Slot {
+        let ty = self.module.tables[table].element;
         self.gpr(index);
         let result = self.free_gpr();
         let element = self.table_element(table, index, TrapCode::TableOutOfBounds);
@@ -279,7 +279,7 @@ impl FastEmitter<'_> {
         self.replace(index, ty, Place::Gpr(result))
     }
 
-    pub(super) fn write_table(&mut self, table: u32, index: Slot, value: Slot) {
+    pub(super) fn write_table(&mut self, table: TableIndex, index: Slot, value: Slot) {
         let register = self.gpr(value);
         let element = self.table_element(table, index, TrapCode::TableOutOfBounds);
         self.s.asm.store(Width::W64, element, register);
@@ -289,7 +289,7 @@ impl FastEmitter<'_> {
         self.s.asm.store_imm(Width::W64, unchanged, 0);
     }
 
-    pub(super) fn table_length(&mut self, table: u32) -> Slot {
+    pub(super) fn table_length(&mut self, table: TableIndex) -> Slot {
         let record = Mem::new(CONTEXT, self.unit.offsets.table(table));
         let result = self.free_gpr();
         let asm = &mut self.s.asm;

@@ -15,7 +15,10 @@ mod registers;
 mod state;
 mod vectors;
 
-use upshift_module::ValType;
+use upshift_module::{
+    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, TableIndex,
+    TypeIndex, ValType, to_u32,
+};
 use upshift_runtime::{Builtin, TrapCode};
 use upshift_translate::{
     BranchTable, Convert, Emitter, FloatBinary, FloatCompare, FloatType, FloatUnary, IntBinary,
@@ -52,12 +55,12 @@ impl Emitter for FastEmitter<'_> {
     type Value = Slot;
     type Block = Label;
 
-    fn set_offset(&mut self, module_offset: u32) {
+    fn set_offset(&mut self, module_offset: ModuleOffset) {
         FastEmitter::set_offset(self, module_offset);
     }
 
     fn begin_operator(&mut self, operands: usize) {
-        self.act_unless_gave_up(|this| this.begin_operator(operands as u32));
+        self.act_unless_gave_up(|this| this.begin_operator(to_u32(operands)));
     }
 
     fn share_operands(&mut self, operands: &[Slot]) {
@@ -65,7 +68,7 @@ impl Emitter for FastEmitter<'_> {
     }
 
     fn create_block(&mut self, height: usize, params: &[ValType]) -> Label {
-        self.new_block(height as u32, params)
+        self.new_block(to_u32(height), params)
     }
 
     fn switch_to(&mut self, block: Label, values: &mut Vec<Slot>) {
@@ -100,7 +103,7 @@ impl Emitter for FastEmitter<'_> {
         self.count_at_entry()
     }
 
-    fn poll_loop(&mut self, loop_number: u32, _: &[(Slot, ValType)]) -> WorkSite {
+    fn poll_loop(&mut self, loop_number: LoopIndex, _: &[(Slot, ValType)]) -> WorkSite {
         self.count_at_loop(loop_number)
     }
 
@@ -108,11 +111,11 @@ impl Emitter for FastEmitter<'_> {
         FastEmitter::set_work(self, site, operators);
     }
 
-    fn local_get(&mut self, local: u32) -> Slot {
+    fn local_get(&mut self, local: LocalIndex) -> Slot {
         self.unless_gave_up(|this| this.read_local(local))
     }
 
-    fn local_set(&mut self, local: u32, value: Slot) {
+    fn local_set(&mut self, local: LocalIndex, value: Slot) {
         self.act_unless_gave_up(|this| this.write_local(local, value));
     }
 
@@ -289,27 +292,27 @@ impl Emitter for FastEmitter<'_> {
         // Every load is made where the program has it.
     }
 
-    fn memory_size(&mut self, memory: u32) -> Slot {
+    fn memory_size(&mut self, memory: MemoryIndex) -> Slot {
         self.unless_gave_up(|this| this.memory_pages(memory))
     }
 
-    fn global_get(&mut self, global: u32) -> Slot {
+    fn global_get(&mut self, global: GlobalIndex) -> Slot {
         self.unless_gave_up(|this| this.read_global(global))
     }
 
-    fn global_set(&mut self, global: u32, value: Slot) {
+    fn global_set(&mut self, global: GlobalIndex, value: Slot) {
         self.act_unless_gave_up(|this| this.write_global(global, value));
     }
 
-    fn table_get(&mut self, table: u32, index: Slot) -> Slot {
+    fn table_get(&mut self, table: TableIndex, index: Slot) -> Slot {
         self.unless_gave_up(|this| this.read_table(table, index))
     }
 
-    fn table_set(&mut self, table: u32, index: Slot, value: Slot) {
+    fn table_set(&mut self, table: TableIndex, index: Slot, value: Slot) {
         self.act_unless_gave_up(|this| this.write_table(table, index, value));
     }
 
-    fn table_size(&mut self, table: u32) -> Slot {
+    fn table_size(&mut self, table: TableIndex) -> Slot {
         self.unless_gave_up(|this| this.table_length(table))
     }
 
@@ -321,18 +324,18 @@ impl Emitter for FastEmitter<'_> {
         self.unless_gave_up(|this| this.is_zero(a))
     }
 
-    fn call(&mut self, function: u32, args: &[Slot], results: &mut Vec<Slot>) {
+    fn call(&mut self, function: FuncIndex, args: &[Slot], results: &mut Vec<Slot>) {
         self.act_unless_gave_up(|this| this.call_function(function, args, results));
         if self.gave_up() {
-            let ty = self.module.functions[function as usize];
+            let ty = self.module.functions[function];
             self.pretend_results(ty, results);
         }
     }
 
     fn call_indirect(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: Slot,
         args: &[Slot],
         results: &mut Vec<Slot>,
@@ -353,9 +356,9 @@ impl Emitter for FastEmitter<'_> {
 
 impl FastEmitter<'_> {
     /// As many results as a call has that is not made.
-    fn pretend_results(&self, type_index: u32, results: &mut Vec<Slot>) {
+    fn pretend_results(&self, type_index: TypeIndex, results: &mut Vec<Slot>) {
         results.clear();
-        let ty = &self.module.types[type_index as usize];
+        let ty = &self.module.types[type_index];
         results.resize(ty.results().len(), 0);
     }
 }

@@ -1,10 +1,10 @@
 //! The stack of operands: how they come and go, and how they get home.
 
-use upshift_module::ValType;
+use upshift_module::{ValType, low_u32, to_u32, to_usize};
 
 use super::state::{
-    Comparison, FLOAT_SCRATCH, FOLLOWED, FastEmitter, IntOperand, NO_LOCAL, NO_REGISTER, NOTHING,
-    Operand, Place, Registers, SCRATCH, Slot, bytes_of, end_of, home_behind, move_prefix, width_of,
+    Comparison, FLOAT_SCRATCH, FOLLOWED, FastEmitter, Held, IntOperand, Operand, Place, Registers,
+    SCRATCH, Slot, bytes_of, end_of, home_behind, move_prefix, width_of,
 };
 use crate::asm::{Mem, Width, Xmm, op};
 
@@ -23,7 +23,7 @@ impl FastEmitter<'_> {
 
     /// How many operands there are.
     pub(super) fn height(&self) -> u32 {
-        self.s.operands.len() as u32
+        to_u32(self.s.operands.len())
     }
 
     /// Drops the operands from this height on.
@@ -37,11 +37,11 @@ impl FastEmitter<'_> {
     }
 
     pub(super) fn type_of(&self, slot: Slot) -> ValType {
-        self.s.operands[slot as usize].ty
+        self.s.operands[to_usize(slot)].ty
     }
 
     pub(super) fn place_of(&self, slot: Slot) -> Place {
-        self.s.operands[slot as usize].place
+        self.s.operands[to_usize(slot)].place
     }
 
     pub(super) fn constant(&self, slot: Slot) -> Option<u64> {
@@ -55,7 +55,7 @@ impl FastEmitter<'_> {
     pub(super) fn short_constant(&self, slot: Slot, width: Width) -> Option<i32> {
         let bits = self.constant(slot)?;
         match width {
-            Width::W32 => Some((bits as u32).cast_signed()),
+            Width::W32 => Some(low_u32(bits).cast_signed()),
             Width::W64 => i32::try_from(bits.cast_signed()).ok(),
         }
     }
@@ -127,7 +127,7 @@ impl FastEmitter<'_> {
     pub(super) fn move_to(&mut self, slot: Slot, place: Place) {
         self.settled = self.settled.min(slot);
         self.retain(place);
-        let operand = &mut self.s.operands[slot as usize];
+        let operand = &mut self.s.operands[to_usize(slot)];
         let before = std::mem::replace(&mut operand.place, place);
         self.release(before);
     }
@@ -136,13 +136,13 @@ impl FastEmitter<'_> {
     pub(super) fn store_home(&mut self, slot: Slot) {
         let Operand {
             ty, place, at_home, ..
-        } = self.s.operands[slot as usize];
+        } = self.s.operands[to_usize(slot)];
         if at_home {
             return;
         }
         let home = self.home(slot);
         self.store_operand(ty, place, home);
-        let operand = &mut self.s.operands[slot as usize];
+        let operand = &mut self.s.operands[to_usize(slot)];
         operand.at_home = true;
         if let Place::Comparison(_) = place {
             // Now it is a number.
@@ -171,7 +171,7 @@ impl FastEmitter<'_> {
     pub(super) fn store_constant(&mut self, width: Width, bits: u64, to: Mem) {
         let asm = &mut self.s.asm;
         let short = match width {
-            Width::W32 => Some((bits as u32).cast_signed()),
+            Width::W32 => Some(low_u32(bits).cast_signed()),
             Width::W64 => i32::try_from(bits.cast_signed()).ok(),
         };
         match short {
@@ -206,7 +206,7 @@ impl FastEmitter<'_> {
         let deep = self.height().saturating_sub(FOLLOWED);
         for slot in self.settled..deep {
             self.store_home(slot);
-            let operand = &mut self.s.operands[slot as usize];
+            let operand = &mut self.s.operands[to_usize(slot)];
             let before = std::mem::replace(&mut operand.place, Place::Home);
             self.release(before);
         }
@@ -215,7 +215,7 @@ impl FastEmitter<'_> {
 
     /// Forgets the values of registers. Operands that are not at home are lost.
     pub(super) fn forget_registers(&mut self) {
-        for operand in &mut self.s.operands[self.settled as usize..] {
+        for operand in &mut self.s.operands[to_usize(self.settled)..] {
             if !matches!(operand.place, Place::Constant(_) | Place::Vector(_)) {
                 operand.place = Place::Home;
                 operand.at_home = true;
@@ -223,9 +223,9 @@ impl FastEmitter<'_> {
         }
         for index in 0..16 {
             for registers in [&mut self.gprs, &mut self.xmms] {
-                let held = std::mem::replace(&mut registers.held[index], NOTHING);
-                if held.local != NO_LOCAL {
-                    self.s.known[held.local as usize] = NO_REGISTER;
+                let held = std::mem::replace(&mut registers.held[index], Held::nothing());
+                if let Some(local) = held.local.expand() {
+                    self.s.known[local] = None;
                 }
             }
         }
@@ -236,7 +236,7 @@ impl FastEmitter<'_> {
     pub(super) fn begin_block(&mut self, height: u32) {
         self.drop_from(height);
         self.forget_registers();
-        for operand in &mut self.s.operands[self.settled as usize..] {
+        for operand in &mut self.s.operands[to_usize(self.settled)..] {
             operand.place = Place::Home;
             operand.at_home = true;
         }

@@ -1,9 +1,10 @@
 //! Registers: which are free, how operands and locals get there, and which locals they have.
 
 use super::state::{
-    FastEmitter, GPRS, NO_LOCAL, NO_REGISTER, Place, SCRATCH, Slot, XMMS, bytes_of, in_xmm,
-    width_of,
+    FastEmitter, GPR_COUNT, GPRS, Place, SCRATCH, Slot, XMMS, bytes_of, in_xmm, width_of,
 };
+use upshift_module::LocalIndex;
+
 use crate::asm::{Constant, Gpr, Rm, Width, Xmm, op};
 
 impl FastEmitter<'_> {
@@ -20,16 +21,16 @@ impl FastEmitter<'_> {
 
     pub(super) fn make_free_gpr(&mut self) -> Gpr {
         self.settle_deep();
-        let start = usize::from(self.gprs.next);
+        let start = self.gprs.next;
         for operands_too in [false, true] {
-            for i in 0..GPRS.len() {
-                let index = (start + i) % GPRS.len();
-                let register = GPRS[index];
+            for i in 0..GPR_COUNT {
+                let index = (start + i) % GPR_COUNT;
+                let register = GPRS[usize::from(index)];
                 let held = self.gprs.held[usize::from(register.0)];
                 if self.gprs.is_locked(register.0) || (held.operands > 0 && !operands_too) {
                     continue;
                 }
-                self.gprs.next = ((index + 1) % GPRS.len()) as u8;
+                self.gprs.next = (index + 1) % GPR_COUNT;
                 self.vacate(false, register.0);
                 return register;
             }
@@ -86,9 +87,8 @@ impl FastEmitter<'_> {
             }
         }
         let held = &mut self.registers(is_float).held[usize::from(register)];
-        let local = std::mem::replace(&mut held.local, NO_LOCAL);
-        if local != NO_LOCAL {
-            self.s.known[local as usize] = NO_REGISTER;
+        if let Some(local) = held.local.take() {
+            self.s.known[local] = None;
         }
     }
 
@@ -215,42 +215,41 @@ impl FastEmitter<'_> {
 
     // Locals.
 
-    pub(super) fn know_gpr(&mut self, local: u32, register: Gpr) {
-        self.gprs.held[usize::from(register.0)].local = local;
-        self.s.known[local as usize] = register.0;
+    pub(super) fn know_gpr(&mut self, local: LocalIndex, register: Gpr) {
+        self.gprs.held[usize::from(register.0)].local = local.into();
+        self.s.known[local] = Some(register.0);
     }
 
-    pub(super) fn know_xmm(&mut self, local: u32, register: Xmm) {
-        self.xmms.held[usize::from(register.0)].local = local;
-        self.s.known[local as usize] = register.0;
+    pub(super) fn know_xmm(&mut self, local: LocalIndex, register: Xmm) {
+        self.xmms.held[usize::from(register.0)].local = local.into();
+        self.s.known[local] = Some(register.0);
     }
 
-    pub(super) fn read_local(&mut self, local: u32) -> Slot {
-        let ty = self.s.locals[local as usize];
-        let known = self.s.known[local as usize];
+    pub(super) fn read_local(&mut self, local: LocalIndex) -> Slot {
+        let ty = self.s.locals[local];
+        let known = self.s.known[local];
         let cell = self.local_place(local);
-        let place = if in_xmm(ty) {
-            if known == NO_REGISTER {
+        let place = match (in_xmm(ty), known) {
+            (true, Some(register)) => Place::Xmm(Xmm(register)),
+            (false, Some(register)) => Place::Gpr(Gpr(register)),
+            (true, None) => {
                 let register = self.free_xmm();
                 self.load_xmm(ty, register, cell);
                 self.know_xmm(local, register);
                 Place::Xmm(register)
-            } else {
-                Place::Xmm(Xmm(known))
             }
-        } else if known == NO_REGISTER {
-            let register = self.free_gpr();
-            self.s.asm.load(width_of(ty), register, cell);
-            self.know_gpr(local, register);
-            Place::Gpr(register)
-        } else {
-            Place::Gpr(Gpr(known))
+            (false, None) => {
+                let register = self.free_gpr();
+                self.s.asm.load(width_of(ty), register, cell);
+                self.know_gpr(local, register);
+                Place::Gpr(register)
+            }
         };
         self.push(ty, place)
     }
 
-    pub(super) fn write_local(&mut self, local: u32, value: Slot) {
-        let ty = self.s.locals[local as usize];
+    pub(super) fn write_local(&mut self, local: LocalIndex, value: Slot) {
+        let ty = self.s.locals[local];
         let cell = self.local_place(local);
         if let Some(bits) = self.constant(value) {
             self.store_constant(bytes_of(ty), bits, cell);
@@ -259,24 +258,23 @@ impl FastEmitter<'_> {
             let register = self.xmm(value);
             self.store_xmm(ty, cell, register);
             self.forget_local(local);
-            if self.xmms.held[usize::from(register.0)].local == NO_LOCAL {
+            if self.xmms.held[usize::from(register.0)].local.is_none() {
                 self.know_xmm(local, register);
             }
         } else {
             let register = self.gpr(value);
             self.s.asm.store(width_of(ty), cell, register);
             self.forget_local(local);
-            if self.gprs.held[usize::from(register.0)].local == NO_LOCAL {
+            if self.gprs.held[usize::from(register.0)].local.is_none() {
                 self.know_gpr(local, register);
             }
         }
     }
 
-    pub(super) fn forget_local(&mut self, local: u32) {
-        let known = std::mem::replace(&mut self.s.known[local as usize], NO_REGISTER);
-        if known != NO_REGISTER {
-            let is_float = in_xmm(self.s.locals[local as usize]);
-            self.registers(is_float).held[usize::from(known)].local = NO_LOCAL;
+    pub(super) fn forget_local(&mut self, local: LocalIndex) {
+        if let Some(known) = self.s.known[local].take() {
+            let is_float = in_xmm(self.s.locals[local]);
+            self.registers(is_float).held[usize::from(known)].local = None.into();
         }
     }
 }

@@ -18,9 +18,15 @@
 //!
 //! During a call rsp is lower, by the space of the call's arguments and results.
 
-use upshift_module::{FuncType, Module, ValType};
-use upshift_runtime::TrapCode;
-use upshift_translate::{CallList, FloatType, FrameLayout, FunctionShape, IntType, ModuleUnit};
+use cranelift_entity::packed_option::PackedOption;
+use upshift_module::{
+    DefinedFuncIndex, FuncType, LocalIndex, LoopIndex, Module, ModuleOffset, PrimaryMap,
+    SecondaryMap, ValType,
+};
+use upshift_runtime::{CodeOffset, TrapCode, TrapSite};
+use upshift_translate::{
+    CallList, FloatType, FrameLayout, FunctionShape, IntType, ModuleUnit, WorkSite,
+};
 
 use super::copies::Run;
 use crate::asm::{Assembler, Constant, Flag, Gpr, Jump, Width, Xmm};
@@ -35,6 +41,7 @@ pub(super) const SCRATCH: Gpr = Gpr::R11;
 pub(super) const FLOAT_SCRATCH: Xmm = Xmm(15);
 
 /// Registers that hold values, beginning with those that have no other use.
+pub(super) const GPR_COUNT: u8 = 8;
 pub(super) const GPRS: [Gpr; 8] = [
     Gpr::RAX,
     Gpr::R10,
@@ -59,8 +66,6 @@ pub(super) const FRAME_TOP: u32 = 32;
 pub(crate) type Slot = u32;
 /// A block, by its number.
 pub(crate) type Label = u32;
-
-pub(super) const NO_LOCAL: u32 = u32::MAX;
 
 /// How many operands are followed, from the top. Deeper ones stay at home, so that no operator takes longer for a
 /// stack of a million operands.
@@ -141,13 +146,17 @@ pub(super) struct Operand {
 #[derive(Clone, Copy)]
 pub(super) struct Held {
     pub(super) operands: u32,
-    pub(super) local: u32,
+    pub(super) local: PackedOption<LocalIndex>,
 }
 
-pub(super) const NOTHING: Held = Held {
-    operands: 0,
-    local: NO_LOCAL,
-};
+impl Held {
+    pub(super) fn nothing() -> Self {
+        Self {
+            operands: 0,
+            local: None.into(),
+        }
+    }
+}
 
 /// Registers of one kind.
 pub(super) struct Registers {
@@ -159,9 +168,9 @@ pub(super) struct Registers {
 }
 
 impl Registers {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            held: [NOTHING; 16],
+            held: [Held::nothing(); 16],
             locked: 0,
             next: 0,
         }
@@ -174,13 +183,13 @@ impl Registers {
     /// Whether it holds one operand and nothing else.
     pub(super) fn is_for_one(&self, register: u8) -> bool {
         let held = self.held[usize::from(register)];
-        held.operands == 1 && held.local == NO_LOCAL
+        held.operands == 1 && held.local.is_none()
     }
 
     /// Whether it holds nothing, and no operator works with it.
     pub(super) fn is_free(&self, register: u8) -> bool {
         let held = self.held[usize::from(register)];
-        held.operands == 0 && held.local == NO_LOCAL && !self.is_locked(register)
+        held.operands == 0 && held.local.is_none() && !self.is_locked(register)
     }
 
     pub(super) fn lock(&mut self, register: u8) {
@@ -226,7 +235,7 @@ pub(super) struct Detour {
     pub target: Label,
     /// Which of [`Scratch::moves`], in bytes from the first cell.
     pub moves: (u32, u32),
-    pub offset: u32,
+    pub offset: ModuleOffset,
 }
 
 /// The end of the last block, until the next one is known.
@@ -247,13 +256,13 @@ pub(super) enum Pending {
 /// Code behind everything else.
 #[derive(Clone, Copy)]
 pub(super) enum Stub {
-    Trap(Jump, TrapCode, u32),
+    Trap(Jump, TrapCode, ModuleOffset),
     /// A loop's budget is used up.
     Poll {
         jump: Jump,
         back: u32,
-        number: u32,
-        offset: u32,
+        number: LoopIndex,
+        offset: ModuleOffset,
     },
 }
 
@@ -272,9 +281,9 @@ pub(super) struct JumpTable {
 pub(crate) struct Scratch {
     pub(super) asm: Assembler,
     pub(super) operands: Vec<Operand>,
-    pub(super) locals: Vec<ValType>,
-    /// For each local, the register that has it, or [`NO_REGISTER`].
-    pub(super) known: Vec<u8>,
+    pub(super) locals: PrimaryMap<LocalIndex, ValType>,
+    /// For each local, the register that has it.
+    pub(super) known: SecondaryMap<LocalIndex, Option<u8>>,
     pub(super) blocks: Vec<Block>,
     pub(super) params: Vec<ValType>,
     pub(super) links: Vec<Link>,
@@ -286,21 +295,21 @@ pub(crate) struct Scratch {
     /// Where the entries of jump tables lead.
     pub(super) entries: Vec<Label>,
     /// Where each site's amount of work is in the code.
-    pub(super) sites: Vec<u32>,
-    pub(crate) traps: Vec<(u32, TrapCode)>,
-    pub(crate) offsets: Vec<(u32, u32)>,
+    pub(super) sites: PrimaryMap<WorkSite, u32>,
+    pub(crate) traps: Vec<TrapSite>,
+    pub(crate) offsets: Vec<CodeOffset>,
     pub(crate) calls: CallList,
 }
-
-pub(super) const NO_REGISTER: u8 = u8::MAX;
 
 impl Scratch {
     fn reset(&mut self, shape: &FunctionShape<'_>) {
         self.asm.clear();
         self.operands.clear();
-        self.locals.clone_from(&shape.locals);
+        // The memory is kept, which a clone would not do.
+        self.locals.clear();
+        self.locals.extend(shape.locals.values().copied());
         self.known.clear();
-        self.known.resize(shape.locals.len(), NO_REGISTER);
+        self.known.resize(shape.locals.len());
         self.blocks.clear();
         self.params.clear();
         self.links.clear();
@@ -326,7 +335,7 @@ impl Scratch {
 pub(crate) struct FastEmitter<'f> {
     pub(super) unit: &'f ModuleUnit,
     pub(super) module: &'f Module,
-    pub(super) function: u32,
+    pub(super) function: DefinedFuncIndex,
     pub(super) ty: &'f FuncType,
     pub(super) s: &'f mut Scratch,
     pub(super) gprs: Registers,
@@ -343,8 +352,8 @@ pub(crate) struct FastEmitter<'f> {
     /// How much lower it is at most.
     pub(super) most_lowered: u32,
     pub(super) pending: Pending,
-    /// The current operator's offset in the module.
-    pub(super) offset: u32,
+    /// Where the current operator is.
+    pub(super) offset: ModuleOffset,
     /// Where the sizes of the stack and of the frame are in the code.
     pub(super) frame_sizes: [u32; 2],
     /// The jump out of the check at the entry, and where it goes on.
@@ -358,11 +367,11 @@ impl<'f> FastEmitter<'f> {
     pub(crate) fn new(
         unit: &'f ModuleUnit,
         shape: &FunctionShape<'f>,
-        function: u32,
+        function: DefinedFuncIndex,
         scratch: &'f mut Scratch,
     ) -> Self {
         scratch.reset(shape);
-        let layout = FrameLayout::new(&shape.locals);
+        let layout = FrameLayout::new(shape.locals.values().copied());
         let mut emitter = Self {
             unit,
             module: &unit.module,

@@ -1,7 +1,10 @@
 //! A function's body as a reader of operators: where it is in the module, its locals, and which loops
 //! enclose a loop. Nothing here emits.
 
-use upshift_module::{BodyError, FuncType, Module, Stop, ValType};
+use upshift_module::{
+    BodyError, DefinedFuncIndex, FuncIndex, FuncType, LocalIndex, LoopIndex, Module, ModuleOffset,
+    PrimaryMap, Stop, ValType, to_u64, to_usize,
+};
 use wasmparser::{
     AbstractHeapType, BinaryReader, FunctionBody, HeapType, Operator, OperatorsReader,
 };
@@ -15,35 +18,29 @@ const MAX_LOCALS: usize = 50_000;
 /// A body to be read, from its module.
 #[derive(Clone)]
 pub(super) struct Body<'m> {
-    /// The function's index, imports first.
-    pub function: u32,
+    /// The function.
+    pub function: FuncIndex,
     /// The function's type.
     pub ty: &'m FuncType,
     code: FunctionBody<'m>,
 }
 
 impl<'m> Body<'m> {
-    /// The body of a defined function (imports not counted). Validates it, if it has not been.
-    pub fn new(module: &'m Module, defined: u32) -> Result<Self, TranslateError> {
-        let function = module.imported.functions.saturating_add(defined);
+    /// The body of a defined function. Validates it, if it has not been.
+    pub fn new(module: &'m Module, defined: DefinedFuncIndex) -> Result<Self, TranslateError> {
+        let function = module.function_index(defined);
         let missing = |space, index| {
             TranslateError::new(function, 0, TranslateProblem::UnknownIndex { space, index })
         };
+        let no_function = || missing("function", function.as_u32());
         validate(module, defined, Stop::NEVER)?;
-        let body = module.bodies.get(defined as usize);
-        let range = body
-            .ok_or_else(|| missing("function", function))?
-            .range
-            .clone();
-        let start = range.start as u64;
-        let bytes = module
-            .bytes
-            .get(range)
-            .ok_or_else(|| missing("function", function))?;
-        let type_index = module.functions.get(function as usize);
-        let type_index = *type_index.ok_or_else(|| missing("function", function))?;
-        let ty = module.types.get(type_index as usize);
-        let ty = ty.ok_or_else(|| missing("type", type_index))?;
+        let body = module.bodies.get(defined).ok_or_else(no_function)?;
+        let range = body.range.clone();
+        let start = to_u64(range.start);
+        let bytes = module.bytes.get(range).ok_or_else(no_function)?;
+        let type_index = *module.functions.get(function).ok_or_else(no_function)?;
+        let ty = module.types.get(type_index);
+        let ty = ty.ok_or_else(|| missing("type", type_index.as_u32()))?;
         // With the start as the reader's offset, all offsets are those of the module's file.
         let code = FunctionBody::new(BinaryReader::new(bytes, start));
         Ok(Self { function, ty, code })
@@ -55,7 +52,7 @@ impl<'m> Body<'m> {
     }
 
     /// The types of all locals, parameters first.
-    pub fn locals(&self) -> Result<Vec<ValType>, TranslateError> {
+    pub fn locals(&self) -> Result<PrimaryMap<LocalIndex, ValType>, TranslateError> {
         let malformed = |error| TranslateError::malformed(self.function, &error);
         let mut locals = self.ty.params().to_vec();
         for group in self.code.get_locals_reader().map_err(malformed)? {
@@ -64,7 +61,7 @@ impl<'m> Body<'m> {
                 let problem = TranslateProblem::Unsupported(format!("local of type {ty}"));
                 TranslateError::new(self.function, self.code.range().start, problem)
             })?;
-            let total = locals.len().saturating_add(count as usize);
+            let total = locals.len().saturating_add(to_usize(count));
             if total > MAX_LOCALS {
                 let problem = TranslateProblem::Unsupported(format!("{total} locals"));
                 return Err(TranslateError::new(
@@ -75,7 +72,7 @@ impl<'m> Body<'m> {
             }
             locals.resize(total, ty);
         }
-        Ok(locals)
+        Ok(locals.into())
     }
 
     /// The operators.
@@ -84,17 +81,18 @@ impl<'m> Body<'m> {
         reader.map_err(|error| TranslateError::malformed(self.function, &error))
     }
 
-    /// Numbers of a loop and of the loops that enclose it, inside out.
-    pub fn enclosing_loops(&self, number: u32) -> Result<Vec<u32>, TranslateError> {
+    /// A loop and the loops that enclose it, inside out.
+    pub fn enclosing_loops(&self, number: LoopIndex) -> Result<Vec<LoopIndex>, TranslateError> {
         let mut reader = self.operators()?;
-        let mut open: Vec<Option<u32>> = Vec::new();
+        let mut open: Vec<Option<LoopIndex>> = Vec::new();
         let mut count = 0;
         while !reader.eof() {
             let operator = reader.read();
             match operator.map_err(|error| TranslateError::malformed(self.function, &error))? {
                 Operator::Loop { .. } => {
-                    open.push(Some(count));
-                    if count == number {
+                    let current = LoopIndex::from_u32(count);
+                    open.push(Some(current));
+                    if current == number {
                         return Ok(open.into_iter().rev().flatten().collect());
                     }
                     count += 1;
@@ -113,17 +111,21 @@ impl<'m> Body<'m> {
     }
 }
 
-/// Validates the body of a defined function (imports not counted), if it has not been. A reader of a body does so by itself;
-/// a compile that may be stopped does it first.
+/// Validates the body of a defined function, if it has not been. A reader of a body does so by itself; a compile that may be
+/// stopped does it first.
 ///
 /// # Errors
 /// When it is not valid, or `stop` ended validation.
-pub fn validate(module: &Module, defined: u32, stop: Stop<'_>) -> Result<(), TranslateError> {
+pub fn validate(
+    module: &Module,
+    defined: DefinedFuncIndex,
+    stop: Stop<'_>,
+) -> Result<(), TranslateError> {
     module.validate_body_until(defined, stop).map_err(|error| {
-        let function = module.imported.functions.saturating_add(defined);
+        let function = module.function_index(defined);
         match error {
             BodyError::Invalid(error) => {
-                let offset = error.offset().unwrap_or_default() as u64;
+                let offset = to_u64(error.offset().unwrap_or_default());
                 TranslateError::new(function, offset, TranslateProblem::Invalid(error))
             }
             BodyError::Stopped => TranslateError::new(function, 0, TranslateProblem::Stopped),
@@ -131,29 +133,31 @@ pub fn validate(module: &Module, defined: u32, stop: Stop<'_>) -> Result<(), Tra
     })
 }
 
-/// The numbers of loop `number` of a defined function and of the loops that enclose it, inside out.
+/// A loop of a defined function and the loops that enclose it, inside out.
 ///
 /// # Errors
 /// When the function has no such loop.
 pub fn enclosing_loops(
     module: &Module,
-    defined: u32,
-    number: u32,
-) -> Result<Vec<u32>, TranslateError> {
+    defined: DefinedFuncIndex,
+    number: LoopIndex,
+) -> Result<Vec<LoopIndex>, TranslateError> {
     Body::new(module, defined)?.enclosing_loops(number)
 }
 
 impl<'m> FunctionShape<'m> {
-    /// The type and the locals of a defined function (imports not counted).
+    /// The type and the locals of a defined function.
     ///
     /// # Errors
     /// When there is no such function, or its locals cannot be read.
-    pub fn new(module: &'m Module, defined: u32) -> Result<Self, TranslateError> {
+    pub fn new(module: &'m Module, defined: DefinedFuncIndex) -> Result<Self, TranslateError> {
         let body = Body::new(module, defined)?;
         Ok(Self {
             ty: body.ty,
             locals: body.locals()?,
-            start: u32::try_from(body.operators()?.original_position()).unwrap_or(u32::MAX),
+            start: ModuleOffset::new(
+                u32::try_from(body.operators()?.original_position()).unwrap_or(u32::MAX),
+            ),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! WebAssembly's control stack as blocks and jumps: blocks, loops, ifs, branches, calls.
 
-use upshift_module::ValType;
+use upshift_module::{LoopIndex, ValType, to_usize};
 use upshift_runtime::TrapCode;
 use wasmparser::{BlockType, BrTable, Operator};
 
@@ -23,6 +23,12 @@ pub(super) struct Frame<'m, B> {
     innermost_loop: Option<usize>,
     /// How many of it and the blocks around it are loops. Set when it gets there.
     loops: usize,
+}
+
+/// What a block takes from the operand stack and leaves there.
+struct BlockTypes<'m> {
+    params: &'m [ValType],
+    results: &'m [ValType],
 }
 
 enum Kind<B> {
@@ -191,19 +197,28 @@ impl<'a, E: Emitter> Walk<'a, E> {
     }
 
     /// Parameters and results of a block.
-    fn block_type(&self, ty: BlockType) -> Step<(&'a [ValType], &'a [ValType])> {
+    fn block_type(&self, ty: BlockType) -> Step<BlockTypes<'a>> {
         match ty {
-            BlockType::Empty => Ok((&[], &[])),
+            BlockType::Empty => Ok(BlockTypes {
+                params: &[],
+                results: &[],
+            }),
             BlockType::Type(ty) => match value_type(ty) {
-                Some(ty) => Ok((&[], single(ty))),
+                Some(ty) => Ok(BlockTypes {
+                    params: &[],
+                    results: single(ty),
+                }),
                 None => {
                     let problem = TranslateProblem::Unsupported(format!("block of type {ty}"));
                     Err(self.error(problem))
                 }
             },
             BlockType::FuncType(index) => {
-                let ty = self.lookup("type", &self.module.types, index)?;
-                Ok((ty.params(), ty.results()))
+                let ty = &self.module.types[self.index("type", &self.module.types, index)?];
+                Ok(BlockTypes {
+                    params: ty.params(),
+                    results: ty.results(),
+                })
             }
         }
     }
@@ -249,7 +264,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     /// The position in the control stack of the frame of a label.
     fn frame_of_label(&self, depth: u32) -> Step<usize> {
-        let position = self.frames.len().checked_sub(depth as usize + 1);
+        let position = self.frames.len().checked_sub(to_usize(depth) + 1);
         position.ok_or_else(|| self.unknown("label", depth))
     }
 
@@ -275,7 +290,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     // Opening and closing blocks.
 
     fn begin_block(&mut self, ty: BlockType) -> Step {
-        let (params, results) = self.block_type(ty)?;
+        let BlockTypes { params, results } = self.block_type(ty)?;
         let height = self.top(params.len())?;
         self.push_frame(Frame {
             kind: Kind::Block,
@@ -290,9 +305,9 @@ impl<'a, E: Emitter> Walk<'a, E> {
     }
 
     fn begin_loop(&mut self, ty: BlockType) -> Step {
-        let (params, results) = self.block_type(ty)?;
+        let BlockTypes { params, results } = self.block_type(ty)?;
         let height = self.top(params.len())?;
-        let number = self.loops_seen;
+        let number = LoopIndex::from_u32(self.loops_seen);
         self.loops_seen += 1;
         let begun = self.cost.begin_loop(self.loops_around());
         begun.map_err(|excess| self.excess(excess))?;
@@ -340,7 +355,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
         Ok(())
     }
 
-    fn poll_loop(&mut self, number: u32) -> Step<WorkSite> {
+    fn poll_loop(&mut self, number: LoopIndex) -> Step<WorkSite> {
         self.keep_at_loop(self.values.len())?;
         let operands = &mut self.scratch.typed;
         operands.clear();
@@ -349,7 +364,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     }
 
     fn begin_if(&mut self, ty: BlockType) -> Step {
-        let (params, results) = self.block_type(ty)?;
+        let BlockTypes { params, results } = self.block_type(ty)?;
         let condition = self.pop()?;
         self.count_branch(1)?;
         let height = self.top(params.len())?;
@@ -619,9 +634,9 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     // Calls.
 
-    fn call(&mut self, function: u32) -> Step {
-        let ty = *self.lookup("function", &self.module.functions, function)?;
-        let ty = self.lookup("type", &self.module.types, ty)?;
+    fn call(&mut self, number: u32) -> Step {
+        let function = self.index("function", &self.module.functions, number)?;
+        let ty = self.module.func_type(function);
         let start = self.top(ty.params().len())?;
         self.count_call(ty.params().len() + ty.results().len())?;
         let results = &mut self.scratch.values;
@@ -631,9 +646,10 @@ impl<'a, E: Emitter> Walk<'a, E> {
         Ok(())
     }
 
-    fn call_indirect(&mut self, type_index: u32, table: u32) -> Step {
-        let ty = self.lookup("type", &self.module.types, type_index)?;
-        self.lookup("table", &self.module.tables, table)?;
+    fn call_indirect(&mut self, type_number: u32, table_number: u32) -> Step {
+        let type_index = self.index("type", &self.module.types, type_number)?;
+        let table = self.table(table_number)?;
+        let ty = &self.module.types[type_index];
         let index = self.pop()?;
         let start = self.top(ty.params().len())?;
         self.count_call(ty.params().len() + ty.results().len())?;

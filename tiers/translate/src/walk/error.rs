@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use upshift_module::ModuleError;
+use upshift_module::{FuncIndex, LoopIndex, ModuleError};
 
 use crate::Excess;
 
@@ -15,7 +15,7 @@ pub struct TranslateError(Box<Inner>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Inner {
-    function: u32,
+    function: FuncIndex,
     offset: u64,
     problem: TranslateProblem,
 }
@@ -58,12 +58,12 @@ pub enum TranslateProblem {
     Stopped,
     /// An entry was asked for at a loop that is not there or cannot be reached.
     #[error("loop {0} does not exist or is unreachable")]
-    NoSuchLoop(u32),
+    NoSuchLoop(LoopIndex),
 }
 
 impl TranslateError {
     #[cold]
-    pub(crate) fn new(function: u32, offset: u64, problem: TranslateProblem) -> Self {
+    pub(crate) fn new(function: FuncIndex, offset: u64, problem: TranslateProblem) -> Self {
         Self(Box::new(Inner {
             function,
             offset,
@@ -72,14 +72,14 @@ impl TranslateError {
     }
 
     #[cold]
-    pub(crate) fn malformed(function: u32, error: &wasmparser::Error) -> Self {
+    pub(crate) fn malformed(function: FuncIndex, error: &wasmparser::Error) -> Self {
         let problem = TranslateProblem::Malformed(error.message().to_owned());
         Self::new(function, error.offset(), problem)
     }
 
-    /// The function's index, imports first.
+    /// The function.
     #[must_use]
-    pub fn function(&self) -> u32 {
+    pub fn function(&self) -> FuncIndex {
         self.0.function
     }
 
@@ -151,7 +151,11 @@ mod tests {
 
     #[test]
     fn the_message_says_where() {
-        let error = TranslateError::new(3, 0x2a, TranslateProblem::OperandMissing);
+        let error = TranslateError::new(
+            FuncIndex::from_u32(3),
+            0x2a,
+            TranslateProblem::OperandMissing,
+        );
         let message = error.to_string();
         assert!(message.contains("function 3 at offset 0x2a"), "{message}");
         assert!(message.contains("operand missing"), "{message}");

@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use upshift_module::Module;
+use upshift_module::{
+    DefinedFuncIndex, EntityRef, LocalIndex, LoopIndex, Module, PrimaryMap, to_usize,
+};
 use wasmparser::Operator;
 
 use super::body::Body;
@@ -19,20 +21,24 @@ const MAX_WORDS: usize = 8 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoopLocals {
     /// Loops in which the same locals are alive share them.
-    loops: Vec<Arc<[u32]>>,
+    loops: PrimaryMap<LoopIndex, Arc<[LocalIndex]>>,
     /// The locals that are read or written, in order.
-    used: Vec<u32>,
+    used: Vec<LocalIndex>,
     /// See [`CostMeasure::NestedLocals`].
     nested: usize,
 }
 
 impl LoopLocals {
-    /// Those of a defined function (imports not counted).
+    /// Those of a defined function.
     ///
     /// # Errors
     /// When there is no such function, its body can't be read, or more locals are alive at joins or at loops than the
     /// limits allow.
-    pub fn new(module: &Module, defined: u32, limits: CostLimits) -> Result<Self, TranslateError> {
+    pub fn new(
+        module: &Module,
+        defined: DefinedFuncIndex,
+        limits: CostLimits,
+    ) -> Result<Self, TranslateError> {
         let body = Body::new(module, defined)?;
         let too_large =
             |excess| TranslateError::new(body.function, 0, TranslateProblem::TooLarge(excess));
@@ -54,7 +60,7 @@ impl LoopLocals {
         let mut pass = Pass {
             live: Set::new(locals.len()),
             open: Vec::new(),
-            headers: vec![None; loops.len()],
+            headers: vec![None; loops.len()].into(),
             joins: Vec::new(),
         };
         for step in steps.iter().rev() {
@@ -62,19 +68,19 @@ impl LoopLocals {
         }
         let (mut headers, joins) = (pass.headers, pass.joins);
         // A local that is read in the next round of a loop is alive all through this one.
-        for (number, &outer) in loops.iter().enumerate() {
-            if let Some(outer) = outer {
-                let (before, from) = headers.split_at_mut(number);
-                if let (Some(outer), Some(inner)) = (&before[outer], &mut from[0]) {
-                    inner.add(outer);
-                }
+        for (number, &outer) in &loops {
+            if let Some(outer) = outer
+                && let Ok([outer, inner]) = headers.get_disjoint_mut([outer, number])
+                && let (Some(outer), Some(inner)) = (outer, inner)
+            {
+                inner.add(outer);
             }
         }
-        let counts: Vec<usize> = headers
-            .iter()
+        let counts: PrimaryMap<LoopIndex, usize> = headers
+            .values()
             .map(|set| set.as_ref().map_or(0, Set::len))
             .collect();
-        let at_loops = counts.iter().sum();
+        let at_loops = counts.values().sum();
         Excess::check(CostMeasure::LoopValues, at_loops, limits.loop_values).map_err(too_large)?;
         // Of a label inside a loop, the reads of the next round were not known yet.
         let at_join = |join: &Join| {
@@ -103,18 +109,20 @@ impl LoopLocals {
     /// The members of each loop's set, those of an equal set of the loop before or of the one around it if they are the
     /// same.
     fn shared(
-        headers: &[Option<Set>],
-        around: &[Option<usize>],
-        locals: &[u32],
-    ) -> Vec<Arc<[u32]>> {
-        let mut loops: Vec<Arc<[u32]>> = Vec::with_capacity(headers.len());
-        for (number, set) in headers.iter().enumerate() {
-            let near = [number.checked_sub(1), around[number]];
+        headers: &PrimaryMap<LoopIndex, Option<Set>>,
+        around: &PrimaryMap<LoopIndex, Option<LoopIndex>>,
+        locals: &[LocalIndex],
+    ) -> PrimaryMap<LoopIndex, Arc<[LocalIndex]>> {
+        let mut loops: PrimaryMap<LoopIndex, Arc<[LocalIndex]>> =
+            PrimaryMap::with_capacity(headers.len());
+        for (number, set) in headers {
+            let before = number.index().checked_sub(1).map(LoopIndex::new);
+            let near = [before, around[number]];
             let same = near.into_iter().flatten().find(|&of| headers[of] == *set);
             let members = same.and_then(|of| loops.get(of)).cloned();
             loops.push(members.unwrap_or_else(|| {
                 let members = set.iter().flat_map(Set::members);
-                let mut members: Vec<u32> = members.map(|index| locals[index as usize]).collect();
+                let mut members: Vec<_> = members.map(|member| locals[member]).collect();
                 members.sort_unstable();
                 members.into()
             }));
@@ -124,7 +132,7 @@ impl LoopLocals {
 
     /// The locals that the function reads or writes, in order. A few bytes declare fifty thousand.
     #[must_use]
-    pub fn used(&self) -> &[u32] {
+    pub fn used(&self) -> &[LocalIndex] {
         &self.used
     }
 
@@ -140,37 +148,38 @@ impl LoopLocals {
         self.loops.len()
     }
 
-    /// The locals that are alive at the header of the loop of this number, in order.
+    /// The locals that are alive at the header of a loop, in order.
     #[must_use]
-    pub fn at(&self, number: u32) -> &[u32] {
-        self.loops
-            .get(number as usize)
-            .map_or(&[], |locals| &**locals)
+    pub fn at(&self, number: LoopIndex) -> &[LocalIndex] {
+        self.loops.get(number).map_or(&[], |locals| &**locals)
     }
 }
 
 /// The sum of locals alive at loops, each times the loops around. `around` has the loop around each, which comes before it.
-fn nested(around: &[Option<usize>], locals: &[usize]) -> usize {
-    let mut depths: Vec<usize> = Vec::with_capacity(around.len());
+fn nested(
+    around: &PrimaryMap<LoopIndex, Option<LoopIndex>>,
+    locals: &PrimaryMap<LoopIndex, usize>,
+) -> usize {
+    let mut depths: PrimaryMap<LoopIndex, usize> = PrimaryMap::with_capacity(around.len());
     let mut sum: usize = 0;
-    for (outer, &locals) in around.iter().zip(locals) {
+    for (number, outer) in around {
         let depth = outer.map_or(0, |outer| depths[outer]) + 1;
         depths.push(depth);
-        sum = sum.saturating_add(depth.saturating_mul(locals));
+        sum = sum.saturating_add(depth.saturating_mul(locals[number]));
     }
     sum
 }
 
 /// An operator, as far as it matters here. Locals are numbered in the order in which they come first.
 enum Step {
-    Get(u32),
-    Set(u32),
+    Get(usize),
+    Set(usize),
     Block,
-    Loop(usize),
+    Loop(LoopIndex),
     If,
     Else,
     /// The end of a block: whether it is a loop, and the innermost loop around the code behind it.
-    End(bool, Option<usize>),
+    End(bool, Option<LoopIndex>),
     /// To one of these labels, and if the flag is set perhaps straight on.
     Branch(Box<[u32]>, bool),
     /// Nothing follows.
@@ -181,26 +190,25 @@ enum Step {
 struct Steps {
     steps: Vec<Step>,
     /// For each loop the one around it.
-    loops: Vec<Option<usize>>,
+    loops: PrimaryMap<LoopIndex, Option<LoopIndex>>,
     /// The locals that are read or written, by their numbers in steps.
-    locals: Vec<u32>,
+    locals: Vec<LocalIndex>,
     /// How many blocks are open at most.
     depth: usize,
 }
 
 fn steps(body: &Body<'_>) -> Result<Steps, TranslateError> {
     let malformed = |error| TranslateError::malformed(body.function, &error);
-    let (mut steps, mut loops, mut depth) = (Vec::new(), Vec::new(), 1);
+    let (mut steps, mut loops, mut depth) = (Vec::new(), PrimaryMap::new(), 1);
     let (mut locals, mut numbers) = (Vec::new(), HashMap::new());
-    let mut number_of = |local: u32| {
+    let mut number_of = |local| {
         *numbers.entry(local).or_insert_with(|| {
-            locals.push(local);
-            // Validation allows 50 000 locals.
-            locals.len() as u32 - 1
+            locals.push(LocalIndex::from_u32(local));
+            locals.len() - 1
         })
     };
     // For each open block the loop that it is or is in, and whether it is that loop.
-    let mut open: Vec<(Option<usize>, bool)> = Vec::new();
+    let mut open: Vec<(Option<LoopIndex>, bool)> = Vec::new();
     let mut reader = body.operators()?;
     while !reader.eof() {
         let operator = reader.read().map_err(malformed)?;
@@ -219,9 +227,9 @@ fn steps(body: &Body<'_>) -> Result<Steps, TranslateError> {
                 Step::If
             }
             Operator::Loop { .. } => {
-                open.push((Some(loops.len()), true));
-                loops.push(inside);
-                Step::Loop(loops.len() - 1)
+                let number = loops.push(inside);
+                open.push((Some(number), true));
+                Step::Loop(number)
             }
             Operator::Else => Step::Else,
             // The last ends the function.
@@ -233,7 +241,7 @@ fn steps(body: &Body<'_>) -> Result<Steps, TranslateError> {
             Operator::Br { relative_depth } => Step::Branch([relative_depth].into(), false),
             Operator::BrIf { relative_depth } => Step::Branch([relative_depth].into(), true),
             Operator::BrTable { targets } => {
-                let mut depths = Vec::with_capacity(targets.len() as usize + 1);
+                let mut depths = Vec::with_capacity(to_usize(targets.len()) + 1);
                 for depth in targets.targets() {
                     depths.push(depth.map_err(malformed)?);
                 }
@@ -260,7 +268,7 @@ struct Pass {
     live: Set,
     /// The blocks whose ends were passed.
     open: Vec<Open>,
-    headers: Vec<Option<Set>>,
+    headers: PrimaryMap<LoopIndex, Option<Set>>,
     joins: Vec<Join>,
 }
 
@@ -269,7 +277,7 @@ struct Join {
     /// How many locals are alive there.
     locals: usize,
     /// The innermost loop around it.
-    inside: Option<usize>,
+    inside: Option<LoopIndex>,
 }
 
 struct Open {
@@ -281,7 +289,7 @@ struct Open {
     /// Whether something branches to its label.
     is_target: bool,
     /// The innermost loop around the code behind it.
-    inside: Option<usize>,
+    inside: Option<LoopIndex>,
 }
 
 impl Pass {
@@ -332,7 +340,7 @@ impl Pass {
                     self.live = self.live.emptied();
                 }
                 for &depth in depths {
-                    let label = self.open.len().checked_sub(depth as usize + 1);
+                    let label = self.open.len().checked_sub(to_usize(depth) + 1);
                     if let Some(open) = label.and_then(|label| self.open.get_mut(label)) {
                         open.is_target = true;
                         self.live.add(&open.label);
@@ -344,7 +352,7 @@ impl Pass {
     }
 }
 
-/// A set of locals, a bit each.
+/// A set of locals, a bit each by their numbers in steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Set(Box<[u64]>);
 
@@ -357,15 +365,15 @@ impl Set {
         Self(vec![0; self.0.len()].into())
     }
 
-    fn insert(&mut self, local: u32) {
-        if let Some(word) = self.0.get_mut(local as usize / 64) {
-            *word |= 1 << (local % 64);
+    fn insert(&mut self, number: usize) {
+        if let Some(word) = self.0.get_mut(number / 64) {
+            *word |= 1 << (number % 64);
         }
     }
 
-    fn remove(&mut self, local: u32) {
-        if let Some(word) = self.0.get_mut(local as usize / 64) {
-            *word &= !(1 << (local % 64));
+    fn remove(&mut self, number: usize) {
+        if let Some(word) = self.0.get_mut(number / 64) {
+            *word &= !(1 << (number % 64));
         }
     }
 
@@ -376,15 +384,15 @@ impl Set {
     }
 
     fn len(&self) -> usize {
-        let counts = self.0.iter().map(|word| word.count_ones() as usize);
+        let counts = self.0.iter().map(|word| to_usize(word.count_ones()));
         counts.sum()
     }
 
-    fn members(&self) -> impl Iterator<Item = u32> {
+    fn members(&self) -> impl Iterator<Item = usize> {
         let words = self.0.iter().enumerate();
         words.flat_map(|(i, &word)| {
             let bits = (0..64).filter(move |bit| word >> bit & 1 == 1);
-            bits.map(move |bit| i as u32 * 64 + bit)
+            bits.map(move |bit| i * 64 + bit)
         })
     }
 }
@@ -395,13 +403,17 @@ mod tests {
 
     use super::*;
 
+    fn numbers(locals: &[LocalIndex]) -> Vec<u32> {
+        locals.iter().map(|local| local.as_u32()).collect()
+    }
+
     fn live(body: &str) -> Vec<Vec<u32>> {
         let text = format!("(module (func (param i32 i32) (result i32) (local i32 i32) {body}))");
         let module = Module::parse(text.as_bytes(), &Features::default()).expect("valid");
-        let locals = LoopLocals::new(&module, 0, CostLimits::NONE).expect("a function");
-        (0..locals.loops() as u32)
-            .map(|number| locals.at(number).to_vec())
-            .collect()
+        let locals = LoopLocals::new(&module, DefinedFuncIndex::from_u32(0), CostLimits::NONE)
+            .expect("a function");
+        let loops = (0..locals.loops()).map(LoopIndex::new);
+        loops.map(|number| numbers(locals.at(number))).collect()
     }
 
     #[test]
@@ -436,7 +448,7 @@ mod tests {
             joined_locals,
             ..CostLimits::NONE
         };
-        match LoopLocals::new(&module, 0, limits) {
+        match LoopLocals::new(&module, DefinedFuncIndex::from_u32(0), limits) {
             Ok(_) => Ok(()),
             Err(error) => match *error.problem() {
                 TranslateProblem::TooLarge(excess) => Err(excess),
@@ -467,8 +479,9 @@ mod tests {
             (loop (br_if 0 (local.get 3))) (i32.const 0)";
         let text = format!("(module (func (param i32 i32) (result i32) (local i32 i32) {body}))");
         let module = Module::parse(text.as_bytes(), &Features::default()).expect("valid");
-        let locals = LoopLocals::new(&module, 0, CostLimits::NONE).expect("a function");
-        assert_eq!(locals.used(), [0, 1, 3]);
+        let locals = LoopLocals::new(&module, DefinedFuncIndex::from_u32(0), CostLimits::NONE)
+            .expect("a function");
+        assert_eq!(numbers(locals.used()), [0, 1, 3]);
         // Three, in one loop, in two and in three, and one.
         assert_eq!(locals.nested(), 3 * (1 + 2 + 3) + 1);
     }
@@ -479,10 +492,11 @@ mod tests {
             (i32.const 0)";
         let text = format!("(module (func (param i32 i32) (result i32) (local i32 i32) {body}))");
         let module = Module::parse(text.as_bytes(), &Features::default()).expect("valid");
-        let locals = LoopLocals::new(&module, 0, CostLimits::NONE).expect("a function");
-        assert_eq!(locals.at(0), [0, 1, 3]);
-        assert!(std::ptr::eq(locals.at(0), locals.at(1)));
-        assert!(std::ptr::eq(locals.at(0), locals.at(2)));
+        let locals = LoopLocals::new(&module, DefinedFuncIndex::from_u32(0), CostLimits::NONE)
+            .expect("a function");
+        let [first, second, third] = [0, 1, 2].map(|number| locals.at(LoopIndex::from_u32(number)));
+        assert_eq!(numbers(first), [0, 1, 3]);
+        assert!(std::ptr::eq(first, second) && std::ptr::eq(first, third));
     }
 
     #[test]

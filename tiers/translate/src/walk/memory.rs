@@ -1,7 +1,7 @@
 //! Operators on memories, tables, globals and references. A rare or long operator is a call into the
 //! runtime: its parameters are the immediates, then the operands.
 
-use upshift_module::ValType;
+use upshift_module::{MemoryIndex, TableIndex, ValType};
 use upshift_runtime::Builtin;
 use wasmparser::{MemArg, MemArgTarget, Operator as O};
 
@@ -123,59 +123,60 @@ impl<E: Emitter> Walk<'_, E> {
             O::V128Store64Lane { memarg, lane } => self.store_lane(S::I64x2, lane, memarg),
 
             O::MemorySize { mem } => {
-                self.check_memory(mem)?;
-                let value = self.emitter.memory_size(mem);
+                let memory = self.memory_of(mem)?;
+                let value = self.emitter.memory_size(memory);
                 self.push(value, ValType::I32);
                 Ok(())
             }
             O::MemoryGrow { mem } => {
-                self.check_memory(mem)?;
+                self.memory_of(mem)?;
                 let pages = self.pop()?;
                 let memory = self.immediate(mem);
                 self.builtin(Builtin::MemoryGrow, &[memory, pages], Some(ValType::I32))
             }
             O::MemoryCopy { dst_mem, src_mem } => {
-                self.check_memory(dst_mem)?;
-                self.check_memory(src_mem)?;
+                self.memory_of(dst_mem)?;
+                self.memory_of(src_mem)?;
                 self.bulk(Builtin::MemoryCopy, dst_mem, src_mem)
             }
             O::MemoryInit { data_index, mem } => {
-                self.check_memory(mem)?;
-                self.lookup("data segment", &self.module.data, data_index)?;
+                self.memory_of(mem)?;
+                self.index("data segment", &self.module.data, data_index)?;
                 self.bulk(Builtin::MemoryInit, mem, data_index)
             }
             O::MemoryFill { mem } => {
-                self.check_memory(mem)?;
+                self.memory_of(mem)?;
                 self.fill(Builtin::MemoryFill, mem)
             }
             O::DataDrop { data_index } => {
-                self.lookup("data segment", &self.module.data, data_index)?;
+                self.index("data segment", &self.module.data, data_index)?;
                 let segment = self.immediate(data_index);
                 self.builtin(Builtin::DataDrop, &[segment], None)
             }
 
             O::TableGet { table } => {
-                let ty = self.lookup("table", &self.module.tables, table)?.element;
+                let table = self.table(table)?;
+                let ty = self.module.tables[table].element;
                 let index = self.pop()?;
                 let value = self.emitter.table_get(table, index);
                 self.push(value, ty);
                 Ok(())
             }
             O::TableSet { table } => {
-                self.check_table(table)?;
+                let table = self.table(table)?;
                 let value = self.pop()?;
                 let index = self.pop()?;
                 self.emitter.table_set(table, index, value);
                 Ok(())
             }
             O::TableSize { table } => {
-                self.check_table(table)?;
+                let table = self.table(table)?;
                 let value = self.emitter.table_size(table);
                 self.push(value, ValType::I32);
                 Ok(())
             }
             O::TableGrow { table } => {
-                self.check_table(table)?;
+                self.table(table)?;
                 let elements = self.pop()?;
                 let initial = self.pop()?;
                 let table = self.immediate(table);
@@ -183,40 +184,39 @@ impl<E: Emitter> Walk<'_, E> {
                 self.builtin(Builtin::TableGrow, &args, Some(ValType::I32))
             }
             O::TableFill { table } => {
-                self.check_table(table)?;
+                self.table(table)?;
                 self.fill(Builtin::TableFill, table)
             }
             O::TableCopy {
                 dst_table,
                 src_table,
             } => {
-                self.check_table(dst_table)?;
-                self.check_table(src_table)?;
+                self.table(dst_table)?;
+                self.table(src_table)?;
                 self.bulk(Builtin::TableCopy, dst_table, src_table)
             }
             O::TableInit { elem_index, table } => {
-                self.check_table(table)?;
-                self.lookup("element segment", &self.module.elements, elem_index)?;
+                self.table(table)?;
+                self.index("element segment", &self.module.elements, elem_index)?;
                 self.bulk(Builtin::TableInit, table, elem_index)
             }
             O::ElemDrop { elem_index } => {
-                self.lookup("element segment", &self.module.elements, elem_index)?;
+                self.index("element segment", &self.module.elements, elem_index)?;
                 let segment = self.immediate(elem_index);
                 self.builtin(Builtin::ElemDrop, &[segment], None)
             }
 
             O::GlobalGet { global_index } => {
-                let ty = self
-                    .lookup("global", &self.module.globals, global_index)?
-                    .content;
-                let value = self.emitter.global_get(global_index);
+                let global = self.index("global", &self.module.globals, global_index)?;
+                let ty = self.module.globals[global].content;
+                let value = self.emitter.global_get(global);
                 self.push(value, ty);
                 Ok(())
             }
             O::GlobalSet { global_index } => {
-                self.lookup("global", &self.module.globals, global_index)?;
+                let global = self.index("global", &self.module.globals, global_index)?;
                 let value = self.pop()?;
-                self.emitter.global_set(global_index, value);
+                self.emitter.global_set(global, value);
                 Ok(())
             }
 
@@ -233,7 +233,7 @@ impl<E: Emitter> Walk<'_, E> {
                 Ok(())
             }
             O::RefFunc { function_index } => {
-                self.lookup("function", &self.module.functions, function_index)?;
+                self.index("function", &self.module.functions, function_index)?;
                 let function = self.immediate(function_index);
                 self.builtin(Builtin::RefFunc, &[function], Some(ValType::FuncRef))
             }
@@ -249,7 +249,7 @@ impl<E: Emitter> Walk<'_, E> {
         if let MemArgTarget::Memory(memory) = memarg.target
             && let Ok(offset) = u32::try_from(memarg.offset)
         {
-            self.check_memory(memory)?;
+            let memory = self.memory_of(memory)?;
             return Ok(MemoryAccess { memory, offset });
         }
         Err(self.error(TranslateProblem::Unsupported(format!("{memarg:?}"))))
@@ -297,7 +297,7 @@ impl<E: Emitter> Walk<'_, E> {
 
     // Calls into the runtime.
 
-    /// An index as an argument.
+    /// The number of an index as an argument.
     fn immediate(&mut self, index: u32) -> E::Value {
         self.emitter.i32_const(index.cast_signed())
     }
@@ -331,14 +331,12 @@ impl<E: Emitter> Walk<'_, E> {
         self.builtin(builtin, &[what, destination, value, length], None)
     }
 
-    fn check_memory(&self, memory: u32) -> Step {
-        self.lookup("memory", &self.module.memories, memory)?;
-        Ok(())
+    fn memory_of(&self, number: u32) -> Step<MemoryIndex> {
+        self.index("memory", &self.module.memories, number)
     }
 
-    fn check_table(&self, table: u32) -> Step {
-        self.lookup("table", &self.module.tables, table)?;
-        Ok(())
+    pub(super) fn table(&self, number: u32) -> Step<TableIndex> {
+        self.index("table", &self.module.tables, number)
     }
 }
 

@@ -12,7 +12,10 @@ mod simd;
 mod summary;
 mod work;
 
-use upshift_module::{Module, Stop, ValType};
+use upshift_module::{
+    DefinedFuncIndex, EntityRef, FuncIndex, LocalIndex, Module, ModuleOffset, PrimaryMap, Stop,
+    ValType, to_u32, to_usize,
+};
 use wasmparser::Operator;
 
 use body::Body;
@@ -58,7 +61,7 @@ impl From<EntryPoint> for Mode<'_> {
     }
 }
 
-/// Translates the body of a defined function (imports not counted) by calling `emitter`.
+/// Translates the body of a defined function by calling `emitter`.
 ///
 /// The emitter's current block is where code starts: at the entry of the function, its locals initialized,
 /// or, for an entry at a loop, with the locals read from the cells of the frame that is taken over.
@@ -77,7 +80,7 @@ impl From<EntryPoint> for Mode<'_> {
 /// emitted until then is to be thrown away.
 pub fn translate<E: Emitter>(
     module: &Module,
-    defined: u32,
+    defined: DefinedFuncIndex,
     emitter: &mut E,
     mode: Mode<'_>,
 ) -> Result<Costs, TranslateError> {
@@ -112,10 +115,10 @@ type Step<T = ()> = Result<T, TranslateError>;
 /// The state of a walk over a body.
 struct Walk<'a, E: Emitter> {
     module: &'a Module,
-    locals: &'a [ValType],
+    locals: &'a PrimaryMap<LocalIndex, ValType>,
     emitter: &'a mut E,
-    /// For errors: the function's index.
-    function: u32,
+    /// For errors: the function.
+    function: FuncIndex,
     /// For errors: where the current operator is in the module.
     offset: u64,
 
@@ -183,8 +186,7 @@ impl TablePlaces {
         }
         let label = *self.known[position].get_or_insert_with(|| {
             self.labels.push(position);
-            // A table has fewer than 2^32 entries.
-            self.labels.len() as u32 - 1
+            to_u32(self.labels.len() - 1)
         });
         self.cases.push(label);
     }
@@ -202,7 +204,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
     fn new(
         module: &'a Module,
         body: &Body<'a>,
-        locals: &'a [ValType],
+        locals: &'a PrimaryMap<LocalIndex, ValType>,
         emitter: &'a mut E,
         osr: Option<Osr<E::Block>>,
     ) -> Self {
@@ -330,8 +332,8 @@ impl<'a, E: Emitter> Walk<'a, E> {
     fn set_offset(&mut self, offset: u64) {
         self.offset = offset;
         // A module is smaller than 4 GiB: its parser takes `u32` sizes. Offsets are for diagnosis only.
-        self.emitter
-            .set_offset(u32::try_from(offset).unwrap_or(u32::MAX));
+        let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+        self.emitter.set_offset(ModuleOffset::new(offset));
     }
 
     // Errors.
@@ -394,11 +396,18 @@ impl<'a, E: Emitter> Walk<'a, E> {
         self.emitter.switch_to(block, &mut self.values);
     }
 
-    /// The entry of an index space.
-    fn lookup<T>(&self, space: &'static str, entries: &'a [T], index: u32) -> Step<&'a T> {
-        entries
-            .get(index as usize)
-            .ok_or_else(|| self.unknown(space, index))
+    /// The index of this number into an index space, which has an entry there.
+    fn index<I: EntityRef, T>(
+        &self,
+        space: &'static str,
+        entries: &PrimaryMap<I, T>,
+        number: u32,
+    ) -> Step<I> {
+        if to_usize(number) < entries.len() {
+            Ok(I::new(to_usize(number)))
+        } else {
+            Err(self.unknown(space, number))
+        }
     }
 
     // The operand stack.

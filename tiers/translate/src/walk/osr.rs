@@ -7,7 +7,7 @@
 //!                       ..   one copy for each loop around the first, inside out
 //! ```
 
-use upshift_module::ValType;
+use upshift_module::{LocalIndex, LoopIndex, PrimaryMap, ValType};
 
 use super::body::Body;
 use super::control::LoopRole;
@@ -16,8 +16,8 @@ use crate::{Emitter, FrameLayout};
 
 /// An entry at a loop, while it is being translated.
 pub(super) struct Osr<B> {
-    /// The numbers of the loop to enter and, when there is a copy for each, of the loops around it.
-    chain: Vec<u32>,
+    /// The loop to enter and, when there is a copy for each, the loops around it.
+    chain: Vec<LoopIndex>,
     /// The header block of each loop of the chain, once something branches to it.
     headers: Vec<Option<B>>,
     /// Which loop of the chain the current copy is for.
@@ -30,8 +30,8 @@ pub(super) struct Osr<B> {
 impl<B: Copy> Osr<B> {
     pub fn new(
         body: &Body<'_>,
-        locals: &[ValType],
-        number: u32,
+        locals: &PrimaryMap<LocalIndex, ValType>,
+        number: LoopIndex,
         max_chain_bytes: usize,
     ) -> Step<Self> {
         let mut chain = body.enclosing_loops(number)?;
@@ -44,12 +44,12 @@ impl<B: Copy> Osr<B> {
             headers,
             copy: 0,
             loader: None,
-            layout: FrameLayout::new(locals),
+            layout: FrameLayout::new(locals.values().copied()),
         })
     }
 
     /// The role of the loop of this number in the current copy.
-    pub fn role(&self, number: u32) -> LoopRole {
+    pub fn role(&self, number: LoopIndex) -> LoopRole {
         match self.chain.iter().position(|&of_chain| of_chain == number) {
             Some(link) if link == self.copy => LoopRole::Entered { link },
             Some(link) if link > self.copy => LoopRole::Enclosing { link },
@@ -60,7 +60,7 @@ impl<B: Copy> Osr<B> {
 
 impl<'a, E: Emitter> Walk<'a, E> {
     /// Translates an entry at loop `number`. The current block is that behind the emitter's prologue.
-    pub(super) fn osr_entry(&mut self, body: &Body<'a>, number: u32) -> Step {
+    pub(super) fn osr_entry(&mut self, body: &Body<'a>, number: LoopIndex) -> Step {
         self.set_offset(body.operators()?.original_position());
         // The types of the operands are known when the walk is at the loop, so they are loaded there.
         let loader = self.emitter.create_block(0, &[]);

@@ -18,15 +18,15 @@ impl<E: Emitter> Walk<'_, E> {
         match *operator {
             O::LocalGet { local_index } => self.local_get(local_index),
             O::LocalSet { local_index } => {
-                self.lookup("local", self.locals, local_index)?;
+                let local = self.index("local", self.locals, local_index)?;
                 let value = self.pop()?;
-                self.emitter.local_set(local_index, value);
+                self.emitter.local_set(local, value);
                 Ok(())
             }
             O::LocalTee { local_index } => {
-                self.lookup("local", self.locals, local_index)?;
+                let local = self.index("local", self.locals, local_index)?;
                 let top = self.top(1)?;
-                self.emitter.local_set(local_index, self.values[top]);
+                self.emitter.local_set(local, self.values[top]);
                 Ok(())
             }
 
@@ -196,8 +196,9 @@ impl<E: Emitter> Walk<'_, E> {
         }
     }
 
-    fn local_get(&mut self, local: u32) -> Step {
-        let ty = *self.lookup("local", self.locals, local)?;
+    fn local_get(&mut self, number: u32) -> Step {
+        let local = self.index("local", self.locals, number)?;
+        let ty = self.locals[local];
         let value = self.emitter.local_get(local);
         self.push(value, ty);
         Ok(())

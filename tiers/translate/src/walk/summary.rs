@@ -1,7 +1,7 @@
 //! The summary of a body, found by reading it once: its size and its callees. For choosing functions that are
 //! worth compiling together.
 
-use upshift_module::Module;
+use upshift_module::{DefinedFuncIndex, FuncIndex, Module, ModuleOffset, TableIndex, TypeIndex};
 use wasmparser::Operator;
 
 use super::body::Body;
@@ -15,8 +15,8 @@ const VECTOR_PREFIX: u8 = 0xfd;
 pub struct BodySummary {
     /// Operators in all.
     pub operators: usize,
-    /// Functions called directly, imports first; one entry for each call, in order.
-    pub calls: Vec<u32>,
+    /// Functions called directly; one entry for each call, in order.
+    pub calls: Vec<FuncIndex>,
     /// Calls through tables, in order.
     pub indirect_calls: Vec<IndirectCall>,
     /// Whether it changes tables or their size.
@@ -32,20 +32,20 @@ pub struct BodySummary {
 /// A call through a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndirectCall {
-    /// Where in the module its operator is, in bytes.
-    pub offset: u32,
+    /// Where its operator is.
+    pub offset: ModuleOffset,
     /// The table.
-    pub table: u32,
+    pub table: TableIndex,
     /// The type that the callee must have.
-    pub type_index: u32,
+    pub type_index: TypeIndex,
 }
 
 impl BodySummary {
-    /// Reads the body of a defined function (imports not counted).
+    /// Reads the body of a defined function.
     ///
     /// # Errors
     /// When there is no such function, or its body cannot be read.
-    pub fn new(module: &Module, defined: u32) -> Result<Self, TranslateError> {
+    pub fn new(module: &Module, defined: DefinedFuncIndex) -> Result<Self, TranslateError> {
         let body = Body::new(module, defined)?;
         let mut summary = Self::default();
         let mut reader = body.operators()?;
@@ -58,16 +58,18 @@ impl BodySummary {
             let operator = reader.read();
             summary.operators += 1;
             match operator.map_err(|error| TranslateError::malformed(body.function, &error))? {
-                Operator::Call { function_index } => summary.calls.push(function_index),
+                Operator::Call { function_index } => {
+                    summary.calls.push(FuncIndex::from_u32(function_index));
+                }
                 Operator::I64Mul => summary.multiplications += 1,
                 Operator::CallIndirect {
                     type_index,
                     table_index,
                 } => summary.indirect_calls.push(IndirectCall {
                     // A module is smaller than 4 GiB.
-                    offset: u32::try_from(position).unwrap_or(u32::MAX),
-                    table: table_index,
-                    type_index,
+                    offset: ModuleOffset::new(u32::try_from(position).unwrap_or(u32::MAX)),
+                    table: TableIndex::from_u32(table_index),
+                    type_index: TypeIndex::from_u32(type_index),
                 }),
                 Operator::TableSet { .. }
                 | Operator::TableGrow { .. }

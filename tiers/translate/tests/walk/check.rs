@@ -108,7 +108,7 @@ pub fn check(recording: &Recording) {
     assert!(
         recording
             .work
-            .iter()
+            .values()
             .all(|work| work.is_some_and(|work| work > 0))
     );
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use upshift_translate::{EntryPoint, Mode, Stop, TranslateProblem, translate};
 
 use crate::recorder::Recorder;
-use crate::{assert_lines, function, parse};
+use crate::{assert_lines, function, index, parse};
 
 #[test]
 fn straight_code_is_one_block() {
@@ -400,7 +400,7 @@ fn a_long_branch_table_is_left_when_the_walk_is_to_end() {
             stop: Stop::when_set(&flag),
             ..EntryPoint::Function.into()
         };
-        let translated = translate(&module, 0, &mut recorder, mode);
+        let translated = translate(&module, index(0), &mut recorder, mode);
         translated.err().map(|error| error.problem().clone())
     };
     assert_eq!(ended(100), None);

@@ -8,7 +8,7 @@ mod recorder;
 mod suite;
 
 use recorder::Recording;
-use upshift_module::{Features, Module};
+use upshift_module::{EntityRef, Features, Module};
 use upshift_translate::{EntryPoint, Mode, TranslateError, translate};
 
 /// A module from text.
@@ -16,10 +16,15 @@ fn parse(text: &str) -> Module {
     Module::parse(text.as_bytes(), &Features::all()).expect("the test's module is valid")
 }
 
+/// An index into whatever index space is asked about.
+fn index<I: EntityRef>(number: usize) -> I {
+    I::new(number)
+}
+
 /// The walk's calls for a function, checked.
-fn record(module: &Module, defined: u32, mode: Mode<'_>) -> Result<Recording, TranslateError> {
+fn record(module: &Module, defined: usize, mode: Mode<'_>) -> Result<Recording, TranslateError> {
     let mut recorder = recorder::Recorder::new(module, defined);
-    translate(module, defined, &mut recorder, mode)?;
+    translate(module, index(defined), &mut recorder, mode)?;
     let recording = recorder.finish();
     check::check(&recording);
     Ok(recording)

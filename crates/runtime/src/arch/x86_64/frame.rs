@@ -1,7 +1,7 @@
 //! Where arguments and results are under the System V convention, as data: both the entry stub and the
 //! host call stub move registers from and to a [`CallFrame`], so no code is generated per signature.
 
-use upshift_module::ValType;
+use upshift_module::{ValType, to_usize};
 
 /// The argument registers of one call, and its stack arguments.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl ArgCursor {
     /// The words of stack that the arguments so far take, rounded up to 16 bytes.
     #[must_use]
     pub const fn stack_words(&self) -> usize {
-        self.words.next_multiple_of(2) as usize
+        to_usize(self.words.next_multiple_of(2))
     }
 
     /// The use of the vector registers by the arguments so far, and by results told of.

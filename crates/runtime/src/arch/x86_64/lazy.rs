@@ -1,6 +1,8 @@
 //! The lazy stubs as they are written into code memory: load the function's number, go to the common part,
 //! which is in `stubs`.
 
+use upshift_module::DefinedFuncIndex;
+
 /// Bytes of one lazy stub.
 pub(crate) const LAZY_STUB_SIZE: usize = 16;
 
@@ -13,6 +15,7 @@ unsafe extern "C" {
 /// # Safety
 /// 14 bytes at `to` are writable.
 pub(crate) unsafe fn write_lazy_thunk(to: *mut u8) {
+    // Functions become addresses in no other way.
     let target = (upshift_lazy as *const () as usize).to_le_bytes();
     // jmp [rip + 0], and the address.
     let bytes = [&[0xff, 0x25, 0, 0, 0, 0], target.as_slice()].concat();
@@ -20,15 +23,15 @@ pub(crate) unsafe fn write_lazy_thunk(to: *mut u8) {
     unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
 }
 
-/// Writes lazy stub `index`, which is executed `offset` bytes behind the thunk.
+/// Writes the lazy stub of functions of this index, which is executed `offset` bytes behind the thunk.
 ///
 /// # Safety
 /// [`LAZY_STUB_SIZE`] bytes at `to` are writable.
-pub(crate) unsafe fn write_lazy_stub(to: *mut u8, index: u32, offset: usize) {
+pub(crate) unsafe fn write_lazy_stub(to: *mut u8, function: DefinedFuncIndex, offset: usize) {
     let mut stub = [0xcc; LAZY_STUB_SIZE];
-    // mov eax, index
+    // mov eax, function
     stub[0] = 0xb8;
-    stub[1..5].copy_from_slice(&index.to_le_bytes());
+    stub[1..5].copy_from_slice(&function.as_u32().to_le_bytes());
     // jmp thunk
     let distance = -i32::try_from(offset + 10).expect("stubs are within 2 GiB");
     stub[5] = 0xe9;

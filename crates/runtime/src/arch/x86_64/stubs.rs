@@ -502,6 +502,7 @@ pub(crate) fn host_call_stub(vectors: crate::arch::VectorUse) -> *mut u8 {
         VectorUse::Scalar => upshift_host_call_scalar,
         VectorUse::Full => upshift_host_call_full,
     };
+    // Functions become addresses in no other way.
     stub as *mut u8
 }
 
@@ -513,7 +514,7 @@ pub(crate) fn is_exhausted(pc: usize) -> bool {
 /// Whether `pc` is in a stub between its look at the interrupt flag and generated code. Such a stub may
 /// be left like generated code, but its own frame is not generated code's.
 pub(crate) fn is_interruptible(pc: usize) -> bool {
-    let between = |open: *const u8, close: *const u8| open as usize <= pc && pc < close as usize;
+    let between = |open: *const u8, close: *const u8| (open.addr()..close.addr()).contains(&pc);
     between(
         &raw const upshift_enter_open,
         &raw const upshift_enter_close,

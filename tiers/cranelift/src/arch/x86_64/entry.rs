@@ -24,6 +24,7 @@
 
 use std::borrow::Cow;
 
+use upshift_module::{DefinedFuncIndex, to_u32};
 use upshift_runtime::{Builtin, offsets};
 
 /// Bytes of each part in front of the body: the body is aligned as it was if the whole is aligned to no more.
@@ -41,8 +42,8 @@ pub(crate) struct Entry {
 /// How one function counts the work of its calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EntryCheck {
-    /// The function, imports not counted.
-    pub function: u32,
+    /// The function.
+    pub function: DefinedFuncIndex,
     /// Where its budget is in the context.
     pub budget: i32,
     /// The work that a call takes from it.
@@ -97,8 +98,9 @@ impl Entry {
         let target = Builtin::BudgetAtEntry.offset();
         format!(
             "  subl ${work:#x}, {budget:#x}(%rdi)\n  js out\nbody:\n{counted}{body}out:\n  \
-             movl ${function:#x}, %eax\n  leaq body(%rip), %r10\n  movq {builtins:#x}(%rdi), %r11\n  \
-             jmp *{target:#x}(%r11)\n"
+             movl ${:#x}, %eax\n  leaq body(%rip), %r10\n  movq {builtins:#x}(%rdi), %r11\n  \
+             jmp *{target:#x}(%r11)\n",
+            function.as_u32()
         )
     }
 }
@@ -119,7 +121,7 @@ impl EntryCheck {
     fn end(self, code: &mut Vec<u8>) {
         // mov eax, function
         code.push(0xb8);
-        code.extend(self.function.to_le_bytes());
+        code.extend(self.function.as_u32().to_le_bytes());
         // lea r10, [rip + go_on]
         code.extend([0x4c, 0x8d, 0x15]);
         code.extend(distance(code.len() + 4, PART_SIZE));
@@ -135,27 +137,27 @@ impl EntryCheck {
 /// The operand of a jump whose next instruction is at `from`.
 fn distance(from: usize, to: usize) -> [u8; 4] {
     // Cranelift refuses functions of anything near 2 GiB.
-    (to as i64 - from as i64).to_le_bytes()[..4]
-        .try_into()
-        .unwrap_or_default()
+    to_u32(to).wrapping_sub(to_u32(from)).to_le_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CHECK: EntryCheck = EntryCheck {
-        function: 7,
-        budget: 0x120,
-        work: 300,
-    };
+    fn check() -> EntryCheck {
+        EntryCheck {
+            function: DefinedFuncIndex::from_u32(7),
+            budget: 0x120,
+            work: 300,
+        }
+    }
 
     #[test]
     fn the_parts_fill_their_places_and_their_jumps_hit() {
         let body = [0x90; 21];
         for call_count in [None, Some(0x340)] {
             let entry = Entry {
-                check: Some(CHECK),
+                check: Some(check()),
                 call_count,
             };
             let code = entry.around(&body);

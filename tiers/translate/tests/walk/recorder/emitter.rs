@@ -3,6 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use upshift_module::ValType::{self, F32, F64, FuncRef, I32, I64, V128};
+use upshift_module::{
+    FuncIndex, GlobalIndex, LocalIndex, LoopIndex, MemoryIndex, ModuleOffset, TableIndex, TypeIndex,
+};
 use upshift_runtime::{Builtin, BuiltinType, TrapCode};
 use upshift_translate::*;
 
@@ -12,8 +15,8 @@ impl Emitter for Recorder<'_> {
     type Value = Value;
     type Block = Block;
 
-    fn set_offset(&mut self, module_offset: u32) {
-        self.offset = module_offset;
+    fn set_offset(&mut self, module_offset: ModuleOffset) {
+        self.offset = module_offset.as_u32();
     }
 
     fn create_block(&mut self, _: usize, params: &[ValType]) -> Block {
@@ -91,7 +94,7 @@ impl Emitter for Recorder<'_> {
         self.poll("poll_entry".into(), Vec::new())
     }
 
-    fn poll_loop(&mut self, loop_number: u32, operands: &[(Value, ValType)]) -> WorkSite {
+    fn poll_loop(&mut self, loop_number: LoopIndex, operands: &[(Value, ValType)]) -> WorkSite {
         let values: Vec<Value> = operands.iter().map(|&(value, _)| value).collect();
         for &(value, ty) in operands {
             self.expect(value, ty);
@@ -103,17 +106,17 @@ impl Emitter for Recorder<'_> {
     }
 
     fn set_work(&mut self, site: WorkSite, operators: u32) {
-        let before = self.recording.work[site.0 as usize].replace(operators);
+        let before = self.recording.work[site].replace(operators);
         assert_eq!(before, None, "work of a site is set twice");
     }
 
-    fn local_get(&mut self, local: u32) -> Value {
-        let ty = self.shape.locals[local as usize];
+    fn local_get(&mut self, local: LocalIndex) -> Value {
+        let ty = self.shape.locals[local];
         self.one(&format!("local_get {local}"), &[], ty)
     }
 
-    fn local_set(&mut self, local: u32, value: Value) {
-        let ty = self.shape.locals[local as usize];
+    fn local_set(&mut self, local: LocalIndex, value: Value) {
+        let ty = self.shape.locals[local];
         self.op(&format!("local_set {local}"), &[(value, ty)], &[]);
     }
 
@@ -371,27 +374,27 @@ impl Emitter for Recorder<'_> {
         self.op("keep_load", &[(value, ty)], &[]);
     }
 
-    fn memory_size(&mut self, memory: u32) -> Value {
+    fn memory_size(&mut self, memory: MemoryIndex) -> Value {
         self.one(&format!("memory_size {memory}"), &[], I32)
     }
 
-    fn global_get(&mut self, global: u32) -> Value {
-        let ty = self.module.globals[global as usize].content;
+    fn global_get(&mut self, global: GlobalIndex) -> Value {
+        let ty = self.module.globals[global].content;
         self.one(&format!("global_get {global}"), &[], ty)
     }
 
-    fn global_set(&mut self, global: u32, value: Value) {
-        let ty = self.module.globals[global as usize].content;
+    fn global_set(&mut self, global: GlobalIndex, value: Value) {
+        let ty = self.module.globals[global].content;
         self.op(&format!("global_set {global}"), &[(value, ty)], &[]);
     }
 
-    fn table_get(&mut self, table: u32, index: Value) -> Value {
-        let ty = self.module.tables[table as usize].element;
+    fn table_get(&mut self, table: TableIndex, index: Value) -> Value {
+        let ty = self.module.tables[table].element;
         self.one(&format!("table_get {table}"), &[(index, I32)], ty)
     }
 
-    fn table_set(&mut self, table: u32, index: Value, value: Value) {
-        let ty = self.module.tables[table as usize].element;
+    fn table_set(&mut self, table: TableIndex, index: Value, value: Value) {
+        let ty = self.module.tables[table].element;
         self.op(
             &format!("table_set {table}"),
             &[(index, I32), (value, ty)],
@@ -399,7 +402,7 @@ impl Emitter for Recorder<'_> {
         );
     }
 
-    fn table_size(&mut self, table: u32) -> Value {
+    fn table_size(&mut self, table: TableIndex) -> Value {
         self.one(&format!("table_size {table}"), &[], I32)
     }
 
@@ -413,7 +416,7 @@ impl Emitter for Recorder<'_> {
         self.one("ref_is_null", &[(a, ty)], I32)
     }
 
-    fn call(&mut self, function: u32, args: &[Value], results: &mut Vec<Value>) {
+    fn call(&mut self, function: FuncIndex, args: &[Value], results: &mut Vec<Value>) {
         let ty = self.module.func_type(function);
         let args = self.call_args(ty, args);
         results.extend(self.op(&format!("call {function}"), &args, ty.results()));
@@ -421,13 +424,13 @@ impl Emitter for Recorder<'_> {
 
     fn call_indirect(
         &mut self,
-        table: u32,
-        type_index: u32,
+        table: TableIndex,
+        type_index: TypeIndex,
         index: Value,
         args: &[Value],
         results: &mut Vec<Value>,
     ) {
-        let ty = &self.module.types[type_index as usize];
+        let ty = &self.module.types[type_index];
         let mut uses = vec![(index, I32)];
         uses.extend(self.call_args(ty, args));
         let name = format!("call_indirect {table} {type_index}");

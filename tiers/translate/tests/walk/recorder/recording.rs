@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use upshift_module::ValType;
+use upshift_module::{PrimaryMap, ValType};
 use upshift_translate::WorkSite;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub struct Recording {
     pub layout: Vec<Block>,
     pub values: usize,
     /// The work of each site, in the order of the sites.
-    pub work: Vec<Option<u32>>,
+    pub work: PrimaryMap<WorkSite, Option<u32>>,
 }
 
 impl Recording {
@@ -71,11 +71,7 @@ impl fmt::Display for Recording {
                 }
                 write!(f, "{}", op.text)?;
                 if let Some(site) = op.site {
-                    write!(
-                        f,
-                        " work {}",
-                        self.work[site.0 as usize].expect("work is set")
-                    )?;
+                    write!(f, " work {}", self.work[site].expect("work is set"))?;
                 }
                 writeln!(f)?;
             }
