@@ -306,7 +306,8 @@ fn better_code_that_finds_no_room_leaves_the_function_where_it_is() {
         .expect("compiles");
     assert!(engine.code_memory() > 0);
     drop(module);
-    assert_eq!(engine.code_memory(), 0);
+    // The thread that failed lets go of the module a moment after its caller goes on.
+    until("all code is given back", || engine.code_memory() == 0);
 }
 
 #[test]

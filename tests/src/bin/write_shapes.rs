@@ -1,11 +1,14 @@
 //! `write-shapes FOLDER [NAME...]`: writes hostile modules, each as large as it is measured, to files of their names.
-//! `write-shapes FOLDER --random FIRST COUNT`: writes the random modules of so many seeds, each to `SEED.wasm`.
+//! `write-shapes FOLDER --random FIRST COUNT`: writes the random modules of so many seeds, each to `SEED.wasm`, and a file
+//! `SEED.large` beside those whose first function the middle tier refuses for its length.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
+use upshift::TieringProfile;
 use upshift_tests::shapes::{SHAPES, Shape, random};
+use wasmparser::{Parser, Payload};
 
 const USAGE: &str = "usage: write-shapes FOLDER [NAME... | --random FIRST COUNT]";
 
@@ -39,9 +42,24 @@ fn write_random(folder: &str, first: u64, count: u64) -> Result<(), String> {
     for seed in first..first.saturating_add(count) {
         if let Some(module) = random(seed) {
             write(folder, &seed.to_string(), &module)?;
+            let most = TieringProfile::default().middle.max_function_operators;
+            if operators_of_first(&module).is_ok_and(|operators| operators > most) {
+                let mark = Path::new(folder).join(format!("{seed}.large"));
+                fs::write(&mark, []).map_err(|error| format!("{}: {error}", mark.display()))?;
+            }
         }
     }
     Ok(())
+}
+
+/// How many operators the first defined function has.
+fn operators_of_first(module: &[u8]) -> wasmparser::Result<usize> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::CodeSectionEntry(body) = payload? {
+            return Ok(body.get_operators_reader()?.into_iter().count());
+        }
+    }
+    Ok(0)
 }
 
 fn write_named(folder: &str, names: &[&str]) -> Result<(), String> {

@@ -35,7 +35,7 @@ const LEAST_BYTES: usize = 10_000;
 /// What a process may have of memory of its own, in bytes.
 const MOST_MEMORY: u64 = 4 << 30;
 
-/// Which seeds, how long, and how long one process may take.
+/// Which seeds, how long, and how long one process may take for the first megabyte of a module and for each further one.
 pub struct Search {
     pub first: u64,
     pub time: Duration,
@@ -98,6 +98,12 @@ impl Search {
         while start.elapsed() < self.time {
             for (seed, module) in write(programs, &folder, seed)? {
                 for (tier, (name, arguments)) in TIERS.iter().enumerate() {
+                    // Text of a function is made whatever its length, code is not.
+                    let mark = module.with_extension("large");
+                    if *name == "middle" && mark.exists() {
+                        let _ = fs::remove_file(&mark);
+                        continue;
+                    }
                     let finding = self.look(&upshift, &module, arguments, (seed, &bases[tier]))?;
                     if let Some(died) = &finding.died {
                         println!("seed {seed}, {name}: {died}");
@@ -163,9 +169,11 @@ impl Search {
         command.arg("run").arg(module).args(arguments);
         // SAFETY: between fork and exec only a system call is made.
         unsafe { command.pre_exec(limit_memory) };
-        let finished = child::run(&mut command, &Input::Nothing, false, self.limit)?;
+        let megabytes = u32::try_from(files::read(module)?.len() >> 20).unwrap_or(u32::MAX);
+        let limit = self.limit.saturating_mul(1 + megabytes);
+        let finished = child::run(&mut command, &Input::Nothing, false, limit)?;
         let died = if finished.timed_out {
-            Some(format!("not done after {} s", self.limit.as_secs()))
+            Some(format!("not done after {} s", limit.as_secs()))
         } else {
             ended_by_signal(finished.status)
         };
