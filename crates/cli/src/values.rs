@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn floats_may_be_written_as_in_wat_or_in_rust() {
-        let f64 = |text| bits(text, ValType::F64).map(|bits| low_u64(bits));
+        let f64 = |text| bits(text, ValType::F64).map(low_u64);
         for (text, value) in [
             ("1", 1.0),
             ("-0", -0.0),
