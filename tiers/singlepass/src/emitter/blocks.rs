@@ -1,7 +1,7 @@
 //! Blocks, jumps and the code behind the body: moves of operands on the way to a block, traps, and polls
 //! whose budget is used up.
 
-use upshift_module::{LoopIndex, ValType, to_u32, to_usize};
+use upshift_module::{EntityRef, LoopIndex, ValType, to_u32, to_usize};
 use upshift_runtime::{Builtin, CodeOffset, TrapCode, offsets};
 use upshift_translate::{BranchTable, WorkSite};
 
@@ -38,19 +38,18 @@ impl FastEmitter<'_> {
     }
 
     fn add_block(&mut self, block: Block) -> Label {
-        self.s.blocks.push(block);
-        to_u32(self.s.blocks.len()) - 1
+        self.s.blocks.push(block)
     }
 
     /// Goes on in a block, and adds its parameters to `values`.
     pub(super) fn start_block(&mut self, label: Label, values: &mut Vec<Slot>) {
-        let Block { height, params, .. } = self.s.blocks[to_usize(label)];
+        let Block { height, params, .. } = self.s.blocks[label];
         let pending = std::mem::replace(&mut self.pending, Pending::None);
         let goes_on = !self.gave_up() && self.link_pending(pending, Some(label));
         if !goes_on {
             self.begin_block(height);
         }
-        let block = &mut self.s.blocks[to_usize(label)];
+        let block = &mut self.s.blocks[label];
         block.position = Some(self.s.asm.position());
         self.mark_offset();
         if !self.gave_up() {
@@ -67,7 +66,8 @@ impl FastEmitter<'_> {
 
     /// Sets operands aside for the second arm of an `if`, whose first arm has their homes overwritten.
     pub(super) fn set_aside(&mut self, operands: &[Slot]) {
-        let block = self.s.blocks.len() as Label + 1;
+        // The second one that is created from now on.
+        let block = Label::new(self.s.blocks.len() + 1);
         for &operand in operands {
             let ty = self.type_of(operand);
             let size = ty.cell_size();
@@ -94,7 +94,7 @@ impl FastEmitter<'_> {
             return;
         }
         let first = self.s.asides.len() - count;
-        let height = self.s.blocks[to_usize(block)].height;
+        let height = self.s.blocks[block].height;
         self.drop_from(height - to_u32(count));
         for i in first..self.s.asides.len() {
             let Aside { ty, depth, .. } = self.s.asides[i];
@@ -181,7 +181,7 @@ impl FastEmitter<'_> {
 
     /// Sends the operands home that a block expects below its parameters.
     fn prepare(&mut self, target: Label) {
-        let height = self.s.blocks[to_usize(target)].height;
+        let height = self.s.blocks[target].height;
         self.store_homes(height);
     }
 
@@ -194,7 +194,7 @@ impl FastEmitter<'_> {
             self.make_moves(moves);
             return;
         }
-        let height = self.s.blocks[to_usize(target)].height;
+        let height = self.s.blocks[target].height;
         let mut end = self.end_of_homes(height);
         for (param, &arg) in (height..).zip(args) {
             let (ty, place) = (self.type_of(arg), self.place_of(arg));
@@ -224,7 +224,7 @@ impl FastEmitter<'_> {
             height,
             first_vector,
             ..
-        } = self.s.blocks[to_usize(target)];
+        } = self.s.blocks[target];
         let (&first, &last) = (args.first()?, args.last()?);
         if first == height {
             return None;
@@ -413,7 +413,7 @@ impl FastEmitter<'_> {
     }
 
     fn position_of(&self, block: Label) -> Option<u32> {
-        self.s.blocks[to_usize(block)].position
+        self.s.blocks[block].position
     }
 
     fn place_tables(&mut self) {
@@ -452,7 +452,7 @@ impl FastEmitter<'_> {
                 offset,
             } = self.s.detours[i];
             self.set_offset(offset);
-            self.s.blocks[to_usize(block)].position = Some(self.s.asm.position());
+            self.s.blocks[block].position = Some(self.s.asm.position());
             self.make_moves(Some(moves));
             let jump = self.s.asm.jump();
             self.s.links.push(Link { jump, target });

@@ -18,6 +18,7 @@
 //!
 //! During a call rsp is lower, by the space of the call's arguments and results.
 
+use cranelift_entity::entity_impl;
 use cranelift_entity::packed_option::PackedOption;
 use upshift_module::{
     DefinedFuncIndex, FuncType, LocalIndex, LoopIndex, Module, ModuleOffset, PrimaryMap,
@@ -64,8 +65,11 @@ pub(super) const RESULTS: i32 = -24;
 pub(super) const FRAME_TOP: u32 = 32;
 /// An operand, by its height on the stack.
 pub(crate) type Slot = u32;
-/// A block, by its number.
-pub(crate) type Label = u32;
+/// A block, as what branches to it knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Label(u32);
+
+entity_impl!(Label);
 
 /// How many operands are followed, from the top. Deeper ones stay at home, so that no operator takes longer for a
 /// stack of a million operands.
@@ -284,7 +288,7 @@ pub(crate) struct Scratch {
     pub(super) locals: PrimaryMap<LocalIndex, ValType>,
     /// For each local, the register that has it.
     pub(super) known: SecondaryMap<LocalIndex, Option<u8>>,
-    pub(super) blocks: Vec<Block>,
+    pub(super) blocks: PrimaryMap<Label, Block>,
     pub(super) params: Vec<ValType>,
     pub(super) links: Vec<Link>,
     pub(super) detours: Vec<Detour>,
