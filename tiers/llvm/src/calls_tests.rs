@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use upshift_filetests::{Section, check};
 use upshift_module::{Features, Module};
-use upshift_runtime::{CalledFunction, ModuleCode, VMOffsets};
+use upshift_runtime::{CalledFunction, ModuleCode, TrapCode, VMOffsets};
 use upshift_translate::{
     CallProfile, CodeForm, CodegenSettings, CompileRequest, EntryPoint, MemoryStyle, ModuleUnit,
     OptimizerOptions, Tier,
@@ -39,7 +39,9 @@ fn calls_that_were_seen() {
 }
 
 fn folder(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/passes").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/passes")
+        .join(name)
 }
 
 fn outcome(text: &str) -> Vec<Section> {
@@ -63,7 +65,9 @@ fn outcome(text: &str) -> Vec<Section> {
         function: 0,
         entry: EntryPoint::Function,
     };
-    let text = tier.module_compiler(unit).emit(request, CodeForm::Intermediate);
+    let text = tier
+        .module_compiler(unit)
+        .emit(request, CodeForm::Intermediate);
     let text = text.unwrap_or_else(|error| panic!("{error}"));
     vec![Section::new("after", &first_function(&text))]
 }
@@ -94,20 +98,31 @@ fn profile(text: &str, module: &Module, offsets: &VMOffsets) -> CallProfile {
     profile
 }
 
-/// The first function of a module as text, without metadata.
+/// The first function of a module as text, without metadata, and with a word for what leads to a trap.
 fn first_function(text: &str) -> String {
     let lines = text.lines().skip_while(|line| !line.starts_with("define "));
-    let mut kept = String::new();
-    for line in lines {
-        let line = line.split_once(" ; preds = ").map_or(line, |(line, _)| line);
+    let mut function = String::new();
+    for line in lines.take_while(|&line| line != "}") {
+        let line = line.split(" ; preds = ").next().unwrap_or(line);
         let line = match line.split_once(" #0 !dbg") {
-            Some((line, _)) => format!("{line} {{"),
-            None => line.split_once(", !").map_or(line, |(line, _)| line).to_owned(),
+            Some((line, _)) => &format!("{line} {{"),
+            None => line.split_once(", !").map_or(line, |(line, _)| line),
         };
-        let _ = writeln!(kept, "{}", line.trim_end());
-        if line == "}" {
-            break;
-        }
+        let _ = writeln!(function, "{}", line.trim_end());
     }
-    kept
+    let blocks: Vec<_> = function.split("\n\n").map(with_trap).collect();
+    blocks.join("\n\n").trim_end().to_owned() + "\n}"
+}
+
+/// A block, or the trap that all of it is about.
+fn with_trap(block: &str) -> String {
+    let code = || {
+        let before = block.trim_end().strip_suffix("unreachable")?;
+        let (_, code) = before.trim_end().split_once("(ptr nonnull %0, i32 ")?;
+        TrapCode::from_u8(code.split(')').next()?.parse().ok()?)
+    };
+    match (code(), block.split_once('\n')) {
+        (Some(code), Some((label, _))) => format!("{label}\n  trap {code:?}"),
+        _ => block.to_owned(),
+    }
 }

@@ -2,7 +2,6 @@
 //! file behind what went in.
 
 use std::collections::HashSet;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use inkwell::context::Context;
@@ -22,7 +21,9 @@ const UNCHANGED: &str = "unchanged";
 type Pass = fn(&LlvmModule<'_>, &Context);
 
 fn folder(pass: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/passes").join(pass)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/passes")
+        .join(pass)
 }
 
 /// Compares the files of a pass, of which some have something to change and some do not.
@@ -58,34 +59,27 @@ fn check_pass(name: &str, pass: Pass) {
 /// LLVM describes its own intrinsics.
 fn text_of(module: &LlvmModule<'_>) -> String {
     let text = module.print_to_string().to_string();
-    let mut kept = String::new();
-    let mut was_empty = true;
-    for line in text.lines() {
-        // Who comes before a block, and attributes in words.
-        let line = line.split_once(" ; preds = ").map_or(line, |(line, _)| line);
-        let line = line.trim_end();
+    let is_noise = |line: &&str| {
         let is_of_llvm = line.starts_with("declare ") && line.contains(" @llvm.");
-        let is_noise = ["; ", "source_filename", "target "]
-            .iter()
-            .any(|start| line.starts_with(start));
-        if is_of_llvm || is_noise || line.is_empty() && was_empty {
-            continue;
-        }
-        was_empty = line.is_empty();
-        let _ = writeln!(kept, "{line}");
-    }
-    // Attributes of functions that were left out.
+        let starts = ["; ", "source_filename", "target "];
+        is_of_llvm || starts.iter().any(|start| line.starts_with(start))
+    };
+    let lines = text.lines().filter(|line| !is_noise(line));
+    // Who comes before a block.
+    let lines = lines.map(|line| line.split(" ; preds = ").next().unwrap_or(line).trim_end());
+    let lines: Vec<_> = lines.collect();
+    // Attributes of functions that were left out are of no interest.
     let is_used = |line: &str| {
         let Some(group) = line.strip_prefix("attributes ") else {
             return true;
         };
         let group = group.split(' ').next().unwrap_or(group);
-        kept.lines().any(|it| {
-            !it.starts_with("attributes ") && it.split([' ', ',']).any(|word| word == group)
-        })
+        let mut others = lines.iter().filter(|it| !it.starts_with("attributes "));
+        others.any(|it| it.split([' ', ',']).any(|word| word == group))
     };
-    let lines: Vec<_> = kept.lines().filter(|line| is_used(line)).collect();
-    lines.join("\n").trim().to_owned()
+    let mut kept: Vec<_> = lines.iter().copied().filter(|it| is_used(it)).collect();
+    kept.dedup_by(|line, before| line.is_empty() && before.is_empty());
+    kept.join("\n").trim().to_owned()
 }
 
 macro_rules! passes {

@@ -25,12 +25,7 @@
 ;;   br i1 %11, label %12, label %17
 ;;
 ;; 12:
-;;   %13 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %14 = load ptr, ptr %13, align 8
-;;   %15 = getelementptr inbounds nuw i8, ptr %14, i64 112
-;;   %16 = load ptr, ptr %15, align 8
-;;   call void %16(ptr nonnull %0, i32 1) #2
-;;   unreachable
+;;   trap StackOverflow
 ;;
 ;; 17:
 ;;   %18 = getelementptr inbounds nuw i8, ptr %5, i64 8
@@ -40,12 +35,7 @@
 ;;   br i1 %.not, label %26, label %21
 ;;
 ;; 21:
-;;   %22 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %23 = load ptr, ptr %22, align 8
-;;   %24 = getelementptr inbounds nuw i8, ptr %23, i64 112
-;;   %25 = load ptr, ptr %24, align 8
-;;   call void %25(ptr nonnull %0, i32 4) #2
-;;   unreachable
+;;   trap UndefinedElement
 ;;
 ;; 26:
 ;;   %27 = load ptr, ptr %5, align 8
@@ -69,12 +59,7 @@
 ;;   br i1 %38, label %39, label %44
 ;;
 ;; 39:
-;;   %40 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %41 = load ptr, ptr %40, align 8
-;;   %42 = getelementptr inbounds nuw i8, ptr %41, i64 112
-;;   %43 = load ptr, ptr %42, align 8
-;;   call void %43(ptr nonnull %0, i32 5) #2
-;;   unreachable
+;;   trap UninitializedElement
 ;;
 ;; 44:
 ;;   %45 = getelementptr inbounds nuw i8, ptr %30, i64 16
@@ -84,12 +69,7 @@
 ;;   br i1 %.not2, label %53, label %48
 ;;
 ;; 48:
-;;   %49 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %50 = load ptr, ptr %49, align 8
-;;   %51 = getelementptr inbounds nuw i8, ptr %50, i64 112
-;;   %52 = load ptr, ptr %51, align 8
-;;   call void %52(ptr nonnull %0, i32 6) #2
-;;   unreachable
+;;   trap IndirectCallTypeMismatch
 ;;
 ;; 53:
 ;;   %54 = load ptr, ptr %30, align 8

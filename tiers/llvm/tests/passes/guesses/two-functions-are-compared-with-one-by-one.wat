@@ -25,12 +25,7 @@
 ;;   br i1 %11, label %12, label %17
 ;;
 ;; 12:
-;;   %13 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %14 = load ptr, ptr %13, align 8
-;;   %15 = getelementptr inbounds nuw i8, ptr %14, i64 112
-;;   %16 = load ptr, ptr %15, align 8
-;;   call void %16(ptr nonnull %0, i32 1) #2
-;;   unreachable
+;;   trap StackOverflow
 ;;
 ;; 17:
 ;;   %18 = getelementptr inbounds nuw i8, ptr %5, i64 8
@@ -40,12 +35,7 @@
 ;;   br i1 %.not, label %26, label %21
 ;;
 ;; 21:
-;;   %22 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %23 = load ptr, ptr %22, align 8
-;;   %24 = getelementptr inbounds nuw i8, ptr %23, i64 112
-;;   %25 = load ptr, ptr %24, align 8
-;;   call void %25(ptr nonnull %0, i32 4) #2
-;;   unreachable
+;;   trap UndefinedElement
 ;;
 ;; 26:
 ;;   %27 = load ptr, ptr %5, align 8
@@ -78,12 +68,7 @@
 ;;   br i1 %43, label %44, label %49
 ;;
 ;; 44:
-;;   %45 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %46 = load ptr, ptr %45, align 8
-;;   %47 = getelementptr inbounds nuw i8, ptr %46, i64 112
-;;   %48 = load ptr, ptr %47, align 8
-;;   call void %48(ptr nonnull %0, i32 5) #2
-;;   unreachable
+;;   trap UninitializedElement
 ;;
 ;; 49:
 ;;   %50 = getelementptr inbounds nuw i8, ptr %30, i64 16
@@ -93,12 +78,7 @@
 ;;   br i1 %.not2, label %58, label %53
 ;;
 ;; 53:
-;;   %54 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %55 = load ptr, ptr %54, align 8
-;;   %56 = getelementptr inbounds nuw i8, ptr %55, i64 112
-;;   %57 = load ptr, ptr %56, align 8
-;;   call void %57(ptr nonnull %0, i32 6) #2
-;;   unreachable
+;;   trap IndirectCallTypeMismatch
 ;;
 ;; 58:
 ;;   %59 = load ptr, ptr %30, align 8

@@ -14,5 +14,4 @@ declare i32 @llvm.smax.i32(i32, i32)
 ;   ret i32 %2
 ; }
 ;
-;
 ; !0 = !{}

@@ -14,5 +14,4 @@ declare i64 @llvm.umax.i64(i64, i64)
 ;   ret i64 %2
 ; }
 ;
-;
 ; !0 = !{}

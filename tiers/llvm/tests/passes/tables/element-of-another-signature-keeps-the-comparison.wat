@@ -25,12 +25,7 @@
 ;;   br i1 %11, label %12, label %17
 ;;
 ;; 12:
-;;   %13 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %14 = load ptr, ptr %13, align 8
-;;   %15 = getelementptr inbounds nuw i8, ptr %14, i64 112
-;;   %16 = load ptr, ptr %15, align 8
-;;   call void %16(ptr nonnull %0, i32 1) #2
-;;   unreachable
+;;   trap StackOverflow
 ;;
 ;; 17:
 ;;   %cond = icmp eq i32 %2, 0
@@ -48,12 +43,7 @@
 ;;   br label %53
 ;;
 ;; 24:
-;;   %25 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %26 = load ptr, ptr %25, align 8
-;;   %27 = getelementptr inbounds nuw i8, ptr %26, i64 112
-;;   %28 = load ptr, ptr %27, align 8
-;;   call void %28(ptr nonnull %0, i32 4) #2
-;;   unreachable
+;;   trap UndefinedElement
 ;;
 ;; 29:
 ;;   %30 = load ptr, ptr %4, align 8
@@ -64,12 +54,7 @@
 ;;   br i1 %34, label %35, label %40
 ;;
 ;; 35:
-;;   %36 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %37 = load ptr, ptr %36, align 8
-;;   %38 = getelementptr inbounds nuw i8, ptr %37, i64 112
-;;   %39 = load ptr, ptr %38, align 8
-;;   call void %39(ptr nonnull %0, i32 5) #2
-;;   unreachable
+;;   trap UninitializedElement
 ;;
 ;; 40:
 ;;   %41 = getelementptr inbounds nuw i8, ptr %33, i64 16
@@ -79,12 +64,7 @@
 ;;   br i1 %.not2, label %49, label %44
 ;;
 ;; 44:
-;;   %45 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %46 = load ptr, ptr %45, align 8
-;;   %47 = getelementptr inbounds nuw i8, ptr %46, i64 112
-;;   %48 = load ptr, ptr %47, align 8
-;;   call void %48(ptr nonnull %0, i32 6) #2
-;;   unreachable
+;;   trap IndirectCallTypeMismatch
 ;;
 ;; 49:
 ;;   %50 = load ptr, ptr %33, align 8

@@ -24,12 +24,7 @@
 ;;   br i1 %11, label %12, label %17
 ;;
 ;; 12:
-;;   %13 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %14 = load ptr, ptr %13, align 8
-;;   %15 = getelementptr inbounds nuw i8, ptr %14, i64 112
-;;   %16 = load ptr, ptr %15, align 8
-;;   call void %16(ptr nonnull %0, i32 1) #2
-;;   unreachable
+;;   trap StackOverflow
 ;;
 ;; 17:
 ;;   %18 = getelementptr inbounds nuw i8, ptr %5, i64 16
@@ -67,12 +62,7 @@
 ;;   br label %78
 ;;
 ;; 35:
-;;   %36 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %37 = load ptr, ptr %36, align 8
-;;   %38 = getelementptr inbounds nuw i8, ptr %37, i64 112
-;;   %39 = load ptr, ptr %38, align 8
-;;   call void %39(ptr nonnull %0, i32 5) #2
-;;   unreachable
+;;   trap UninitializedElement
 ;;
 ;; 40:
 ;;   %41 = load ptr, ptr %29, align 8
@@ -86,12 +76,7 @@
 ;;   br label %78
 ;;
 ;; 47:
-;;   %48 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %49 = load ptr, ptr %48, align 8
-;;   %50 = getelementptr inbounds nuw i8, ptr %49, i64 112
-;;   %51 = load ptr, ptr %50, align 8
-;;   call void %51(ptr nonnull %0, i32 4) #2
-;;   unreachable
+;;   trap UndefinedElement
 ;;
 ;; 52:
 ;;   %53 = load ptr, ptr %5, align 8
@@ -102,12 +87,7 @@
 ;;   br i1 %57, label %58, label %63
 ;;
 ;; 58:
-;;   %59 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %60 = load ptr, ptr %59, align 8
-;;   %61 = getelementptr inbounds nuw i8, ptr %60, i64 112
-;;   %62 = load ptr, ptr %61, align 8
-;;   call void %62(ptr nonnull %0, i32 5) #2
-;;   unreachable
+;;   trap UninitializedElement
 ;;
 ;; 63:
 ;;   %64 = getelementptr inbounds nuw i8, ptr %56, i64 16
@@ -117,12 +97,7 @@
 ;;   br i1 %.not3, label %72, label %67
 ;;
 ;; 67:
-;;   %68 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %69 = load ptr, ptr %68, align 8
-;;   %70 = getelementptr inbounds nuw i8, ptr %69, i64 112
-;;   %71 = load ptr, ptr %70, align 8
-;;   call void %71(ptr nonnull %0, i32 6) #2
-;;   unreachable
+;;   trap IndirectCallTypeMismatch
 ;;
 ;; 72:
 ;;   %73 = load ptr, ptr %56, align 8

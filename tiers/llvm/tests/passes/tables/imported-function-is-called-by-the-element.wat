@@ -23,12 +23,7 @@
 ;;   br i1 %9, label %10, label %15
 ;;
 ;; 10:
-;;   %11 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %12 = load ptr, ptr %11, align 8
-;;   %13 = getelementptr inbounds nuw i8, ptr %12, i64 112
-;;   %14 = load ptr, ptr %13, align 8
-;;   call void %14(ptr nonnull %0, i32 1) #2
-;;   unreachable
+;;   trap StackOverflow
 ;;
 ;; 15:
 ;;   %16 = getelementptr inbounds nuw i8, ptr %5, i64 8
@@ -38,12 +33,7 @@
 ;;   br i1 %.not, label %24, label %19
 ;;
 ;; 19:
-;;   %20 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %21 = load ptr, ptr %20, align 8
-;;   %22 = getelementptr inbounds nuw i8, ptr %21, i64 112
-;;   %23 = load ptr, ptr %22, align 8
-;;   call void %23(ptr nonnull %0, i32 4) #2
-;;   unreachable
+;;   trap UndefinedElement
 ;;
 ;; 24:
 ;;   %25 = load ptr, ptr %5, align 8
@@ -54,12 +44,7 @@
 ;;   br i1 %29, label %30, label %35
 ;;
 ;; 30:
-;;   %31 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %32 = load ptr, ptr %31, align 8
-;;   %33 = getelementptr inbounds nuw i8, ptr %32, i64 112
-;;   %34 = load ptr, ptr %33, align 8
-;;   call void %34(ptr nonnull %0, i32 5) #2
-;;   unreachable
+;;   trap UninitializedElement
 ;;
 ;; 35:
 ;;   %36 = getelementptr inbounds nuw i8, ptr %28, i64 8

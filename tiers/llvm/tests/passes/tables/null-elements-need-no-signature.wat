@@ -22,12 +22,7 @@
 ;;   br i1 %9, label %10, label %15
 ;;
 ;; 10:
-;;   %11 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %12 = load ptr, ptr %11, align 8
-;;   %13 = getelementptr inbounds nuw i8, ptr %12, i64 112
-;;   %14 = load ptr, ptr %13, align 8
-;;   call void %14(ptr nonnull %0, i32 1) #2
-;;   unreachable
+;;   trap StackOverflow
 ;;
 ;; 15:
 ;;   %cond = icmp eq i32 %2, 1
@@ -45,12 +40,7 @@
 ;;   br label %42
 ;;
 ;; 22:
-;;   %23 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %24 = load ptr, ptr %23, align 8
-;;   %25 = getelementptr inbounds nuw i8, ptr %24, i64 112
-;;   %26 = load ptr, ptr %25, align 8
-;;   call void %26(ptr nonnull %0, i32 4) #2
-;;   unreachable
+;;   trap UndefinedElement
 ;;
 ;; 27:
 ;;   %28 = load ptr, ptr %4, align 8
@@ -61,12 +51,7 @@
 ;;   br i1 %32, label %33, label %38
 ;;
 ;; 33:
-;;   %34 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %35 = load ptr, ptr %34, align 8
-;;   %36 = getelementptr inbounds nuw i8, ptr %35, i64 112
-;;   %37 = load ptr, ptr %36, align 8
-;;   call void %37(ptr nonnull %0, i32 5) #2
-;;   unreachable
+;;   trap UninitializedElement
 ;;
 ;; 38:
 ;;   %39 = load ptr, ptr %31, align 8

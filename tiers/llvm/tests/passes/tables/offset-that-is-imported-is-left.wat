@@ -25,12 +25,7 @@
 ;;   br i1 %11, label %12, label %17
 ;;
 ;; 12:
-;;   %13 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %14 = load ptr, ptr %13, align 8
-;;   %15 = getelementptr inbounds nuw i8, ptr %14, i64 112
-;;   %16 = load ptr, ptr %15, align 8
-;;   call void %16(ptr nonnull %0, i32 1) #2
-;;   unreachable
+;;   trap StackOverflow
 ;;
 ;; 17:
 ;;   %18 = getelementptr inbounds nuw i8, ptr %5, i64 8
@@ -40,12 +35,7 @@
 ;;   br i1 %.not, label %26, label %21
 ;;
 ;; 21:
-;;   %22 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %23 = load ptr, ptr %22, align 8
-;;   %24 = getelementptr inbounds nuw i8, ptr %23, i64 112
-;;   %25 = load ptr, ptr %24, align 8
-;;   call void %25(ptr nonnull %0, i32 4) #2
-;;   unreachable
+;;   trap UndefinedElement
 ;;
 ;; 26:
 ;;   %27 = load ptr, ptr %5, align 8
@@ -56,12 +46,7 @@
 ;;   br i1 %31, label %32, label %37
 ;;
 ;; 32:
-;;   %33 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %34 = load ptr, ptr %33, align 8
-;;   %35 = getelementptr inbounds nuw i8, ptr %34, i64 112
-;;   %36 = load ptr, ptr %35, align 8
-;;   call void %36(ptr nonnull %0, i32 5) #2
-;;   unreachable
+;;   trap UninitializedElement
 ;;
 ;; 37:
 ;;   %38 = getelementptr inbounds nuw i8, ptr %30, i64 16
@@ -71,12 +56,7 @@
 ;;   br i1 %.not2, label %46, label %41
 ;;
 ;; 41:
-;;   %42 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %43 = load ptr, ptr %42, align 8
-;;   %44 = getelementptr inbounds nuw i8, ptr %43, i64 112
-;;   %45 = load ptr, ptr %44, align 8
-;;   call void %45(ptr nonnull %0, i32 6) #2
-;;   unreachable
+;;   trap IndirectCallTypeMismatch
 ;;
 ;; 46:
 ;;   %47 = getelementptr inbounds nuw i8, ptr %30, i64 8

@@ -22,12 +22,7 @@
 ;;   br i1 %9, label %10, label %15
 ;;
 ;; 10:
-;;   %11 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %12 = load ptr, ptr %11, align 8
-;;   %13 = getelementptr inbounds nuw i8, ptr %12, i64 112
-;;   %14 = load ptr, ptr %13, align 8
-;;   call void %14(ptr nonnull %0, i32 1) #2
-;;   unreachable
+;;   trap StackOverflow
 ;;
 ;; 15:
 ;;   switch i32 %2, label %16 [
@@ -51,12 +46,7 @@
 ;;   br label %44
 ;;
 ;; 24:
-;;   %25 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %26 = load ptr, ptr %25, align 8
-;;   %27 = getelementptr inbounds nuw i8, ptr %26, i64 112
-;;   %28 = load ptr, ptr %27, align 8
-;;   call void %28(ptr nonnull %0, i32 4) #2
-;;   unreachable
+;;   trap UndefinedElement
 ;;
 ;; 29:
 ;;   %30 = load ptr, ptr %4, align 8
@@ -67,12 +57,7 @@
 ;;   br i1 %34, label %35, label %40
 ;;
 ;; 35:
-;;   %36 = getelementptr inbounds nuw i8, ptr %0, i64 16
-;;   %37 = load ptr, ptr %36, align 8
-;;   %38 = getelementptr inbounds nuw i8, ptr %37, i64 112
-;;   %39 = load ptr, ptr %38, align 8
-;;   call void %39(ptr nonnull %0, i32 5) #2
-;;   unreachable
+;;   trap UninitializedElement
 ;;
 ;; 40:
 ;;   %41 = load ptr, ptr %33, align 8
