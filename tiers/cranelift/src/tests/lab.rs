@@ -123,7 +123,7 @@ pub fn compiler_of(
 }
 
 /// What compilers need to know of a module.
-fn unit_of(text: &str, settings: CodegenSettings) -> Arc<ModuleUnit> {
+pub fn unit_of(text: &str, settings: CodegenSettings) -> Arc<ModuleUnit> {
     let module = Module::parse(text.as_bytes(), &Features::all());
     let module = Arc::new(module.unwrap_or_else(|error| panic!("{error}")));
     let code = ModuleCode::new(Arc::clone(&module)).unwrap();
