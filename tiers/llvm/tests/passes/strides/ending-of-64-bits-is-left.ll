@@ -1,4 +1,4 @@
-; Rounds are counted where the ending counter has 32 bits.
+; Rounds are counted where the counter that ends the loop has 32 bits.
 
 define void @f(ptr %vmctx, i64 %n) {
 entry:
@@ -7,15 +7,16 @@ entry:
 
 loop:
   %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-  %short = trunc i64 %i to i32
-  %wide = zext i32 %short to i64
+  %k = phi i32 [ 0, %entry ], [ %k.next, %loop ]
+  %wide = zext i32 %k to i64
   %place = getelementptr i8, ptr %base, i64 %wide
   store i8 0, ptr %place, align 1
+  %k.next = add i32 %k, 4
   %next = add i64 %i, 1
   %done = icmp eq i64 %next, %n
-  br i1 %done, label %end.block, label %loop
+  br i1 %done, label %end, label %loop
 
-end.block:
+end:
   ret void
 }
 
