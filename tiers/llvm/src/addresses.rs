@@ -6,6 +6,25 @@
 //! does not wrap around, and the later access may be at `zext(x) + 8`. The same goes for an index that is small
 //! instead of the 8. If nothing was accessed after all because
 //! `x` was out of bounds and the result of no use, then no address behind `x` up to the end of 4 GiB is accessible either.
+//!
+//! Behind an access at `%wide.x = zext i32 %x to i64`
+//!
+//! ```text
+//! %y = add i32 %x, 8
+//! %wide.y = zext i32 %y to i64
+//! %at.y = getelementptr i8, ptr %base, i64 %wide.y
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %sum = add nuw nsw i64 %wide.x, 8
+//! %at.y = getelementptr i8, ptr %base, i64 %sum
+//! ```
+//!
+//! Condition: the access at `x` comes before on every way here, so `x < 2^32 - 2^20` or it has trapped. The distance `c` is
+//! not negative, the index `i` is at most `m` by its own expression, and `c + m <= 2^20`. Hence `x + c + i < 2^32`, which
+//! does not wrap around. Inputs with what becomes of them: `tests/passes/addresses`.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,22 @@
 //! Makes `llvm.canonicalize` fit for code generation: on x86, LLVM 22 multiplies whole registers by one,
 //! but dies of vectors that it would have to widen first, like two floats. The emitter makes none, but the
 //! passes do, from neighbouring scalars and from halves of vectors.
+//!
+//! ```text
+//! %r = call <2 x float> @llvm.canonicalize.v2f32(<2 x float> %x)
+//! ```
+//!
+//! becomes, by a function that is inlined,
+//!
+//! ```text
+//! %wide = shufflevector <2 x float> %x, <2 x float> poison, <4 x i32> <i32 0, i32 1, i32 2, i32 2>
+//! %both = call <4 x float> @llvm.canonicalize.v4f32(<4 x float> %wide)
+//! %r = shufflevector <4 x float> %both, <4 x float> poison, <2 x i32> <i32 0, i32 1>
+//! ```
+//!
+//! Condition: each lane is canonicalized for itself, so lanes that are added change no other and are dropped again. A
+//! vector is widened if its lanes are no power of two or fill less than 128 bits. Inputs with what becomes of them:
+//! `tests/passes/canonicalize`.
 
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::intrinsics::Intrinsic;

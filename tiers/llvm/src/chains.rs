@@ -1,6 +1,21 @@
 //! Loops that begin with results of other loops. LLVM writes such a number as an expression of all the loops before, and
 //! takes the time for that at each of them. In units that cost much, a loop's first value is a `freeze`, behind which LLVM
 //! does not look; there is no instruction for it in the end.
+//!
+//! ```text
+//! %j = phi i32 [ %i, %between ], [ %j.next, %second ]
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %start = freeze i32 %i                      ; at the end of %between
+//! %j = phi i32 [ %start, %between ], [ %j.next, %second ]
+//! ```
+//!
+//! Condition: none is needed for it to be right. `freeze` returns its operand unless that is poison, and one number for all
+//! that use it then; numbers that come in by one way and are the same stay the same, for they share it. A constant or a
+//! parameter is no expression of other loops and stays. Inputs with what becomes of them: `tests/passes/chains`.
 
 use std::collections::HashMap;
 

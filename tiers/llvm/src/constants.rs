@@ -1,5 +1,16 @@
 //! Constants, and types of floats: which bits the lanes of a constant have, NaNs among them, and which constant the processor
 //! would have made of arithmetic where LLVM made one.
+//!
+//! What [`folded`] makes of constants, as `tests/passes/quieting/release` shows:
+//!
+//! ```text
+//! 0x7FF8000000000000   ->   0xFFF8000000000000      LLVM's NaN, which is positive; the processor's is negative
+//! 0x7FF0000000000001   ->   0x7FF8000000000001      a signalling NaN, which the processor quiets
+//! 1.0                  ->   1.0
+//! ```
+//!
+//! Condition: arithmetic made the constant. Its results are the processor's default NaN (`0xFFF8000000000000`) where no
+//! operand is a NaN, and a quieted operand otherwise.
 
 use upshift_module::to_usize;
 

@@ -1,6 +1,24 @@
 //! Has counters that begin below zero begin at zero. clang counts bytes from `-n` up to zero and puts the rest into
 //! the address. LLVM widens such a counter to 64 bits, where it begins at `2^32 - n` and reaches zero only by a
 //! mask, and then knows no longer how often the loop runs.
+//!
+//! ```text
+//! %i = phi i32 [ -400, %entry ], [ %next, %loop ]
+//! %next = add i32 %i, 4
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %z = phi i32 [ 0, %entry ], [ %z.next, %loop ]
+//! %i = add i32 %z, -400
+//! %z.next = add i32 %z, 4
+//! %next = add i32 %z.next, -400
+//! ```
+//!
+//! Condition: none is needed for it to be right, as `i = z + start` holds modulo 2^32 in each round: in the first one `z =
+//! 0`, and both grow by the same step. It pays where the start is a negative constant and the step a positive one. Inputs
+//! with what becomes of them: `tests/passes/counters`.
 
 use inkwell::context::Context;
 use inkwell::module::Module as LlvmModule;

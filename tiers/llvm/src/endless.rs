@@ -14,6 +14,24 @@
 //!
 //! A way out can be relied on if its condition changes within the loop. LLVM may find out in its passes that it never
 //! holds; then the loop is without a way out in the end, and the unit is built again with that known.
+//!
+//! In a loop that nothing ends but a trap
+//!
+//! ```text
+//! %v = load i32, ptr %place, align 1          ; nobody looks at %v
+//! store i32 %p, ptr %place, align 1
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %v = load volatile i32, ptr %place, align 1
+//! store volatile i32 %p, ptr %place, align 1
+//! ```
+//!
+//! Condition: none is needed for it to be right, as a volatile access does what another does. It is needed where LLVM might
+//! drop or move an access to linear memory without which a loop does not end, and costs where it is not. Inputs with what
+//! becomes of them: `tests/passes/endless`, with a folder each for [`keep`], [`keep_in_callees`] and [`keep_stores`].
 
 use std::collections::{HashMap, HashSet};
 

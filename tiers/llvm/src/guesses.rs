@@ -1,5 +1,23 @@
 //! The likely targets of a call through a table, from samples of the baseline. A guess is
 //! compared with before it is called, so a wrong one costs that and nothing else.
+//!
+//! The text of a module and what its calls become stand in `tests/passes/guesses`. Where function 1 was seen,
+//!
+//! ```text
+//! %r = call i32 %slot(...)                    ; behind comparisons of bounds, null and signature
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %seen = icmp eq ptr %reference, %entry.of.1         ; an address in the context
+//! br i1 %seen, label %direct, label %other
+//! ; in the direct one
+//! %r = add i32 %x, 10                         ; function 1, inlined
+//! ```
+//!
+//! Condition: a reference is the address of an entry of an instance's context, one for each function and instance; equal
+//! addresses are the same function of the same instance, so the comparison implies slot, instance and signature.
 
 use smallvec::SmallVec;
 use upshift_module::{FuncIndex, Module};

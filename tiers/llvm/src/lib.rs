@@ -4,6 +4,8 @@
 //! fills it, `compile` runs the passes and emits an object in memory, `link` places that.
 
 mod addresses;
+#[cfg(test)]
+mod calls_tests;
 mod canonicalize;
 mod chains;
 mod compile;
@@ -29,6 +31,8 @@ mod nan_selects;
 mod narrow_products;
 mod nests;
 mod objects;
+#[cfg(test)]
+mod passes_tests;
 mod pipeline;
 mod quieting;
 mod reroll;

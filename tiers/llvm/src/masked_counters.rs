@@ -9,6 +9,27 @@
 //! goes around under a mask would hardly ever have been found not to.
 //!
 //! The pass that forwards stores to the next round's loads asks the same; an option says that it may not, see `limits`.
+//!
+//! A loop with
+//!
+//! ```text
+//! %low = and i32 %i, 15
+//! %at = zext i32 %low to i64
+//! %p = getelementptr i8, ptr %x, i64 %at
+//! br i1 %done, label %end, label %loop
+//! ```
+//!
+//! ends then in
+//!
+//! ```text
+//! br i1 %done, label %end, label %loop, !llvm.loop !0
+//! !0 = distinct !{!0, !1}
+//! !1 = !{!"llvm.loop.vectorize.enable", i1 false}
+//! ```
+//!
+//! Condition: none is needed for it to be right, as metadata changes no result. It is needed where a number of fewer bits,
+//! made of a counter, leads to an address or out of the loop. Inputs with what becomes of them:
+//! `tests/passes/masked-counters`.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,6 +1,20 @@
 //! Has the lesser or greater of two integers taken by conditional moves. In loops LLVM makes branches of them where it finds
 //! a chain of moves too long, as if it were known which of the two it will be; a loop of nothing else, like that of an edit
 //! distance, took 1.6 times as long. Other choices, such as where an interpreter goes on, are better off with branches.
+//!
+//! ```text
+//! %r = call i32 @llvm.smin.i32(i32 %a, i32 %b)
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %less = icmp slt i32 %a, %b
+//! %r = select i1 %less, i32 %a, i32 %b, !unpredictable !0
+//! ```
+//!
+//! Condition: the operands are integers and no vectors; `min(a, b)` is `a` if `a < b` and `b` otherwise, and where they are
+//! equal both are the same. Inputs with what becomes of them: `tests/passes/minimums`.
 
 use inkwell::IntPredicate;
 use inkwell::context::Context;

@@ -3,6 +3,20 @@
 //! clamped difference that is stored in 16, the vectorizer makes the comparison in so few bits as well, and takes the larger
 //! half of the one's numbers for negative. Functions with such comparisons are not vectorized: during the passes they have the
 //! attribute `noimplicitfloat`, which vectorizers respect, and so have functions that they are inlined into.
+//!
+//! A function with
+//!
+//! ```text
+//! %x = zext i16 %a to i32
+//! %y = sext i16 %b to i32
+//! %less = icmp slt i32 %x, %y
+//! ```
+//!
+//! becomes one with `attributes #0 = { noimplicitfloat }`.
+//!
+//! Condition: none is needed for it to be right. It is needed where, for 8, 16 or 32 bits that are fewer than the
+//! comparison's, one number is within `0 <= x < 2^bits` but not below `2^(bits - 1)`, and the other within `-2^(bits - 1)
+//! <= y < 2^(bits - 1)` and may be negative. Inputs with what becomes of them: `tests/passes/mixed-comparisons`.
 
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::module::Module as LlvmModule;

@@ -14,6 +14,21 @@
 //!
 //! becomes the negation of `select i1 %less, double 0x7FF8000000000000, double %root`. It splits vectors, too, so a vector with
 //! different NaNs may become several with one each.
+//!
+//! ```text
+//! %r = select i1 %less, double 0x7FF8000000000000, double %root
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %nan = call double asm "", "=x,0"(double 0x7FF8000000000000)
+//! %r = select i1 %less, double %nan, double %root
+//! ```
+//!
+//! Condition: none is needed for it to be right, as the assembly returns what it gets. It is needed where a root is on the
+//! other side of the choice, behind operations that move bits. Inputs with what becomes of them:
+//! `tests/passes/nan-selects`.
 
 use inkwell::builder::Builder;
 use inkwell::module::Module as LlvmModule;

@@ -25,6 +25,26 @@
 //!   zero that comes from a piece of assembly: `lshr` then shifts something else than a product.
 //!
 //! Operands of which nothing can be known, such as numbers of 32 or 64 bits from memory, do not fit the combine.
+//!
+//! The first way is
+//!
+//! ```text
+//! %x = sext <8 x i16> %a to <8 x i64>         ; and %y of %b
+//! %m = mul nsw <8 x i64> %x, %y
+//! %t = lshr <8 x i64> %m, splat (i64 40)
+//! ```
+//!
+//! to
+//!
+//! ```text
+//! %x = sext <8 x i16> %a to <8 x i32>
+//! %p = mul <8 x i32> %x, %y
+//! %m = sext <8 x i32> %p to <8 x i64>
+//! ```
+//!
+//! Condition: the interval of the product is within `-2^31 <= a * b < 2^31`, for a sign extension, or `0 <= a * b < 2^32`,
+//! for one by zeros; 32 bits then say the product, and lanes of 32 are those in which the combine is right. The second way
+//! needs no condition, as `m ^ 0 = m`. Inputs with what becomes of them: `tests/passes/narrow-products`.
 
 use std::collections::{HashMap, HashSet};
 

@@ -6,6 +6,25 @@
 //! parameter or a loaded value. Accesses that have different ones get different bases, by calls of which LLVM knows
 //! nothing except that they have no effect; so it must assume that two of them may lead to the same memory. After LLVM's
 //! passes the calls go, and the base is one again.
+//!
+//! ```text
+//! %at.p = getelementptr i8, ptr %base, i64 %wide.p     ; counted from %p
+//! %at.q = getelementptr i8, ptr %base, i64 %wide.q     ; counted from %q
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %other = call ptr @object.2(ptr %base)
+//! %one = call ptr @object.1(ptr %base)
+//! %at.p = getelementptr i8, ptr %one, i64 %wide.p
+//! %at.q = getelementptr i8, ptr %other, i64 %wide.q
+//! ```
+//!
+//! Condition: none is needed for it to be right, as the functions return their argument in the end, `base + x =
+//! object(base) + x`, and LLVM knows nothing of them that would not hold of such a function: no effect, no unwinding, a
+//! result that is no object of its own. It pays in a loop of one block that writes to one object and accesses another, all
+//! known before it. Inputs with what becomes of them: `tests/passes/objects`.
 
 use std::collections::HashMap;
 

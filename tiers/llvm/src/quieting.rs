@@ -4,6 +4,25 @@
 //! Before the passes each result that a fold might make signalling, and whose bits somebody looks at, goes through
 //! `llvm.canonicalize` ([`guard`]): LLVM keeps it, folds around it and makes vectors of it. After the passes those go
 //! whose operand is an operation still, which quiets by itself ([`release`]). The rest stay, one multiplication each.
+//!
+//! ```text
+//! %r = fadd double %x, -0.000000e+00
+//! ret double %r
+//! ```
+//!
+//! becomes before the passes
+//!
+//! ```text
+//! %r = fadd double %x, -0.000000e+00
+//! %quiet = call double @llvm.canonicalize.f64(double %r)
+//! ret double %quiet
+//! ```
+//!
+//! and after them `ret double %r` again, if `%r` is a sum still with which the code generator has nothing to fold.
+//!
+//! Condition: `llvm.canonicalize` changes nothing but a signalling NaN, whose highest bit of the fraction it sets, and no
+//! result of arithmetic is one. So both putting it in and taking it out where the operand is quiet leave all bits as they
+//! have to be. Inputs with what becomes of them: `tests/passes/quieting`.
 
 mod bits;
 

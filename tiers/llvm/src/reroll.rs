@@ -6,6 +6,29 @@
 //! store of the block is the one as far into the first copy with counters that are `s`, `2 * s`, ...
 //! further ([`Copies`]), and if the loop ends after a multiple of `k` such rounds only. Then the stores of all
 //! copies but the first go, and the counters advance by `s`.
+//!
+//! ```text
+//! store i32 %v, ptr %at.0                 ; base + zext i
+//! store i32 %v, ptr %at.4                 ; base + zext (i + 4)
+//! %next = add i32 %i, 8
+//! %done = icmp eq i32 %next, 400
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! store i32 %v, ptr %at.0
+//! %next = add i32 %i, 4
+//! %done = icmp eq i32 %next, 400
+//! ```
+//!
+//! Condition: with `k` copies and steps `k * s`, round `r` of the old loop is rounds `k * r` to `k * r + k - 1` of the new
+//! one, each store and each load of copy `c` being the first copy's with counters `c * s` further and as many stores behind
+//! it. The new loop ends in none of those but the last: it ends when `n * s = bound - start` modulo 2^32, and `n` is a
+//! multiple of `k`. For `k` a power of two this is so where `bound - start` has as many zeros at its end as `k * s`; for
+//! others where the distance is a constant that `k * s` divides. Offsets of accesses take the place of sums where they
+//! differ by at most 2^20: where `i + 4` wraps around, `i >= 2^32 - 2^20`, and the first copy has trapped. Inputs with what
+//! becomes of them: `tests/passes/reroll`.
 
 mod copies;
 

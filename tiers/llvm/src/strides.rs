@@ -5,6 +5,32 @@
 //! But an address that advances by less than [`HEADROOM`] does not get past the end of 4 GiB without being out of bounds
 //! first. If a loop is known to run so often that it would, it is known before the loop that it traps; and a
 //! trap may come early (docs/semantics.md). So one comparison before the loop makes all its addresses numbers of 64 bits.
+//!
+//! In a loop that ends when `%next = add i32 %i, 4` equals `%end`,
+//!
+//! ```text
+//! %wide = zext i32 %i to i64
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %behind = add nuw nsw i64 %wide.start, (mul nuw i64 %rounds, 4)
+//! %past = icmp ugt i64 %behind, 4294967295
+//! br i1 (or i1 %misses, %past), label %trap, label %loop
+//! ; in the loop
+//! %offset = phi i64 [ 0, %entry ], [ %offset.next, %loop ]
+//! %address = add nuw nsw i64 %wide.start, %offset         ; for %wide
+//! %offset.next = add nuw nsw i64 %offset, 4
+//! ```
+//!
+//! Condition: an address advances by `0 < s <= 2^20` a round. If `start + rounds * s < 2^32`, none of them wraps around.
+//! Otherwise one of them is in the last `s` bytes below 2^32, for steps of `s` do not jump over so many, and all memories
+//! end before these. With `rounds = (end - start - 4) / 4 + 1`, or without the `- 4` where the counter is compared before
+//! the addition, this is known where the counter's step is a power of two that divides `end - start`, for then it meets the
+//! end. Otherwise one of the addresses has to go along with the counter: where the end is missed, it goes on until it is
+//! out of bounds, which is asked before the loop as well. Nothing in the loop may be volatile or have an effect but stores,
+//! which a trap may come before. Inputs with what becomes of them: `tests/passes/strides`.
 
 use std::collections::HashMap;
 
@@ -246,23 +272,22 @@ impl<'ctx> Counted<'ctx> {
         let step = u32::try_from(ending.step.unsigned_abs()).ok()?;
         let of_step = |value: u32| ty.const_int(u64::from(value), false);
         let distance = Linear::of(to) - Linear::of(from);
-        let distance_now = builder.build_int_sub(to, from, "").built();
-        let mut bad = context.bool_type().const_zero();
         // In numbers that wrap around at a power of two.
         let meets = step.is_power_of_two() && distance.trailing_zeros() >= step.trailing_zeros();
+        // It may miss the bound, and then goes on until one of its addresses is out of bounds, if it is one.
+        let goes_along = |line: &Line<'ctx>| {
+            let mut terms = line.address.terms().iter();
+            let is_ending =
+                |&(value, factor): &(IntValue<'ctx>, u64)| value == ending.value() && factor == 1;
+            let counters = terms.clone().filter(|term| self.counter(term.0).is_some());
+            ending.step > 0 && counters.count() == 1 && terms.any(is_ending)
+        };
+        if !meets && !lines.iter().any(goes_along) {
+            return None;
+        }
+        let distance_now = builder.build_int_sub(to, from, "").built();
+        let mut bad = context.bool_type().const_zero();
         if !meets {
-            // It may miss the bound, and then goes on until one of its addresses is out of bounds, if it is one.
-            let goes_along = lines.iter().any(|line| {
-                let mut terms = line.address.terms().iter();
-                let is_ending = |&(value, factor): &(IntValue<'ctx>, u64)| {
-                    value == ending.value() && factor == 1
-                };
-                let counters = terms.clone().filter(|term| self.counter(term.0).is_some());
-                ending.step > 0 && counters.count() == 1 && terms.any(is_ending)
-            });
-            if !goes_along {
-                return None;
-            }
             let rest = builder.build_int_unsigned_rem(distance_now, of_step(step), "");
             let misses = builder.build_int_compare(IntPredicate::NE, rest.built(), of_step(0), "");
             bad = misses.built();

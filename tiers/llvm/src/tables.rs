@@ -1,6 +1,25 @@
 //! Tables that nothing writes to after instantiation, whose elements are known when a function is compiled.
 //! Calls through them need no more checks than the elements leave open, and may go to the few functions
 //! that fit directly.
+//!
+//! The text of a module and what its calls become stand in `tests/passes/tables`. With elements that are all known and fit,
+//!
+//! ```text
+//! %element = getelementptr ...                ; bounds, null and signature are compared
+//! %r = call i32 %slot(...)
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! switch i32 %index, label %other [ i32 0, label %first  i32 1, label %second ]
+//! ; in the first block
+//! %r = add i32 %x, 10                         ; the first function, inlined
+//! ```
+//!
+//! Condition: an element is what segments left there unless something writes to the table. That is excluded where no
+//! function of the module does, the table is not exported, and every active segment is known to fit; or it is asked by the
+//! call, as elements `index < VMTable::unchanged` are as they were.
 
 use std::collections::HashMap;
 use std::sync::Arc;

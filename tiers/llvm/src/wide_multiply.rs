@@ -13,6 +13,25 @@
 //!
 //! or the same with `a` and `b` exchanged in the middle. Where `third` is found, `third >> 32` becomes
 //! the value that `high` requires, so that LLVM cancels the rest in whatever order the sum was written.
+//!
+//! In LLVM's terms
+//!
+//! ```text
+//! %low = or disjoint i64 (shl %third, 32), (and %first, 4294967295)
+//! %carry = lshr i64 %third, 32
+//! ```
+//!
+//! becomes
+//!
+//! ```text
+//! %low = mul i64 %a, %b
+//! %high = trunc i128 (lshr (mul nuw i128 (zext %a), (zext %b)), 64) to i64
+//! %carry = sub i64 (sub %high, (mul (lshr %a, 32), (lshr %b, 32))), (lshr %second, 32)
+//! ```
+//!
+//! Condition: all halves are of `a` and `b`, and no sum leaves 64 bits, for `(2^32 - 1)^2 + 2 * (2^32 - 1) = 2^64 - 1`.
+//! Then `high` is `a.high * b.high + second >> 32 + carry`, from which the carry follows modulo 2^64. Inputs with what
+//! becomes of them: `tests/passes/wide-multiply`.
 
 use inkwell::builder::Builder;
 use inkwell::context::Context;

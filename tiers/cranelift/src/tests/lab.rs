@@ -143,7 +143,7 @@ pub fn compiler_of(
 }
 
 /// The module as compilers need it.
-fn unit_of(text: &str, settings: CodegenSettings) -> Arc<ModuleUnit> {
+pub fn unit_of(text: &str, settings: CodegenSettings) -> Arc<ModuleUnit> {
     let module = Module::parse(text.as_bytes(), &Features::all());
     let module = Arc::new(module.unwrap_or_else(|error| panic!("{error}")));
     let code = ModuleCode::new(Arc::clone(&module)).unwrap();

@@ -6,6 +6,7 @@ mod code;
 mod counting;
 mod indices;
 mod lab;
+mod listings;
 mod loops;
 mod memory;
 mod middle;

@@ -1,0 +1,35 @@
+; An or of numbers without a common bit is their sum.
+
+define i32 @f(ptr %vmctx, i32 %n) {
+  %x = shl i32 %n, 4
+  %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
+  %wide.x = zext i32 %x to i64
+  %at.x = getelementptr i8, ptr %base, i64 %wide.x
+  %a = load i32, ptr %at.x, align 1
+  %y = or disjoint i32 %x, 4
+  %wide.y = zext i32 %y to i64
+  %at.y = getelementptr i8, ptr %base, i64 %wide.y
+  %b = load i32, ptr %at.y, align 1
+  %sum = add i32 %a, %b
+  ret i32 %sum
+}
+
+!0 = !{}
+
+; ---- after
+; define i32 @f(ptr %vmctx, i32 %n) {
+;   %x = shl i32 %n, 4
+;   %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
+;   %wide.x = zext i32 %x to i64
+;   %at.x = getelementptr i8, ptr %base, i64 %wide.x
+;   %a = load i32, ptr %at.x, align 1
+;   %y = or disjoint i32 %x, 4
+;   %wide.y = zext i32 %y to i64
+;   %1 = add nuw nsw i64 %wide.x, 4
+;   %at.y = getelementptr i8, ptr %base, i64 %1
+;   %b = load i32, ptr %at.y, align 1
+;   %sum = add i32 %a, %b
+;   ret i32 %sum
+; }
+;
+; !0 = !{}

@@ -1,0 +1,51 @@
+; A loop begins with the last value of the one before, of which it then knows nothing.
+
+define i32 @f(i32 %n) {
+entry:
+  %start = add i32 %n, 7
+  br label %first
+
+first:
+  %i = phi i32 [ 0, %entry ], [ %i.next, %first ]
+  %i.next = add i32 %i, 1
+  %i.done = icmp eq i32 %i.next, 100
+  br i1 %i.done, label %between, label %first
+
+between:
+  br label %second
+
+second:
+  %j = phi i32 [ %i, %between ], [ %j.next, %second ]
+  %j.next = add i32 %j, 3
+  %j.done = icmp eq i32 %j.next, 300
+  br i1 %j.done, label %end, label %second
+
+end:
+  ret i32 %j.next
+}
+
+; ---- after
+; define i32 @f(i32 %n) {
+; entry:
+;   %start = add i32 %n, 7
+;   br label %first
+;
+; first:
+;   %i = phi i32 [ 0, %entry ], [ %i.next, %first ]
+;   %i.next = add i32 %i, 1
+;   %i.done = icmp eq i32 %i.next, 100
+;   br i1 %i.done, label %between, label %first
+;
+; between:
+;   %0 = freeze i32 %i
+;   br label %second
+;
+; second:
+;   %j = phi i32 [ %0, %between ], [ %j.next, %second ]
+;   %j.next = add i32 %j, 3
+;   %j.done = icmp eq i32 %j.next, 300
+;   br i1 %j.done, label %end, label %second
+;
+; end:
+;   ret i32 %j.next
+; }

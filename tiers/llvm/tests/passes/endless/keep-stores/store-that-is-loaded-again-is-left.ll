@@ -1,0 +1,28 @@
+; Where the loop also loads from there, LLVM moves the load to before the loop, and it traps there.
+
+define void @f(ptr %base, i32 %p, i32 %n) {
+entry:
+  br label %loop
+
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %wide.q = zext i32 %p to i64
+  %place.q = getelementptr i8, ptr %base, i64 %wide.q
+  %v = load i32, ptr %place.q, align 1, !tbaa !1
+  %wide.p = zext i32 %p to i64
+  %place.p = getelementptr i8, ptr %base, i64 %wide.p
+  store i32 %i, ptr %place.p, align 1, !tbaa !1
+  %next = add i32 %i, 4
+  %done = icmp eq i32 %next, %n
+  br i1 %done, label %end, label %loop
+
+end:
+  ret void
+}
+
+!0 = !{}
+!1 = !{!2, !2, i64 0}
+!2 = !{!"memory", !3, i64 0}
+!3 = !{!"upshift"}
+
+; ---- unchanged

@@ -1,0 +1,28 @@
+; A load whose value is the address of a store in the same round is of use there.
+
+define void @f(ptr %base, i32 %p, i32 %n) {
+entry:
+  br label %loop
+
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %wide.i = zext i32 %i to i64
+  %place.i = getelementptr i8, ptr %base, i64 %wide.i
+  %v = load i32, ptr %place.i, align 1, !tbaa !1
+  %wide.v = zext i32 %v to i64
+  %place.v = getelementptr i8, ptr %base, i64 %wide.v
+  store i32 0, ptr %place.v, align 1, !tbaa !1
+  %next = add i32 %i, 1
+  %done = icmp eq i32 %next, %n
+  br i1 %done, label %end, label %loop
+
+end:
+  ret void
+}
+
+!0 = !{}
+!1 = !{!2, !2, i64 0}
+!2 = !{!"memory", !3, i64 0}
+!3 = !{!"upshift"}
+
+; ---- unchanged

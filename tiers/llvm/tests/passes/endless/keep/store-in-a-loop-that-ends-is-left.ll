@@ -1,0 +1,25 @@
+; A store is never dropped, and a loop with a way out comes to what is behind it.
+
+define void @f(ptr %base, i32 %p, i32 %n) {
+entry:
+  br label %loop
+
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %wide.i = zext i32 %i to i64
+  %place.i = getelementptr i8, ptr %base, i64 %wide.i
+  store i32 %p, ptr %place.i, align 1, !tbaa !1
+  %next = add i32 %i, 1
+  %done = icmp eq i32 %next, %n
+  br i1 %done, label %end, label %loop
+
+end:
+  ret void
+}
+
+!0 = !{}
+!1 = !{!2, !2, i64 0}
+!2 = !{!"memory", !3, i64 0}
+!3 = !{!"upshift"}
+
+; ---- unchanged

@@ -1,0 +1,21 @@
+; A mask that is no constant is nothing that LLVM takes for a counter.
+
+define void @f(ptr %x, ptr %y, i32 %n) {
+entry:
+  br label %loop
+
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %low = and i32 %i, %n
+  %at = zext i32 %low to i64
+  %p = getelementptr i8, ptr %x, i64 %at
+  store i8 0, ptr %p, align 1
+  %next = add i32 %i, 1
+  %done = icmp eq i32 %next, %n
+  br i1 %done, label %end, label %loop
+
+end:
+  ret void
+}
+
+; ---- unchanged

@@ -1,0 +1,43 @@
+; Two shifts that bring the sign of the lower eight bits up are a mask.
+
+define void @f(ptr %x, ptr %y, i32 %n) {
+entry:
+  br label %loop
+
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %up = shl i32 %i, 24
+  %low = ashr i32 %up, 24
+  %at = sext i32 %low to i64
+  %p = getelementptr i8, ptr %x, i64 %at
+  store i8 0, ptr %p, align 1
+  %next = add i32 %i, 1
+  %done = icmp eq i32 %next, %n
+  br i1 %done, label %end, label %loop
+
+end:
+  ret void
+}
+
+; ---- after
+; define void @f(ptr %x, ptr %y, i32 %n) {
+; entry:
+;   br label %loop
+;
+; loop:
+;   %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+;   %up = shl i32 %i, 24
+;   %low = ashr i32 %up, 24
+;   %at = sext i32 %low to i64
+;   %p = getelementptr i8, ptr %x, i64 %at
+;   store i8 0, ptr %p, align 1
+;   %next = add i32 %i, 1
+;   %done = icmp eq i32 %next, %n
+;   br i1 %done, label %end, label %loop, !llvm.loop !0
+;
+; end:
+;   ret void
+; }
+;
+; !0 = distinct !{!0, !1}
+; !1 = !{!"llvm.loop.vectorize.enable", i1 false}

@@ -1,0 +1,19 @@
+; The NaN may be the second of the two.
+
+define double @f(double %x, i1 %less) {
+  %root = call double @llvm.sqrt.f64(double %x)
+  %r = select i1 %less, double %root, double 0x7FF8000000000000
+  ret double %r
+}
+
+declare double @llvm.sqrt.f64(double)
+
+; ---- after
+; define double @f(double %x, i1 %less) {
+;   %1 = call double asm "", "=x,0"(double 0x7FF8000000000000) #1
+;   %root = call double @llvm.sqrt.f64(double %x)
+;   %r = select i1 %less, double %root, double %1
+;   ret double %r
+; }
+;
+; attributes #1 = { nounwind memory(none) }

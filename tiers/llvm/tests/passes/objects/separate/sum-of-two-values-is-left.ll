@@ -1,0 +1,28 @@
+; Of a sum of two values it can not be said which one it is counted from.
+
+define void @f(ptr %vmctx, i32 %p, i32 %r, i32 %n) {
+entry:
+  %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
+  br label %loop
+
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %from = add i32 %p, %r
+  %to = add i32 %p, %i
+  %wide.a = zext i32 %from to i64
+  %place.a = getelementptr i8, ptr %base, i64 %wide.a
+  %v = load i8, ptr %place.a, align 1
+  %wide.b = zext i32 %to to i64
+  %place.b = getelementptr i8, ptr %base, i64 %wide.b
+  store i8 %v, ptr %place.b, align 1
+  %next = add i32 %i, 1
+  %done = icmp eq i32 %next, %n
+  br i1 %done, label %end, label %loop
+
+end:
+  ret void
+}
+
+!0 = !{}
+
+; ---- unchanged

@@ -1,0 +1,23 @@
+; One store is no two copies.
+
+define void @f(ptr %vmctx, i32 %v) {
+entry:
+  %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
+  br label %loop
+
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %wide.0 = zext i32 %i to i64
+  %place.0 = getelementptr i8, ptr %base, i64 %wide.0
+  store i32 %v, ptr %place.0, align 1
+  %next = add i32 %i, 8
+  %done = icmp eq i32 %next, 400
+  br i1 %done, label %end.block, label %loop
+
+end.block:
+  ret void
+}
+
+!0 = !{}
+
+; ---- unchanged

@@ -1,0 +1,25 @@
+; An address that a round loads is not known before the loop.
+
+define void @f(ptr %vmctx, i32 %start, i32 %end) {
+entry:
+  %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
+  br label %loop
+
+loop:
+  %i = phi i32 [ %start, %entry ], [ %next, %loop ]
+  %place = getelementptr i8, ptr %base, i64 16
+  %link = load i32, ptr %place, align 1
+  %wide.l = zext i32 %link to i64
+  %place.l = getelementptr i8, ptr %base, i64 %wide.l
+  store i8 0, ptr %place.l, align 1
+  %next = add i32 %i, 4
+  %done = icmp eq i32 %next, %end
+  br i1 %done, label %end.block, label %loop
+
+end.block:
+  ret void
+}
+
+!0 = !{}
+
+; ---- unchanged

@@ -1,0 +1,31 @@
+; In a loop of several blocks an access may not happen in each round.
+
+define void @f(ptr %vmctx, i32 %start, i32 %end) {
+entry:
+  %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
+  br label %loop
+
+loop:
+  %i = phi i32 [ %start, %entry ], [ %next, %latch ]
+  %wide = zext i32 %i to i64
+  %place = getelementptr i8, ptr %base, i64 %wide
+  %v = load i8, ptr %place, align 1
+  %odd = trunc i8 %v to i1
+  br i1 %odd, label %then, label %latch
+
+then:
+  store i8 0, ptr %place, align 1
+  br label %latch
+
+latch:
+  %next = add i32 %i, 4
+  %done = icmp eq i32 %next, %end
+  br i1 %done, label %end.block, label %loop
+
+end.block:
+  ret void
+}
+
+!0 = !{}
+
+; ---- unchanged
