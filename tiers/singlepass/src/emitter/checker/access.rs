@@ -1,11 +1,11 @@
 //! What instructions of the checker's machine may access, and what they find there: the frame, what the context leads to,
 //! and linear memories and tables at indices whose upper half is zero.
 
-use iced_x86::{Instruction, MemorySize, Register};
+use iced_x86::{Instruction, MemorySize, Mnemonic, Register};
 use upshift_runtime::{GlobalLocation, offsets};
-use upshift_translate::ModuleUnit;
+use upshift_translate::{MemoryStyle, ModuleUnit};
 
-use super::machine::Machine;
+use super::machine::{Flags, Machine};
 use super::values::{Area, Pair, Pointer, Quad, ZERO, known_vector, widened};
 use super::{Checked, violation};
 use crate::asm::Assembler;
@@ -30,6 +30,8 @@ pub(super) struct Layout {
     tables: (i32, i32),
     imported_globals: (i32, i32),
     funcrefs: (i32, i32),
+    /// Whether accesses are compared with their memory's length.
+    compares_lengths: bool,
 }
 
 impl Layout {
@@ -48,6 +50,7 @@ impl Layout {
             tables: part(offsets.table(0), POINTER, module.tables.len()),
             imported_globals,
             funcrefs: part(offsets.funcref(0), REFERENCE, module.functions.len()),
+            compares_lengths: unit.settings.memory == MemoryStyle::Checked,
         }
     }
 
@@ -133,6 +136,7 @@ impl Machine {
         let is_guests = pointer == Pointer::MemoryBase;
         if is_guests {
             self.guest_accesses.push(instruction.ip() as u32);
+            self.check_length()?;
         }
         if instruction.memory_index() != Register::None {
             self.check_index(instruction, pointer, displacement)?;
@@ -148,6 +152,42 @@ impl Machine {
             Pointer::Frame(area, offset) => Target::Frame(area, offset + displacement),
             pointer => Target::Pointed(pointer, displacement),
         })
+    }
+
+    /// Where accesses are compared with the memory's length, this one was.
+    fn check_length(&self) -> Checked {
+        let is_length = |flags: &Flags| {
+            let [low, high, ..] = flags.right;
+            flags.by == Mnemonic::Cmp && self.values.is_length([low, high])
+        };
+        if !self.layout.compares_lengths || self.compared.iter().any(is_length) {
+            return Ok(());
+        }
+        violation(
+            "an access is compared with the memory's length",
+            "a comparison",
+            "none".to_owned(),
+        )
+    }
+
+    /// An index was compared with how many elements there are: those of a table, or a number in the code.
+    fn check_bound(&self, register: Register, index: Pair, pointer: Pointer) -> Checked {
+        let is_bound = |flags: &Flags| {
+            let [low, high, ..] = flags.left;
+            let [bound_low, bound_high, ..] = flags.right;
+            flags.by == Mnemonic::Cmp
+                && match pointer {
+                    Pointer::TableBase => {
+                        [low, high] == index && self.values.is_elements([bound_low, bound_high])
+                    }
+                    _ => low == index[0],
+                }
+        };
+        if self.compared.iter().any(is_bound) {
+            return Ok(());
+        }
+        let claim = format!("{register:?} is compared with the number of elements");
+        violation(claim, "a comparison", "none".to_owned())
     }
 
     /// What is added to a pointer is an index.
@@ -186,7 +226,10 @@ impl Machine {
                 found,
             );
         }
-        Ok(())
+        match pointer {
+            Pointer::TableBase | Pointer::Code => self.check_bound(register, index, pointer),
+            _ => Ok(()),
+        }
     }
 
     /// What an instruction loads.
@@ -214,6 +257,7 @@ impl Machine {
             (Pointer::Context, at) => self.layout.in_context(at),
             (Pointer::Memory, offsets::VMMEMORY_BASE) => Some(Pointer::MemoryBase),
             (Pointer::Memory, offsets::VMMEMORY_LENGTH) => return self.values.new_length(),
+            (Pointer::Table, offsets::VMTABLE_LENGTH) => return self.values.new_elements(),
             (Pointer::Table, offsets::VMTABLE_BASE) => Some(Pointer::TableBase),
             (Pointer::TableBase, _) => Some(Pointer::Reference),
             (Pointer::Reference, at) => in_reference(at),

@@ -1,5 +1,7 @@
 //! The checker finds what is made wrong on purpose, where it happens, and has nothing against what the emitter makes.
 
+mod corpus;
+
 use std::sync::Arc;
 
 use upshift_module::{Features, Module, ValType};
@@ -14,7 +16,11 @@ use crate::emitter::state::{FastEmitter, MEMORY, Place, SCRATCH, Scratch, Slot};
 
 fn unit(text: &str, memory: MemoryStyle) -> ModuleUnit {
     let module = Module::parse(text.as_bytes(), &Features::all());
-    let module = Arc::new(module.unwrap_or_else(|error| panic!("{error}")));
+    unit_of(module.unwrap_or_else(|error| panic!("{error}")), memory)
+}
+
+fn unit_of(module: Module, memory: MemoryStyle) -> ModuleUnit {
+    let module = Arc::new(module);
     let offsets = VMOffsets::new(&module);
     ModuleUnit {
         calls: CallProfile::new(offsets.call_cell_count(), offsets.defined_functions()),
@@ -36,6 +42,17 @@ fn unit(text: &str, memory: MemoryStyle) -> ModuleUnit {
 /// Two locals of each kind of integer, a float and a memory.
 const PARAMS: &str = "(module (memory 1)
     (func (param i32 i32 i64 i64 f64 f64)))";
+
+/// Compiles a function; whether the single pass takes it.
+fn compile(unit: &ModuleUnit, function: u32) -> bool {
+    validate(&unit.module, function, Stop::NEVER).unwrap();
+    let shape = FunctionShape::new(&unit.module, function).unwrap();
+    let mut scratch = Scratch::default();
+    let mut emitter = FastEmitter::new(unit, &shape, function, &mut scratch);
+    let mode = Mode::from(EntryPoint::Function);
+    translate(&unit.module, function, &mut emitter, mode).unwrap();
+    emitter.finish()
+}
 
 /// Emits by hand.
 fn emit(act: impl FnOnce(&mut FastEmitter<'_>)) {
@@ -97,13 +114,7 @@ fn what_the_emitter_makes_is_accepted() {
     for memory in [MemoryStyle::Guarded, MemoryStyle::Checked] {
         let unit = unit(text, memory);
         for function in 0..unit.module.bodies.len() as u32 {
-            validate(&unit.module, function, Stop::NEVER).unwrap();
-            let shape = FunctionShape::new(&unit.module, function).unwrap();
-            let mut scratch = Scratch::default();
-            let mut emitter = FastEmitter::new(&unit, &shape, function, &mut scratch);
-            let mode = Mode::from(EntryPoint::Function);
-            translate(&unit.module, function, &mut emitter, mode).unwrap();
-            assert!(emitter.finish());
+            assert!(compile(&unit, function));
         }
     }
 }

@@ -96,6 +96,8 @@ enum Kind {
     Sum,
     /// A memory's length, at most 2^32.
     Length,
+    /// A table's length.
+    Elements,
     /// The distance of a table of jumps to where one leads.
     Distance,
     /// The high half of a float that was truncated to 64 bits: zeros, where code has compared the float with 2^32.
@@ -154,6 +156,10 @@ impl Values {
         self.with_upper(Kind::Length)
     }
 
+    pub(super) fn new_elements(&mut self) -> Pair {
+        self.with_upper(Kind::Elements)
+    }
+
     pub(super) fn new_distance(&mut self) -> Pair {
         self.with_upper(Kind::Distance)
     }
@@ -195,6 +201,10 @@ impl Values {
 
     pub(super) fn is_length(&self, pair: Pair) -> bool {
         self.kind(pair) == Kind::Length
+    }
+
+    pub(super) fn is_elements(&self, pair: Pair) -> bool {
+        self.kind(pair) == Kind::Elements
     }
 
     pub(super) fn is_distance(&self, pair: Pair) -> bool {
