@@ -108,10 +108,10 @@ impl Machine {
 
     /// Where an operand in memory is, or a violation if nothing may be accessed there.
     pub(super) fn target(&mut self, instruction: &Instruction, asm: &Assembler) -> Checked<Target> {
-        let displacement = instruction.memory_displacement64().cast_signed() as i32;
+        let displacement = instruction.memory_displacement32().cast_signed();
         if instruction.is_ip_rel_memory_operand() {
             // The distance is not filled in yet.
-            let end = instruction.next_ip() as u32;
+            let end = instruction.next_ip32();
             let Some(bits) = asm.constant_used_before(end) else {
                 return violation(
                     "what is read behind the code is a constant",
@@ -135,7 +135,7 @@ impl Machine {
         };
         let is_guests = pointer == Pointer::MemoryBase;
         if is_guests {
-            self.guest_accesses.push(instruction.ip() as u32);
+            self.guest_accesses.push(instruction.ip32());
             self.check_length()?;
         }
         if instruction.memory_index() != Register::None {

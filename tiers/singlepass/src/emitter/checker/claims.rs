@@ -59,6 +59,16 @@ pub(super) fn halves_of(ty: ValType) -> usize {
     }
 }
 
+/// An operand, as the emitter has it.
+pub(super) fn operand(emitter: &FastEmitter<'_>, slot: Slot) -> Operand {
+    emitter.s.operands[slot as usize]
+}
+
+/// A local's type.
+pub(super) fn local_type(emitter: &FastEmitter<'_>, local: u32) -> ValType {
+    emitter.s.locals[local as usize]
+}
+
 /// A distance within the frame.
 pub(super) fn distance(offset: u32) -> i32 {
     offset.cast_signed()
@@ -113,8 +123,7 @@ impl Checker {
 
     /// Takes note of an operand that is new, or of a number that a comparison has become.
     pub(super) fn settle(&mut self, emitter: &FastEmitter<'_>, slot: Slot) -> Checked {
-        let operand = emitter.s.operands[slot as usize];
-        let Operand { ty, place, .. } = operand;
+        let Operand { ty, place, .. } = operand(emitter, slot);
         match (self.known(slot), place) {
             (Known::New, Place::Comparison(comparison)) => {
                 let compared = self.compared(comparison);
@@ -149,7 +158,7 @@ impl Checker {
     fn take_note(&mut self, emitter: &FastEmitter<'_>, slot: Slot) -> Checked {
         let Operand {
             ty, place, home, ..
-        } = emitter.s.operands[slot as usize];
+        } = operand(emitter, slot);
         let value = self.value_at(emitter, ty, place, home);
         self.set_known(slot, Known::Value(self.epoch, value));
         Ok(())
@@ -253,7 +262,7 @@ impl Checker {
             place,
             at_home,
             home,
-        } = emitter.s.operands[slot as usize];
+        } = operand(emitter, slot);
         let count = halves_of(ty);
         match (self.known(slot), place) {
             (Known::Value(_, value), place) => {
@@ -289,7 +298,7 @@ impl Checker {
         slot: Slot,
         value: Quad,
     ) -> Checked {
-        let Operand { ty, home, .. } = emitter.s.operands[slot as usize];
+        let Operand { ty, home, .. } = operand(emitter, slot);
         let count = halves_of(ty);
         let at_home = self.machine.read_frame(Area::Cells, distance(home), count);
         let claim = || format!("operand {slot} is at home, {home:#x} bytes above the first cell");
@@ -373,7 +382,7 @@ impl Checker {
         if other != register {
             return violation(claim(), "that register", format!("register {other}"));
         }
-        let ty = emitter.s.locals[local as usize];
+        let ty = local_type(emitter, local);
         let count = halves_of(ty);
         let offset = distance(emitter.layout.local_offset(local));
         let cell = self.machine.read_frame(Area::Cells, offset, count);
@@ -392,7 +401,7 @@ impl Checker {
     /// A local, by its cell.
     pub(super) fn local(&mut self, emitter: &FastEmitter<'_>, local: u32) -> Quad {
         let offset = distance(emitter.layout.local_offset(local));
-        let count = halves_of(emitter.s.locals[local as usize]);
+        let count = halves_of(local_type(emitter, local));
         self.machine.read_frame(Area::Cells, offset, count)
     }
 
@@ -409,7 +418,7 @@ impl Checker {
         let Some(value) = self.value_of(emitter, result)? else {
             return Ok(());
         };
-        let count = halves_of(emitter.s.locals[local as usize]);
+        let count = halves_of(local_type(emitter, local));
         let cell = self.local(emitter, local);
         let claim = || format!("operand {result} is local {local}");
         self.check_same(claim, &cell[..count], &value[..count])
@@ -425,7 +434,7 @@ impl Checker {
         if !self.machine.is_live {
             return Ok(());
         }
-        let ty = emitter.s.locals[local as usize];
+        let ty = local_type(emitter, local);
         let count = halves_of(ty);
         if let Some(value) = self.value_of(emitter, value)? {
             let cell = self.local(emitter, local);

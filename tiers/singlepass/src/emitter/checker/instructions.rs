@@ -254,7 +254,7 @@ impl Machine {
     }
 
     fn lea(&mut self, instruction: &Instruction) -> Checked {
-        let displacement = instruction.memory_displacement64().cast_signed() as i32;
+        let displacement = instruction.memory_displacement32().cast_signed();
         let result = if instruction.is_ip_rel_memory_operand() {
             self.values.new_pointer(Pointer::Code)
         } else {

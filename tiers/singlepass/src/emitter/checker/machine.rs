@@ -242,7 +242,7 @@ impl Machine {
             }
             decoder.set_ip(u64::from(self.position));
             decoder.decode_out(&mut instruction);
-            let next = instruction.next_ip() as u32;
+            let next = instruction.next_ip32();
             if !self.is_live {
                 self.position = next;
                 continue;

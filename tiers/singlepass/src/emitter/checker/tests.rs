@@ -119,6 +119,46 @@ fn what_the_emitter_makes_is_accepted() {
     }
 }
 
+/// More values than are copied one by one: in loops, and by instructions that repeat themselves.
+#[test]
+fn copies_of_many_values_are_accepted() {
+    let (some, many) = ("i64 ".repeat(20), "i64 f32 ".repeat(20));
+    let get = |types: &str| -> String {
+        let count = types.split_whitespace().count();
+        (0..count)
+            .map(|local| format!("(local.get {local}) "))
+            .collect()
+    };
+    let (some_values, many_values) = (get(&some), get(&many));
+    let text = format!(
+        "(module
+            (func $some (param {some}) (result {some}) (local {many}) {some_values})
+            (func $many (param {many} v128) (result {many} v128 v128)
+                (i64.const 7)
+                (block (param i64) (result {many} v128 v128)
+                    (call $many {many_values} (local.get 40))
+                    (br_if 0 (i32.trunc_f32_s (local.get 1)))
+                    (br 0))
+                (br_if 0 (i32.trunc_f32_s (local.get 1)))
+                (br 0))
+            (func (param {some} i32) (result {some})
+                (i32.const 1)
+                (block (param i32) (result {some})
+                    {some_values}
+                    (call $some)
+                    (br_table 0 0 0 (local.get 20)))
+                (call $some)
+                (if (param {some}) (result {some}) (local.get 20)
+                    (then (call $some))
+                    (else (call $some)))
+                return))"
+    );
+    let unit = unit(&text, MemoryStyle::Guarded);
+    for function in 0..unit.module.bodies.len() as u32 {
+        assert!(compile(&unit, function));
+    }
+}
+
 #[test]
 #[should_panic(expected = "local 0 is in general-purpose register 6")]
 fn a_register_that_is_written_to_does_not_have_its_local_any_more() {

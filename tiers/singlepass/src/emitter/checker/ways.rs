@@ -3,12 +3,12 @@
 
 use upshift_module::{FuncType, ValType};
 
-use super::claims::{distance, halves_of};
+use super::claims::{distance, halves_of, operand};
 use super::values::{Area, Half, Pointer, Quad, ZERO, widened};
 use super::{Checked, Checker, violation};
 use crate::emitter::calls::{Argument, Arguments};
 use crate::emitter::state::{
-    Aside, FRAME_TOP, FastEmitter, Label, Operand, RESULTS, Slot, home_behind, in_xmm,
+    Aside, Block, FRAME_TOP, FastEmitter, Label, Operand, RESULTS, Slot, home_behind, in_xmm,
 };
 
 /// Operands below a block's parameters that are looked at, from the top.
@@ -32,9 +32,13 @@ pub(super) struct Moved {
 impl Checker {
     // Branches.
 
+    fn block(emitter: &FastEmitter<'_>, label: Label) -> Block {
+        emitter.s.blocks[label as usize]
+    }
+
     /// The parameters of a block, and where they are at home.
     fn homes(emitter: &FastEmitter<'_>, target: Label) -> Vec<(ValType, u32)> {
-        let block = emitter.s.blocks[target as usize];
+        let block = Self::block(emitter, target);
         let types = &emitter.s.params[block.params.0 as usize..block.params.1 as usize];
         let mut end = emitter.end_of_homes(block.height);
         let next = |&ty: &ValType| {
@@ -55,9 +59,7 @@ impl Checker {
             let detour = emitter.s.detours.get(self.detours.len());
             let detour = detour.filter(|detour| detour.target == target);
             if self.machine.is_live {
-                let height = emitter.s.blocks[target as usize]
-                    .height
-                    .min(emitter.height());
+                let height = Self::block(emitter, target).height.min(emitter.height());
                 for slot in height.saturating_sub(LOOKED_AT)..height {
                     if let Some(value) = self.value_of(emitter, slot)? {
                         self.check_home(emitter, slot, value)?;
@@ -155,7 +157,7 @@ impl Checker {
             let Some(value) = self.value_of(emitter, slot)? else {
                 continue;
             };
-            let Operand { ty, .. } = emitter.s.operands[slot as usize];
+            let Operand { ty, .. } = operand(emitter, slot);
             let halves = halves_of(ty);
             let claim = || format!("operand {slot} is what was set aside");
             self.check_same(claim, &aside[..halves], &value[..halves])?;
@@ -251,13 +253,11 @@ impl Checker {
     /// Parameters are in their cells, other locals are zero, and it is known where results go.
     pub(super) fn check_prologue(&mut self, emitter: &FastEmitter<'_>) -> Checked {
         let mut arguments = Arguments::new();
-        let locals = emitter.s.locals.len() as u32;
-        let params = emitter.ty.params();
-        for local in 0..locals {
-            let ty = emitter.s.locals[local as usize];
+        let mut params = emitter.ty.params().iter();
+        for (local, &ty) in (0u32..).zip(&emitter.s.locals) {
             let count = halves_of(ty);
             let cell = self.local(emitter, local);
-            let expected = match params.get(local as usize) {
+            let expected = match params.next() {
                 Some(&param) => {
                     let argument = arguments.next(param);
                     self.parameter(&argument, count)
@@ -299,7 +299,10 @@ impl Checker {
         if !self.machine.is_live {
             return Ok(());
         }
+        let mut place = 0;
         for (index, (&ty, &slot)) in emitter.ty.results().iter().zip(values).enumerate() {
+            let cell = place;
+            place += RESULT_CELL;
             let Some(value) = self.value_of(emitter, slot)? else {
                 continue;
             };
@@ -307,10 +310,7 @@ impl Checker {
             let found = match values.len() {
                 1 if in_xmm(ty) => self.machine.xmms[0],
                 1 => widened(self.machine.gprs[0]),
-                _ => {
-                    let place = RESULT_CELL * index as i32;
-                    self.machine.read_frame(Area::Results, place, count)
-                }
+                _ => self.machine.read_frame(Area::Results, cell, count),
             };
             let claim = || format!("operand {slot} is result {index}");
             self.check_same(claim, &value[..count], &found[..count])?;

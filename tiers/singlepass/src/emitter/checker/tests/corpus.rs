@@ -1,5 +1,5 @@
-//! The checker has nothing against the code of any function of the specification's suite and of the kernels, however memory
-//! is accessed.
+//! The checker has nothing against the code of any function of the specification's suite, of the kernels and of the guests of
+//! WASI, however memory is accessed.
 
 use std::path::Path;
 
@@ -47,10 +47,10 @@ fn the_code_of_the_suite_is_what_it_claims() {
     assert!(compiled > 10_000, "{compiled} functions");
 }
 
-#[test]
-fn the_code_of_the_kernels_is_what_it_claims() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/kernels");
-    let files = std::fs::read_dir(folder).expect("the kernels are there");
+/// Compiles every module in a folder of the repository. How many functions these had.
+fn compile_folder(folder: &str) -> u32 {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let files = std::fs::read_dir(root.join(folder)).expect("the modules are there");
     let mut compiled = 0;
     for file in files {
         let path = file.expect("the folder can be read").path();
@@ -58,8 +58,20 @@ fn the_code_of_the_kernels_is_what_it_claims() {
             .extension()
             .is_some_and(|extension| extension == "wasm")
         {
-            compiled += compile_all(&std::fs::read(path).expect("the kernels can be read"));
+            compiled += compile_all(&std::fs::read(path).expect("the modules can be read"));
         }
     }
+    compiled
+}
+
+#[test]
+fn the_code_of_the_kernels_is_what_it_claims() {
+    let compiled = compile_folder("benches/kernels");
     assert!(compiled > 100, "{compiled} functions");
+}
+
+#[test]
+fn the_code_of_the_guests_of_wasi_is_what_it_claims() {
+    let compiled = compile_folder("tests/wasi");
+    assert!(compiled > 1000, "{compiled} functions");
 }
