@@ -18,7 +18,7 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "baseline",
         optimizes: false,
-        set: |config| config.tier(TierMode::Baseline),
+        set: |config| config.tier(TierMode::Baseline).check_claims(true),
     },
     // Everything by Cranelift, also what the single-pass compiler knows.
     Mode {
@@ -38,12 +38,14 @@ pub const MODES: &[Mode] = &[
             config.check_indices(true)
         },
     },
-    // Code that compares addresses itself, that does not count its work, and that checks its indices.
+    // Code that compares addresses itself, that does not count its work, and that checks its indices. Claims of the
+    // single pass are checked, as in `baseline`.
     Mode {
         name: "checked",
         optimizes: false,
         set: |config| {
             let config = config.tier(TierMode::Baseline).check_indices(true);
+            let config = config.check_claims(true);
             config.bounds_checks(true).count_work(false)
         },
     },

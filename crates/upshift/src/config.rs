@@ -55,6 +55,7 @@ pub struct Config {
     /// Compare each address with the memory's length.
     pub(crate) bounds_checks: bool,
     pub(crate) check_indices: bool,
+    pub(crate) check_claims: bool,
     /// Generated code counts its work.
     pub(crate) count_work: bool,
     /// The baseline's code counts calls.
@@ -121,6 +122,7 @@ impl Config {
             memory_reservation: None,
             bounds_checks: false,
             check_indices: false,
+            check_claims: false,
             count_work: true,
             count_calls: false,
             precise_traps: false,
@@ -445,6 +447,14 @@ impl Config {
     #[doc(hidden)]
     pub fn check_indices(&mut self, enable: bool) -> &mut Self {
         self.check_indices = enable;
+        self
+    }
+
+    /// For tests of the engine: the single pass compares what it claims with the code that it emits, and panics where they
+    /// differ.
+    #[doc(hidden)]
+    pub fn check_claims(&mut self, enable: bool) -> &mut Self {
+        self.check_claims = enable;
         self
     }
 

@@ -128,6 +128,7 @@ impl Engine {
             record_calls,
             precise_traps: self.0.config.precise_traps,
             check_indices: self.0.config.check_indices,
+            check_claims: self.0.config.check_claims,
         }
     }
 

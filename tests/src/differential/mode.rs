@@ -50,7 +50,7 @@ pub const MODES: &[Mode] = &[
         without_llvm: false,
         configure: |config| {
             let config = config.tier(TierMode::Baseline).force_osr(true);
-            config.check_indices(true);
+            config.check_indices(true).check_claims(true);
         },
     },
     Mode {
@@ -59,6 +59,7 @@ pub const MODES: &[Mode] = &[
         without_llvm: false,
         configure: |config| {
             let config = config.tier(TierMode::Baseline).check_indices(true);
+            config.check_claims(true);
             config.bounds_checks(true).count_work(false);
         },
     },

@@ -26,6 +26,7 @@ const SETTINGS: CodegenSettings = CodegenSettings {
     record_calls: false,
     precise_traps: false,
     check_indices: false,
+    check_claims: false,
 };
 
 #[test]

@@ -501,6 +501,15 @@ impl Assembler {
         self.constants[to_usize(constant.0)]
     }
 
+    /// The constant of the instruction that ends here, if it has one. Not once constants are placed.
+    pub fn constant_used_before(&self, end: u32) -> Option<u128> {
+        // An immediate of one byte may follow.
+        let is_its =
+            |&&(position, _): &&(u32, Constant)| (4..=5).contains(&end.wrapping_sub(position));
+        let (_, constant) = self.uses.iter().rev().find(is_its)?;
+        Some(self.bits_of(*constant))
+    }
+
     /// Writes the constants, at an address that they can be read from at once if the code begins at such an address.
     pub fn place_constants(&mut self) {
         if self.uses.is_empty() {

@@ -129,6 +129,9 @@ pub struct CodegenSettings {
     /// Whether the single pass's code compares each index that it adds to an address with its lower half. Where they differ,
     /// the call ends in a panic, for the tier is wrong. Tests set it; tiers that extend indices themselves ignore it.
     pub check_indices: bool,
+    /// Whether the single pass compares what it claims of registers and operands with the instructions that it emits. A
+    /// compile panics where they differ. Tests set it; it changes no code.
+    pub check_claims: bool,
 }
 
 /// How accesses to linear memory are kept in bounds.

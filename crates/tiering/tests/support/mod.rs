@@ -230,6 +230,7 @@ pub fn module(engine: &Tiering, text: &str) -> Arc<ModuleTiering> {
         record_calls: true,
         precise_traps: false,
         check_indices: false,
+        check_claims: false,
     };
     engine
         .module(Arc::new(module), settings)

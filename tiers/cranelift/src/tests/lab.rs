@@ -27,6 +27,7 @@ pub const GUARDED: CodegenSettings = CodegenSettings {
     record_calls: true,
     precise_traps: false,
     check_indices: false,
+    check_claims: false,
 };
 pub const CHECKED: CodegenSettings = CodegenSettings {
     memory: MemoryStyle::Checked,
@@ -35,6 +36,7 @@ pub const CHECKED: CodegenSettings = CodegenSettings {
     record_calls: true,
     precise_traps: false,
     check_indices: false,
+    check_claims: false,
 };
 
 /// Tiering with one tier.

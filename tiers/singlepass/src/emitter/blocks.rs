@@ -46,6 +46,7 @@ impl FastEmitter<'_> {
         let Block { height, params, .. } = self.s.blocks[label];
         let pending = std::mem::replace(&mut self.pending, Pending::None);
         let goes_on = !self.gave_up() && self.link_pending(pending, Some(label));
+        self.check_label(goes_on);
         if !goes_on {
             self.begin_block(height);
         }
@@ -62,6 +63,7 @@ impl FastEmitter<'_> {
                 self.push(ty, Place::Home);
             }
         }
+        self.check();
     }
 
     /// Sets operands aside for the second arm of an `if`, whose first arm has their homes overwritten.
@@ -112,6 +114,7 @@ impl FastEmitter<'_> {
             self.unlock();
         }
         self.s.asides.truncate(first);
+        self.check_taken_back(count);
     }
 
     /// Emits the jumps that end a block, where `next` follows. Whether that comes from nowhere else, so that registers
@@ -324,6 +327,7 @@ impl FastEmitter<'_> {
             let moves = self.moves(target, args);
             ways.push(self.way(target, moves));
         }
+        self.check_ways(table.ways);
         let way = |place: u32| ways[to_usize(place)];
         let count = to_u32(table.cases.len());
         let asm = &mut self.s.asm;
@@ -396,10 +400,13 @@ impl FastEmitter<'_> {
     pub(super) fn finish_code(&mut self) {
         let pending = std::mem::replace(&mut self.pending, Pending::None);
         self.link_pending(pending, None);
+        self.check_end();
         self.place_tables();
+        self.check_behind_tables();
         self.place_detours();
         self.place_stubs();
         self.place_entry_check();
+        self.check_end();
         self.place_probes();
         self.s.asm.place_constants();
         for i in 0..self.s.links.len() {
@@ -453,7 +460,9 @@ impl FastEmitter<'_> {
             } = self.s.detours[i];
             self.set_offset(offset);
             self.s.blocks[block].position = Some(self.s.asm.position());
+            self.check_detour(i);
             self.make_moves(Some(moves));
+            self.check_detour_moved(i);
             let jump = self.s.asm.jump();
             self.s.links.push(Link { jump, target });
         }
@@ -476,6 +485,7 @@ impl FastEmitter<'_> {
                 } => {
                     self.set_offset(offset);
                     self.s.asm.link_here(jump);
+                    self.check_label_behind();
                     leaves.push(self.poll_runtime(back, number));
                 }
             }
@@ -486,6 +496,7 @@ impl FastEmitter<'_> {
         for jump in leaves {
             self.s.asm.link_here(jump);
         }
+        self.check_label_behind();
         self.go_on_in_better_code();
     }
 
@@ -546,6 +557,7 @@ impl FastEmitter<'_> {
         if let Some(&CodeOffset { module, .. }) = self.s.offsets.first() {
             self.set_offset(module);
         }
+        self.check_label_of_entry();
         let asm = &mut self.s.asm;
         asm.link_here(out);
         asm.mov_imm_keeping_flags(Gpr::RAX, self.function.as_u32().into());

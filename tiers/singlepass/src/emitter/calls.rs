@@ -334,6 +334,7 @@ impl FastEmitter<'_> {
             }
             Some(Argument::Xmm(_)) | None => {}
         }
+        self.check_arguments(ty, args, area);
         area
     }
 
@@ -358,6 +359,7 @@ impl FastEmitter<'_> {
                     self.copy_row(is_vector(of_kind[0]), count, from, to);
                     cell += count * RESULT_CELL;
                 }
+                self.check_results(types, area, results);
             }
         }
     }
@@ -455,6 +457,7 @@ impl FastEmitter<'_> {
                 }
             }
         }
+        self.check_returned(values);
         self.leave();
     }
 }

@@ -330,12 +330,15 @@ impl FastEmitter<'_> {
 
     /// Sets the flags after a condition: an operand that is not zero.
     pub(super) fn condition(&mut self, slot: Slot) -> FloatCondition {
-        if let Place::Comparison(comparison) = self.place_of(slot) {
-            return self.compare(comparison);
-        }
-        let register = self.gpr(slot);
-        self.s.asm.int(Width::W32, op::TEST, register, register);
-        FloatCondition::One(Flag::NE)
+        let condition = if let Place::Comparison(comparison) = self.place_of(slot) {
+            self.compare(comparison)
+        } else {
+            let register = self.gpr(slot);
+            self.s.asm.int(Width::W32, op::TEST, register, register);
+            FloatCondition::One(Flag::NE)
+        };
+        self.check_condition(slot);
+        condition
     }
 
     /// Makes a comparison, and its result a number.

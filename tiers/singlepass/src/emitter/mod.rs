@@ -3,6 +3,7 @@
 
 mod blocks;
 mod calls;
+mod checker;
 mod copies;
 mod floats;
 mod frame;
@@ -32,13 +33,19 @@ use state::{Label, Place, Slot};
 impl FastEmitter<'_> {
     /// Emits, unless that is of no use any more.
     fn unless_gave_up(&mut self, emit: impl FnOnce(&mut Self) -> Slot) -> Slot {
-        if self.gave_up() { 0 } else { emit(self) }
+        if self.gave_up() {
+            return 0;
+        }
+        let slot = emit(self);
+        self.check();
+        slot
     }
 
     /// The same for operators without a result.
     fn act_unless_gave_up(&mut self, emit: impl FnOnce(&mut Self)) {
         if !self.gave_up() {
             emit(self);
+            self.check();
         }
     }
 
@@ -64,7 +71,10 @@ impl Emitter for FastEmitter<'_> {
     }
 
     fn share_operands(&mut self, operands: &[Slot]) {
-        self.act_unless_gave_up(|this| this.set_aside(operands));
+        self.act_unless_gave_up(|this| {
+            this.set_aside(operands);
+            this.check_aside(operands);
+        });
     }
 
     fn create_block(&mut self, height: usize, params: &[ValType]) -> Label {
@@ -80,11 +90,19 @@ impl Emitter for FastEmitter<'_> {
     }
 
     fn jump(&mut self, target: Label, args: &[Slot]) {
-        self.act_unless_gave_up(|this| this.jump_to(target, args));
+        self.act_unless_gave_up(|this| {
+            this.check_operands(args);
+            this.jump_to(target, args);
+            this.check_ways(&[(target, args)]);
+        });
     }
 
     fn branch_if(&mut self, condition: Slot, then: (Label, &[Slot]), otherwise: (Label, &[Slot])) {
-        self.act_unless_gave_up(|this| this.branch(condition, then, otherwise));
+        self.act_unless_gave_up(|this| {
+            this.check_operands(then.1);
+            this.branch(condition, then, otherwise);
+            this.check_ways(&[then, otherwise]);
+        });
     }
 
     fn branch_table(&mut self, index: Slot, table: &BranchTable<'_, Label, Slot>) {
@@ -112,11 +130,18 @@ impl Emitter for FastEmitter<'_> {
     }
 
     fn local_get(&mut self, local: LocalIndex) -> Slot {
-        self.unless_gave_up(|this| this.read_local(local))
+        self.unless_gave_up(|this| {
+            let value = this.read_local(local);
+            this.check_read(local, value);
+            value
+        })
     }
 
     fn local_set(&mut self, local: LocalIndex, value: Slot) {
-        self.act_unless_gave_up(|this| this.write_local(local, value));
+        self.act_unless_gave_up(|this| {
+            this.write_local(local, value);
+            this.check_write(local, value);
+        });
     }
 
     fn osr_operand(&mut self, _: u32, _: ValType) -> Slot {
@@ -350,7 +375,9 @@ impl Emitter for FastEmitter<'_> {
         if self.gave_up() {
             return builtin.result().map(|_| 0);
         }
-        self.call_runtime(builtin, args)
+        let result = self.call_runtime(builtin, args);
+        self.check();
+        result
     }
 }
 

@@ -64,6 +64,9 @@ impl FastEmitter<'_> {
     pub(super) fn push(&mut self, ty: ValType, place: Place) -> Slot {
         self.retain(place);
         let slot = self.height();
+        if let Some(checker) = &mut self.checker {
+            checker.pushed(slot);
+        }
         let home = home_behind(end_of(&self.s.operands, &self.layout), ty);
         self.settled = self.settled.min(slot);
         self.s.operands.push(Operand {

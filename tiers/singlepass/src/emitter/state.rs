@@ -29,6 +29,7 @@ use upshift_translate::{
     CallList, FloatType, FrameLayout, FunctionShape, IntType, ModuleUnit, WorkSite,
 };
 
+use super::checker::Checker;
 use super::copies::Run;
 use crate::asm::{Assembler, Constant, Flag, Gpr, Jump, Width, Xmm};
 
@@ -364,6 +365,8 @@ pub(crate) struct FastEmitter<'f> {
     pub(super) entry_check: Option<(Jump, u32)>,
     /// Whether something came by that only the other half of the tier can do.
     pub(super) unsupported: bool,
+    /// What compares claims with the code, if that is wanted.
+    pub(super) checker: Option<Box<Checker>>,
 }
 
 impl<'f> FastEmitter<'f> {
@@ -395,8 +398,10 @@ impl<'f> FastEmitter<'f> {
             frame_sizes: [0; 2],
             entry_check: None,
             unsupported: false,
+            checker: (unit.settings.check_claims).then(|| Box::new(Checker::new(unit))),
         };
         emitter.begin_function();
+        emitter.check_prologue();
         emitter
     }
 
