@@ -14,7 +14,8 @@ loop:
   %wide.4 = zext i32 %i.4 to i64
   %place.4 = getelementptr i8, ptr %base, i64 %wide.4
   store i32 %v, ptr %place.4, align 1
-  %bound = load i32, ptr %base, align 1
+  %n = load i32, ptr %base, align 1
+  %bound = and i32 %n, -8
   %next = add i32 %i, 8
   %done = icmp eq i32 %next, %bound
   br i1 %done, label %end.block, label %loop

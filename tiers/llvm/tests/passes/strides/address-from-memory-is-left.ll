@@ -1,4 +1,4 @@
-; An address that a round loads is not known before the loop.
+; An address that is counted from what a round loads is not known before the loop.
 
 define void @f(ptr %vmctx, i32 %start, i32 %end) {
 entry:
@@ -7,11 +7,12 @@ entry:
 
 loop:
   %i = phi i32 [ %start, %entry ], [ %next, %loop ]
-  %place = getelementptr i8, ptr %base, i64 16
-  %link = load i32, ptr %place, align 1
-  %wide.l = zext i32 %link to i64
-  %place.l = getelementptr i8, ptr %base, i64 %wide.l
-  store i8 0, ptr %place.l, align 1
+  %place.l = getelementptr i8, ptr %base, i64 16
+  %link = load i32, ptr %place.l, align 1
+  %there = add i32 %link, %i
+  %wide = zext i32 %there to i64
+  %place = getelementptr i8, ptr %base, i64 %wide
+  store i8 0, ptr %place, align 1
   %next = add i32 %i, 4
   %done = icmp eq i32 %next, %end
   br i1 %done, label %end.block, label %loop

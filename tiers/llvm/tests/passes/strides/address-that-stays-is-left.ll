@@ -3,11 +3,11 @@
 define void @f(ptr %vmctx, i32 %start, i32 %end, i32 %x) {
 entry:
   %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
-  %wide = zext i32 %x to i64
   br label %loop
 
 loop:
   %i = phi i32 [ %start, %entry ], [ %next, %loop ]
+  %wide = zext i32 %x to i64
   %place = getelementptr i8, ptr %base, i64 %wide
   store i8 0, ptr %place, align 1
   %next = add i32 %i, 4

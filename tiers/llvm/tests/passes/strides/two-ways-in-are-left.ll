@@ -3,13 +3,16 @@
 define void @f(ptr %vmctx, i32 %start, i32 %end, i1 %c) {
 entry:
   %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
-  br i1 %c, label %other, label %loop
+  br i1 %c, label %one, label %other
+
+one:
+  br label %loop
 
 other:
   br label %loop
 
 loop:
-  %i = phi i32 [ %start, %entry ], [ 0, %other ], [ %next, %loop ]
+  %i = phi i32 [ %start, %one ], [ %next, %loop ], [ 0, %other ]
   %wide = zext i32 %i to i64
   %place = getelementptr i8, ptr %base, i64 %wide
   store i8 0, ptr %place, align 1

@@ -1,6 +1,6 @@
 ; Of a sum of two values it can not be said which one it is counted from.
 
-define void @f(ptr %vmctx, i32 %p, i32 %r, i32 %n) {
+define void @f(ptr %vmctx, i32 %p, i32 %q, i32 %r, i32 %n) {
 entry:
   %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
   br label %loop
@@ -8,7 +8,7 @@ entry:
 loop:
   %i = phi i32 [ 0, %entry ], [ %next, %loop ]
   %from = add i32 %p, %r
-  %to = add i32 %p, %i
+  %to = add i32 %q, %i
   %wide.a = zext i32 %from to i64
   %place.a = getelementptr i8, ptr %base, i64 %wide.a
   %v = load i8, ptr %place.a, align 1
