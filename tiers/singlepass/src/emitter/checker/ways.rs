@@ -75,8 +75,9 @@ impl Checker {
                     }
                     let count = halves_of(ty);
                     let found = self.machine.read_frame(Area::Cells, distance(home), count);
+                    let block = target.as_u32();
                     let claim =
-                        || format!("operand {arg} is where {target:?} expects it, at {home:#x}");
+                        || format!("operand {arg} is where block {block} expects it, at {home:#x}");
                     self.check_same(claim, &value[..count], &found[..count])?;
                 }
             }
