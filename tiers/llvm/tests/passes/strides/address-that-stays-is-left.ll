@@ -10,7 +10,7 @@ loop:
   %wide = zext i32 %x to i64
   %place = getelementptr i8, ptr %base, i64 %wide
   store i8 0, ptr %place, align 1
-  %next = add i32 %i, 4
+  %next = add i32 %i, 1
   %done = icmp eq i32 %next, %end
   br i1 %done, label %end.block, label %loop
 

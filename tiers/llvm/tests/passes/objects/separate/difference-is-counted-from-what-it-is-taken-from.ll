@@ -1,13 +1,13 @@
 ; A difference is counted from what something is taken away from.
 
-define void @f(ptr %vmctx, i32 %p, i32 %q, i32 %n) {
+define void @f(ptr %vmctx, i32 %q, i32 %n) {
 entry:
   %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
   br label %loop
 
 loop:
   %i = phi i32 [ 0, %entry ], [ %next, %loop ]
-  %from = add i32 %p, %i
+  %from = add i32 %i, 64
   %to = sub i32 %q, %i
   %wide.a = zext i32 %from to i64
   %place.a = getelementptr i8, ptr %base, i64 %wide.a
@@ -26,7 +26,7 @@ end:
 !0 = !{}
 
 ; ---- after
-; define void @f(ptr %vmctx, i32 %p, i32 %q, i32 %n) {
+; define void @f(ptr %vmctx, i32 %q, i32 %n) {
 ; entry:
 ;   %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
 ;   %0 = call ptr @object.2(ptr %base)
@@ -35,7 +35,7 @@ end:
 ;
 ; loop:
 ;   %i = phi i32 [ 0, %entry ], [ %next, %loop ]
-;   %from = add i32 %p, %i
+;   %from = add i32 %i, 64
 ;   %to = sub i32 %q, %i
 ;   %wide.a = zext i32 %from to i64
 ;   %place.a = getelementptr i8, ptr %1, i64 %wide.a

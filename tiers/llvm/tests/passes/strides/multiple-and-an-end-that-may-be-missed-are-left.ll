@@ -1,0 +1,24 @@
+; Where the end may be missed, an address has to advance by what the ending counter advances by, not by a multiple.
+
+define void @f(ptr %vmctx, i32 %start, i32 %end) {
+entry:
+  %base = load ptr, ptr %vmctx, align 8, !invariant.load !0
+  br label %loop
+
+loop:
+  %i = phi i32 [ %start, %entry ], [ %next, %loop ]
+  %eight = shl i32 %i, 3
+  %wide = zext i32 %eight to i64
+  %place = getelementptr i8, ptr %base, i64 %wide
+  store i8 0, ptr %place, align 1
+  %next = add i32 %i, 4
+  %done = icmp eq i32 %next, %end
+  br i1 %done, label %end.block, label %loop
+
+end.block:
+  ret void
+}
+
+!0 = !{}
+
+; ---- unchanged
