@@ -31,7 +31,7 @@
 //! made of a counter, leads to an address or out of the loop. Inputs with what becomes of them:
 //! `tests/passes/masked-counters`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use inkwell::basic_block::BasicBlock;
 use inkwell::llvm_sys::core::{LLVMReplaceMDNodeOperandWith, LLVMValueAsMetadata};
@@ -73,7 +73,7 @@ fn keep_scalar_in<'ctx>(module: &LlvmModule<'ctx>, function: FunctionValue<'ctx>
         .collect();
     let mut predecessors: HashMap<_, Vec<_>> = HashMap::new();
     // By the place of the header: which blocks lead back to it.
-    let mut loops: HashMap<usize, Vec<BasicBlock<'_>>> = HashMap::new();
+    let mut loops: BTreeMap<usize, Vec<BasicBlock<'_>>> = BTreeMap::new();
     for (place, &block) in dominators.blocks.iter().enumerate() {
         for successor in successors(block) {
             predecessors.entry(successor).or_default().push(block);
