@@ -3,6 +3,7 @@
 //! Here are the record and the contents of a page; its look is in `page.rs`.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use upshift::{
-    CallSiteStats, EntryPoint, FunctionStats, FunctionTier, Module, Samples, TierEvent,
-    TierEventKind, TierMode, TierStats,
+    CallSiteStats, EntryPoint, FunctionStats, FunctionTier, FunctionsByTier, Module, Samples,
+    TierEvent, TierEventKind, TierMode, TierStats,
 };
 use upshift_module::to_u32;
 
@@ -115,6 +116,7 @@ struct Report<'a> {
     /// From the engine to the end of the program.
     whole: Duration,
     stats: TierStats,
+    counts: FunctionCounts,
     tiers: Option<TiersOverTime>,
     moves: Vec<Move<'a>>,
     /// By the thread that each compile could have had, as few as suffice.
@@ -171,8 +173,75 @@ struct Function<'a> {
     name: Option<&'a str>,
     stats: FunctionStats,
     samples: Shares,
-    /// When calls first went to the optimizing tier's code, or a frame moved there.
+    /// When calls first went to better code, or a frame moved there.
     moved: Option<Duration>,
+    /// Better code that frames run in after they entered it at a loop. Calls do not go there.
+    at_loop: Option<LoopTier>,
+}
+
+/// A tier whose code is entered at loops. The better one is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum LoopTier {
+    Middle,
+    Llvm,
+}
+
+/// The moves of one function.
+struct MovesOf {
+    first: Duration,
+    /// The best tier that was entered at a loop.
+    at_loop: Option<LoopTier>,
+}
+
+/// How many functions run in which tier. A function with frames that entered better code at a loop counts there, wherever
+/// its calls go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct FunctionCounts {
+    llvm: usize,
+    /// How many of those in LLVM are there at a loop only.
+    llvm_at_loops: usize,
+    middle: usize,
+    /// How many of those in the middle tier are there at a loop only.
+    middle_at_loops: usize,
+    baseline: usize,
+    not_compiled: usize,
+}
+
+impl FunctionCounts {
+    /// The counts by where calls go, corrected by functions that are in better code at a loop.
+    fn of(calls: FunctionsByTier, functions: &[Function<'_>]) -> Self {
+        let mut counts = Self {
+            llvm: calls.optimizing,
+            middle: calls.middle,
+            baseline: calls.baseline,
+            not_compiled: calls.not_compiled,
+            ..Self::default()
+        };
+        for function in functions {
+            let Some(tier) = function.at_loop else {
+                continue;
+            };
+            // A function may have moved between the two readings.
+            let before = match function.stats.tier {
+                FunctionTier::NotCompiled => &mut counts.not_compiled,
+                FunctionTier::Baseline => &mut counts.baseline,
+                FunctionTier::Middle => &mut counts.middle,
+                FunctionTier::Optimizing => &mut counts.llvm,
+            };
+            *before = before.saturating_sub(1);
+            match tier {
+                LoopTier::Middle => {
+                    counts.middle += 1;
+                    counts.middle_at_loops += 1;
+                }
+                LoopTier::Llvm => {
+                    counts.llvm += 1;
+                    counts.llvm_at_loops += 1;
+                }
+            }
+        }
+        counts
+    }
 }
 
 impl Shares {
@@ -199,6 +268,8 @@ impl<'a> Report<'a> {
         let more_compiles = compiles.len().saturating_sub(COMPILES);
         compiles.truncate(COMPILES);
         let mut functions = functions(ending, &moves);
+        let stats = ending.module.tier_stats();
+        let counts = FunctionCounts::of(stats.functions, &functions);
         let more_functions = functions.len().saturating_sub(LISTED);
         functions.truncate(LISTED);
         let mut calls = ending.module.call_site_stats();
@@ -208,7 +279,8 @@ impl<'a> Report<'a> {
         Self {
             ending,
             whole: start.elapsed(),
-            stats: ending.module.tier_stats(),
+            stats,
+            counts,
             tiers: (ending.samples.as_ref().ok())
                 .and_then(|samples| TiersOverTime::new(ending.started - start, samples)),
             moves,
@@ -278,6 +350,26 @@ impl<'a> Move<'a> {
             tier,
         })
     }
+
+    /// The tier, if its code was entered at a loop.
+    fn loop_tier(&self) -> Option<LoopTier> {
+        self.in_loop?;
+        match self.tier {
+            FIRST_TIER => None,
+            MIDDLE_TIER => Some(LoopTier::Middle),
+            _ => Some(LoopTier::Llvm),
+        }
+    }
+}
+
+impl LoopTier {
+    /// Whether this is better code than that which calls reach.
+    fn is_above(self, calls: FunctionTier) -> bool {
+        match self {
+            Self::Middle => matches!(calls, FunctionTier::NotCompiled | FunctionTier::Baseline),
+            Self::Llvm => calls != FunctionTier::Optimizing,
+        }
+    }
 }
 
 impl<'a> Compile<'a> {
@@ -329,24 +421,47 @@ fn functions<'a>(ending: &'a Ending<'a>, moves: &[Move<'_>]) -> Vec<Function<'a>
         }
         shares
     };
+    let moves = moves_by_function(moves);
     let mut functions: Vec<_> = (ending.module.function_stats())
         .zip(ending.module.functions())
         .filter(|(stats, _)| stats.tier != FunctionTier::NotCompiled)
-        .map(|(stats, info)| Function {
-            name: info.name(),
-            samples: samples_of(stats.function),
-            moved: (moves.iter())
-                .find(|moved| moved.function == stats.function)
-                .map(|moved| moved.at),
-            stats,
+        .map(|(stats, info)| {
+            let samples = samples_of(stats.function);
+            let moves = moves.get(&stats.function);
+            // Events are kept up to a number: a sample in LLVM's code tells of an entry as well.
+            let sampled = (samples.llvm > 0).then_some(LoopTier::Llvm);
+            let at_loop = moves.and_then(|moves| moves.at_loop).max(sampled);
+            Function {
+                name: info.name(),
+                samples,
+                moved: moves.map(|moves| moves.first),
+                at_loop: at_loop.filter(|tier| tier.is_above(stats.tier)),
+                stats,
+            }
         })
         .collect();
     functions.sort_by_key(|function| Reverse((function.samples.total(), function.stats.work)));
     functions
 }
 
+/// The moves by the function that moved.
+fn moves_by_function(moves: &[Move<'_>]) -> HashMap<u32, MovesOf> {
+    let mut by_function = HashMap::new();
+    for moved in moves {
+        let of = by_function.entry(moved.function).or_insert(MovesOf {
+            first: moved.at,
+            at_loop: None,
+        });
+        of.first = of.first.min(moved.at);
+        of.at_loop = of.at_loop.max(moved.loop_tier());
+    }
+    by_function
+}
+
 #[cfg(test)]
 mod tests {
+    use upshift::Engine;
+
     use super::*;
 
     fn compiled(from: u64, to: u64) -> TierEvent {
@@ -402,5 +517,112 @@ mod tests {
         }
         assert_eq!((recorded.events.len(), recorded.dropped), (3, 2));
         assert_eq!(recorded.events[0], compiled(0, 1));
+    }
+
+    /// A frame of the first function entered this tier's code at a loop.
+    fn entered(tier: &'static str) -> TierEvent {
+        TierEvent {
+            kind: TierEventKind::OsrEntered {
+                tier,
+                loop_number: 0,
+            },
+            ..compiled(0, 1)
+        }
+    }
+
+    fn function(tier: FunctionTier, at_loop: Option<LoopTier>) -> Function<'static> {
+        let mut stats = FunctionStats::default();
+        stats.tier = tier;
+        Function {
+            name: None,
+            stats,
+            samples: Shares::default(),
+            moved: None,
+            at_loop,
+        }
+    }
+
+    #[test]
+    fn a_function_counts_in_the_best_tier_that_it_entered() {
+        let calls = FunctionsByTier {
+            not_compiled: 5,
+            baseline: 3,
+            middle: 2,
+            optimizing: 1,
+        };
+        let functions = [
+            function(FunctionTier::Baseline, Some(LoopTier::Llvm)),
+            function(FunctionTier::Baseline, Some(LoopTier::Middle)),
+            function(FunctionTier::Baseline, None),
+            function(FunctionTier::Middle, Some(LoopTier::Llvm)),
+            function(FunctionTier::Middle, None),
+            function(FunctionTier::Optimizing, None),
+        ];
+        let expected = FunctionCounts {
+            llvm: 3,
+            llvm_at_loops: 2,
+            middle: 2,
+            middle_at_loops: 1,
+            baseline: 1,
+            not_compiled: 5,
+        };
+        assert_eq!(FunctionCounts::of(calls, &functions), expected);
+    }
+
+    #[test]
+    fn an_entry_at_a_loop_counts_unless_calls_reach_as_good_code() {
+        for (event, calls, expected) in [
+            ("llvm", FunctionTier::Baseline, Some(LoopTier::Llvm)),
+            ("llvm", FunctionTier::Middle, Some(LoopTier::Llvm)),
+            ("llvm", FunctionTier::Optimizing, None),
+            (MIDDLE_TIER, FunctionTier::Baseline, Some(LoopTier::Middle)),
+            (MIDDLE_TIER, FunctionTier::Middle, None),
+            (MIDDLE_TIER, FunctionTier::Optimizing, None),
+        ] {
+            let event = entered(event);
+            let tier = Move::of(&event).unwrap().loop_tier();
+            assert_eq!(
+                tier.filter(|tier| tier.is_above(calls)),
+                expected,
+                "{event} {calls:?}"
+            );
+        }
+    }
+
+    /// The page of a module of which `hot`, the first function, entered LLVM at a loop.
+    fn page(name: &str) -> String {
+        let recorder = Recorder::new();
+        let text = format!("(module (func ${name}) (func $other))");
+        let module = Module::new(&Engine::default(), &text).unwrap();
+        module.compile_all().unwrap();
+        recorder.hear(&entered(MIDDLE_TIER));
+        recorder.hear(&entered("llvm"));
+        let ending = Ending {
+            file: Path::new("hot.wat"),
+            command: String::new(),
+            mode: TierMode::Auto,
+            module: &module,
+            started: Instant::now(),
+            samples: Ok(&Samples::default()),
+            failure: None,
+        };
+        let recorded = recorder.recorded.lock();
+        page::render(&Report::new(recorder.start, &recorded, &ending))
+    }
+
+    #[test]
+    fn the_box_of_functions_has_those_in_llvm_at_a_loop() {
+        let page = page("hot");
+        let numbers = "1 in LLVM<small>1 of them at a loop, 0 in the middle tier, 1 in the baseline, 0 not compiled</small>";
+        assert!(page.contains(numbers), "{page}");
+        assert!(page.contains("baseline, at a loop LLVM"), "{page}");
+    }
+
+    #[test]
+    fn the_table_has_the_whole_of_a_long_name_as_its_title() {
+        let name = "a".repeat(300);
+        let row = format!("scope=\"row\" title=\"{name}, function 0\">{name} ");
+        let page = page(&name);
+        assert!(page.contains(&row), "{page}");
     }
 }

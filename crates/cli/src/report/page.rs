@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use upshift::{FunctionTier, TierEvent, TierMode};
-use upshift_module::{to_f64, to_u32};
+use upshift_module::{to_f64, to_u32, to_u64};
 
 use crate::exports::printable;
 use crate::summary::grouped;
 use crate::timeline::MIDDLE_TIER;
 
-use super::{Compile, Function, Move, Report, Shares, TiersOverTime};
+use super::{Compile, Function, FunctionCounts, LoopTier, Move, Report, Shares, TiersOverTime};
 
 const STYLE: &str = include_str!("style.css");
 /// Width and height of the drawings' own units.
@@ -73,11 +73,8 @@ fn summary(report: &Report<'_>) -> Markup {
             (fact("mode", mode, what))
             (fact(
                 "functions",
-                &format!("{} in LLVM", grouped(stats.functions.optimizing)),
-                &format!("{} in the middle tier, {} in the baseline, {} not compiled",
-                    grouped(stats.functions.middle),
-                    grouped(stats.functions.baseline),
-                    grouped(stats.functions.not_compiled)),
+                &format!("{} in LLVM", grouped(report.counts.llvm)),
+                &other_functions(&report.counts),
             ))
             (fact(
                 "compiled by the baseline",
@@ -107,6 +104,20 @@ fn summary(report: &Report<'_>) -> Markup {
             ))
         }
     }
+}
+
+/// The functions by tier, after the number of those in LLVM.
+fn other_functions(counts: &FunctionCounts) -> String {
+    let mut text = String::new();
+    if counts.llvm_at_loops > 0 {
+        text += &format!("{} of them at a loop, ", grouped(counts.llvm_at_loops));
+    }
+    text += &format!("{} in the middle tier", grouped(counts.middle));
+    if counts.middle_at_loops > 0 {
+        text += &format!(" ({} at a loop)", grouped(counts.middle_at_loops));
+    }
+    let (baseline, rest) = (grouped(counts.baseline), grouped(counts.not_compiled));
+    text + &format!(", {baseline} in the baseline, {rest} not compiled")
 }
 
 fn tiers_over_time(report: &Report<'_>) -> Markup {
@@ -283,11 +294,22 @@ fn functions(report: &Report<'_>) -> Markup {
         h2 { "Functions" }
         p { "By sampled time. Calls and work, in operators, are what was counted before LLVM." }
         div.wide {
-            table {
+            table.functions {
                 thead { tr {
-                    th.text { "function" } th { "time" } th { "in LLVM" } th { "in middle tier" } th { "in baseline" } th.text { "calls go to" }
-                    th { "moved up at" } th { "calls counted" } th { "work" } th { "baseline compile" } th { "LLVM compile" }
-                    th { "LLVM bytes" } th { "loop entries" } th { "entered" }
+                    th.text { "function" }
+                    th.number { "time" }
+                    th.number { "in LLVM" }
+                    th.number { "in middle tier" }
+                    th.number { "in baseline" }
+                    th.text.tier { "calls go to" }
+                    th.number { "moved up at" }
+                    th.number { "calls counted" }
+                    th.number { "work" }
+                    th.number.extra { "baseline compile" }
+                    th.number { "LLVM compile" }
+                    th.number.extra { "LLVM bytes" }
+                    th.number.extra { "loop entries" }
+                    th.number { "entered" }
                 } }
                 tbody { @for function in &report.functions { (row(function, all)) } }
             }
@@ -300,31 +322,49 @@ fn functions(report: &Report<'_>) -> Markup {
 
 fn row(function: &Function<'_>, all: u64) -> Markup {
     let (stats, samples) = (&function.stats, function.samples);
-    let tier = match stats.tier {
+    let calls = match stats.tier {
         FunctionTier::NotCompiled => "its first compile",
         FunctionTier::Baseline => "baseline",
         FunctionTier::Middle => "middle",
         FunctionTier::Optimizing => "LLVM",
     };
+    let at_loop = match function.at_loop {
+        None => "",
+        Some(LoopTier::Middle) => ", at a loop middle",
+        Some(LoopTier::Llvm) => ", at a loop LLVM",
+    };
     let moved = function.moved.map_or_else(String::new, time);
     html! {
         tr {
-            th.text scope="row" { (named(stats.function, function.name)) }
+            (row_head(stats.function, function.name))
             td { (share(samples.total(), all)) }
             td { (share(samples.llvm, all)) }
             td { (share(samples.middle, all)) }
             td { (share(samples.baseline, all)) }
-            td.text { (tier) }
+            td.text { (calls) (at_loop) }
             td { (moved) }
-            td { @if let Some(calls) = stats.calls { (grouped(calls)) } }
-            td { (grouped(stats.work)) }
-            td { (time(stats.baseline.compile_time)) }
+            td { @if let Some(calls) = stats.calls { (short(calls)) } }
+            td { (short(stats.work)) }
+            td.extra { (time(stats.baseline.compile_time)) }
             td { @if stats.optimizing.compiled > 0 { (time(stats.optimizing.compile_time)) } }
-            td { @if stats.optimizing.compiled > 0 { (grouped(stats.optimizing.code_bytes)) } }
-            td { @if stats.osr_entries > 0 { (stats.osr_entries) } }
-            td { @if stats.osr_entered > 0 { (grouped(stats.osr_entered)) } }
+            td.extra { @if stats.optimizing.compiled > 0 { (short(to_u64(stats.optimizing.code_bytes))) } }
+            td.extra { @if stats.osr_entries > 0 { (stats.osr_entries) } }
+            td { @if stats.osr_entered > 0 { (short(stats.osr_entered)) } }
         }
     }
+}
+
+/// The first cell of a row: a function. A name that is cut is whole in its title.
+fn row_head(index: u32, name: Option<&str>) -> Markup {
+    let title = name.map(|name| format!("{}, function {index}", printable(name)));
+    html! { th.text scope="row" title=[title] { (named(index, name)) } }
+}
+
+/// A number in few characters. The exact one is its title.
+fn short(number: u64) -> Markup {
+    let exact = grouped(number);
+    let short = compact(number);
+    html! { @if short == exact { (short) } @else { span title=(exact) { (short) } } }
 }
 
 /// The targets of calls through tables.
@@ -338,13 +378,13 @@ fn calls(report: &Report<'_>) -> Markup {
         h2 { "Calls through tables" }
         p { "What was sampled of them in the baseline, the most sampled first. LLVM tries likely targets directly." }
         div.wide {
-            table {
+            table.calls {
                 thead { tr {
-                    th.text { "in function" } th { "at byte" } th { "samples" } th.text { "reached" }
+                    th.text { "in function" } th.number { "at byte" } th.number { "samples" } th.text.reached { "reached" }
                 } }
                 tbody { @for call in &report.calls {
                     tr {
-                        th.text scope="row" { (named_by_index(call.function)) }
+                        (row_head(call.function, module.function_name(call.function)))
                         td { (format!("{:#x}", call.offset)) }
                         td { (grouped(u64::from(call.samples))) }
                         td.text { @for (index, (target, count)) in call.targets.iter().take(REACHED).enumerate() {
@@ -369,6 +409,28 @@ fn named(function: u32, name: Option<&str>) -> Markup {
             None => { "function " (function) },
         }
     }
+}
+
+/// A number in six characters at most, as far as numbers of operators go.
+fn compact(number: u64) -> String {
+    match number {
+        0..10_000 => grouped(number),
+        10_000..1_000_000 => scaled(number, 1e3, "k"),
+        1_000_000..1_000_000_000 => scaled(number, 1e6, "M"),
+        1_000_000_000..1_000_000_000_000 => scaled(number, 1e9, "G"),
+        _ => scaled(number, 1e12, "T"),
+    }
+}
+
+/// A number in a larger unit, with three digits or more.
+fn scaled(number: u64, unit: f64, prefix: &str) -> String {
+    let in_unit = to_f64(number) / unit;
+    let decimals = match in_unit {
+        99.95.. => 0,
+        9.995.. => 1,
+        _ => 2,
+    };
+    format!("{in_unit:.decimals$} {prefix}")
 }
 
 fn share(part: u64, whole: u64) -> String {
@@ -399,5 +461,27 @@ fn time(time: Duration) -> String {
         1e-3.. => format!("{:.1} ms", seconds * 1e3),
         0.0 => "0".to_owned(),
         _ => format!("{:.0} µs", seconds * 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_three_digits_at_least() {
+        for (number, text) in [
+            (0, "0"),
+            (9_999, "9 999"),
+            (10_000, "10.0 k"),
+            (123_456, "123 k"),
+            (1_234_567, "1.23 M"),
+            (12_345_678, "12.3 M"),
+            (99_960_000, "100 M"),
+            (9_999_000_000, "10.0 G"),
+            (5_000_000_000_000, "5.00 T"),
+        ] {
+            assert_eq!(compact(number), text);
+        }
     }
 }
