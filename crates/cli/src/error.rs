@@ -96,6 +96,14 @@ pub enum CliError {
         /// The expected form.
         expected: String,
     },
+    /// There is no such command.
+    #[error("there is no command `{name}`{}", commands(known))]
+    UnknownCommand {
+        /// The words asked for.
+        name: String,
+        /// The commands in that place.
+        known: Vec<String>,
+    },
     /// A picture can't be drawn.
     #[error("cannot draw the picture: {0}")]
     Picture(String),
@@ -352,6 +360,17 @@ fn amount(count: u64, resource: upshift::Resource) -> String {
         }
         _ => format!("{count} {resource}"),
     }
+}
+
+/// The commands that there are, as text to go on with.
+fn commands(known: &[String]) -> String {
+    let known: Vec<&str> = (known.iter().map(String::as_str))
+        .filter(|name| *name != "help")
+        .collect();
+    if known.is_empty() {
+        return String::new();
+    }
+    format!("; there are {}", known.join(", "))
 }
 
 fn indented(lines: &[String]) -> String {

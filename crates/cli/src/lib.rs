@@ -12,6 +12,7 @@
 //! ```
 
 mod bench;
+mod completions;
 mod deadline;
 mod emit;
 mod error;
@@ -20,6 +21,7 @@ mod floats;
 mod inspect;
 mod limits;
 mod machine;
+mod manual;
 mod options;
 mod perf;
 mod phases;
@@ -44,8 +46,10 @@ use std::io::{self, Write};
 use upshift_module::PrintableLines;
 
 pub use bench::Bench;
+pub use completions::Completions;
 pub use error::{CliError, Result};
 pub use limits::{Limits, SizeLimit, TimeLimit};
+pub use manual::Manual;
 pub use options::{
     Cli, Command, Inspect, ModuleOptions, Proposals, Run, Scripts, TierChoice, Watching,
 };
@@ -93,6 +97,10 @@ pub fn execute(cli: &Cli, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Sta
         Command::Tune(options) => tune::tune(options, stdout).map(|()| Status::Success),
         Command::Profile(options) => profile::profile(options, stdout, stderr),
         Command::Wast(options) => scripts::run(options, stdout),
+        Command::Completions(options) => {
+            completions::completions(options, stdout).map(|()| Status::Success)
+        }
+        Command::Man(options) => manual::manual(options, stdout).map(|()| Status::Success),
     };
     let done = done.and_then(|status| {
         stdout.flush()?;

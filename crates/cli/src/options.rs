@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use upshift::{Config, FunctionTier, TierMode};
 
 use crate::bench::Bench;
+use crate::completions::Completions;
 use crate::limits::Limits;
+use crate::manual::Manual;
 use crate::perf::Perf;
 use crate::profile::Profile;
 use crate::timeline::TierLog;
@@ -43,6 +45,8 @@ Examples:
   upshift tune --budget 2m program.wasm         find the profile that suits a program
   upshift bench nbody fib                       measure kernels, tier by tier
   upshift wast tests/*.wast                     run scripts of the specification's test suite
+  upshift completions bash                      let a shell complete command lines
+  upshift man run                               the manual's page of `upshift run`
 
 Exit status: the program's own, if it has one; 0 when all went well; 1 for a mistake in the command, a
 module that cannot be run, or a script that fails; 134 when the program trapped or was stopped at a
@@ -91,6 +95,18 @@ pub enum Command {
         assertion fails."
     )]
     Wast(Scripts),
+    /// Write what a shell needs to complete command lines.
+    #[command(
+        long_about = "Writes a script to the standard output by which a shell completes commands, options and their \
+        values."
+    )]
+    Completions(Completions),
+    /// Write a page of the manual.
+    #[command(
+        long_about = "Writes a page of the manual to the standard output, as `man` reads it: of `upshift` itself, or of \
+        one of its commands."
+    )]
+    Man(Manual),
 }
 
 /// Options of `upshift run`.
@@ -99,6 +115,15 @@ pub enum Command {
 pub struct Run {
     /// The module, as binary (.wasm) or text (.wat).
     pub file: PathBuf,
+
+    /// Arguments of the program; or of the function, if it takes some, as its parameter types want them. All
+    /// that follows the first one belongs to the program.
+    #[arg(
+        value_name = "ARGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub args: Vec<OsString>,
 
     /// The exported function to call, instead of `_start`. In a module without `_start`, `_initialize` is called
     /// before, if there is one.
@@ -128,15 +153,6 @@ pub struct Run {
     /// What is told of the run.
     #[command(flatten)]
     pub watching: Watching,
-
-    /// Arguments of the program; or of the function, if it takes some, as its parameter types want them. All
-    /// that follows the first one belongs to the program.
-    #[arg(
-        value_name = "ARGS",
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
-    pub args: Vec<OsString>,
 }
 
 /// The program and its arguments, as a shell would take them.

@@ -63,7 +63,7 @@ fn calls_through_tables_are_told_with_what_they_reached() {
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     let page = std::fs::read_to_string(page).unwrap();
     let (_, calls) = page.split_once("Calls through tables").expect(&page);
-    assert!(calls.contains(">sum "), "{calls}");
+    assert!(calls.contains("title=\"sum, function "), "{calls}");
 }
 
 #[test]

@@ -519,10 +519,9 @@ mod tests {
         assert_eq!(recorded.events[0], compiled(0, 1));
     }
 
-    /// A frame of this function entered this tier's code at a loop.
-    fn entered(function: u32, tier: &'static str) -> TierEvent {
+    /// A frame of the first function entered this tier's code at a loop.
+    fn entered(tier: &'static str) -> TierEvent {
         TierEvent {
-            function,
             kind: TierEventKind::OsrEntered {
                 tier,
                 loop_number: 0,
@@ -580,7 +579,7 @@ mod tests {
             (MIDDLE_TIER, FunctionTier::Middle, None),
             (MIDDLE_TIER, FunctionTier::Optimizing, None),
         ] {
-            let event = entered(0, event);
+            let event = entered(event);
             let tier = Move::of(&event).unwrap().loop_tier();
             assert_eq!(
                 tier.filter(|tier| tier.is_above(calls)),
@@ -596,8 +595,8 @@ mod tests {
         let text = format!("(module (func ${name}) (func $other))");
         let module = Module::new(&Engine::default(), &text).unwrap();
         module.compile_all().unwrap();
-        recorder.hear(&entered(0, MIDDLE_TIER));
-        recorder.hear(&entered(0, "llvm"));
+        recorder.hear(&entered(MIDDLE_TIER));
+        recorder.hear(&entered("llvm"));
         let ending = Ending {
             file: Path::new("hot.wat"),
             command: String::new(),

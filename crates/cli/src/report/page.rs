@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use upshift::{FunctionTier, TierEvent, TierMode};
-use upshift_module::{to_f64, to_u32};
+use upshift_module::{to_f64, to_u32, to_u64};
 
 use crate::exports::printable;
 use crate::summary::grouped;
@@ -343,35 +343,28 @@ fn row(function: &Function<'_>, all: u64) -> Markup {
             td { (share(samples.baseline, all)) }
             td.text { (calls) (at_loop) }
             td { (moved) }
-            @match stats.calls {
-                Some(calls) => (number(calls)),
-                None => { td {} },
-            }
-            (number(stats.work))
+            td { @if let Some(calls) = stats.calls { (short(calls)) } }
+            td { (short(stats.work)) }
             td.extra { (time(stats.baseline.compile_time)) }
             td { @if stats.optimizing.compiled > 0 { (time(stats.optimizing.compile_time)) } }
-            td.extra { @if stats.optimizing.compiled > 0 { (grouped(stats.optimizing.code_bytes)) } }
+            td.extra { @if stats.optimizing.compiled > 0 { (short(to_u64(stats.optimizing.code_bytes))) } }
             td.extra { @if stats.osr_entries > 0 { (stats.osr_entries) } }
-            @match stats.osr_entered {
-                0 => { td {} },
-                entered => (number(entered)),
-            }
+            td { @if stats.osr_entered > 0 { (short(stats.osr_entered)) } }
         }
     }
 }
 
 /// The first cell of a row: a function. A name that is cut is whole in its title.
-fn row_head(function: u32, name: Option<&str>) -> Markup {
-    let title = name.map(|name| format!("{}, function {function}", printable(name)));
-    html! { th.text scope="row" title=[title] { (named(function, name)) } }
+fn row_head(index: u32, name: Option<&str>) -> Markup {
+    let title = name.map(|name| format!("{}, function {index}", printable(name)));
+    html! { th.text scope="row" title=[title] { (named(index, name)) } }
 }
 
-/// A cell with a number in few characters. The exact number is its title.
-fn number(number: u64) -> Markup {
-    let short = compact(number);
+/// A number in few characters. The exact one is its title.
+fn short(number: u64) -> Markup {
     let exact = grouped(number);
-    let title = (short != exact).then_some(&exact);
-    html! { td title=[title] { (short) } }
+    let short = compact(number);
+    html! { @if short == exact { (short) } @else { span title=(exact) { (short) } } }
 }
 
 /// The targets of calls through tables.
@@ -418,7 +411,7 @@ fn named(function: u32, name: Option<&str>) -> Markup {
     }
 }
 
-/// A number in six characters at most, below a thousand millions of millions.
+/// A number in six characters at most, as far as numbers of operators go.
 fn compact(number: u64) -> String {
     match number {
         0..10_000 => grouped(number),

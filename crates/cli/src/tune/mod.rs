@@ -38,6 +38,14 @@ pub struct Tune {
     /// The module, as binary (.wasm) or text (.wat).
     pub file: PathBuf,
 
+    /// Arguments of the program. All that follows the first one belongs to the program.
+    #[arg(
+        value_name = "ARGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub args: Vec<OsString>,
+
     /// The exported function to call, instead of `_start`.
     #[arg(long, value_name = "NAME")]
     pub invoke: Option<String>,
@@ -66,21 +74,13 @@ pub struct Tune {
     #[arg(long, value_name = "FILE")]
     pub stdin: Option<PathBuf>,
 
-    /// What the program is given.
-    #[command(flatten)]
-    pub given: Given,
-
     /// Any other option of `upshift run` for every run, such as --run=--max-memory=1GiB.
     #[arg(long = "run", value_name = "OPTION", allow_hyphen_values = true)]
     pub run: Vec<OsString>,
 
-    /// Arguments of the program. All that follows the first one belongs to the program.
-    #[arg(
-        value_name = "ARGS",
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
-    pub args: Vec<OsString>,
+    /// What the program is given.
+    #[command(flatten)]
+    pub given: Given,
 }
 
 const EXAMPLES: &str = "\
