@@ -55,7 +55,10 @@ pub fn check(folder: &Path, ending: &str, outcome: impl Fn(&str) -> Vec<Section>
     let mut failures = String::new();
     for path in files(folder, ending) {
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let (input, expected) = parts(&text, comment);
+        let Parts {
+            input,
+            sections: expected,
+        } = parts(&text, comment);
         let name = path.display();
         if !says_what_it_shows(input, comment) {
             let _ = writeln!(failures, "{name}: the first line is no sentence");
@@ -98,8 +101,16 @@ fn says_what_it_shows(input: &str, comment: &str) -> bool {
     comments.last().is_some_and(|line| line.ends_with('.'))
 }
 
+/// A file's parts.
+pub struct Parts<'t> {
+    /// What is given.
+    pub input: &'t str,
+    /// What is expected.
+    pub sections: Vec<Section>,
+}
+
 /// An input, and the sections behind it.
-pub fn parts<'t>(text: &'t str, comment: &str) -> (&'t str, Vec<Section>) {
+pub fn parts<'t>(text: &'t str, comment: &str) -> Parts<'t> {
     let marker = format!("{comment}{MARKER}");
     let mut input = text.len();
     let mut sections: Vec<Section> = Vec::new();
@@ -117,7 +128,10 @@ pub fn parts<'t>(text: &'t str, comment: &str) -> (&'t str, Vec<Section>) {
         offset += line.len();
     }
     let trimmed = sections.iter().map(|it| Section::new(&it.name, &it.text));
-    (&text[..input], trimmed.collect())
+    Parts {
+        input: &text[..input],
+        sections: trimmed.collect(),
+    }
 }
 
 fn written(sections: &[Section], comment: &str) -> String {
@@ -175,7 +189,10 @@ mod tests {
             Section::new("unchanged", ""),
         ];
         let text = format!("; Says it.\ninput\n{}", written(&sections, ";"));
-        let (input, read) = parts(&text, ";");
+        let Parts {
+            input,
+            sections: read,
+        } = parts(&text, ";");
         assert_eq!(input, "; Says it.\ninput\n\n");
         assert_eq!(read, sections);
         assert!(text.contains("\n; ---- after\n; define void @f() {\n;\n;   ret void\n; }\n"));

@@ -73,11 +73,12 @@ pub trait Emitter {
     /// [`Emitter::set_work`], when the walk knows it.
     fn poll_entry(&mut self) -> WorkSite;
     /// Counts work at a loop header, at the start of its block; an OSR entry may be taken here.
-    /// `operands` is the whole operand stack with its types, which goes into cells behind the locals'.
+    /// `operands` is the whole operand stack, which goes into cells behind the locals', and `types` has the type of each.
     fn poll_loop(
         &mut self,
         loop_number: LoopIndex,
-        operands: &[(Self::Value, ValType)],
+        operands: &[Self::Value],
+        types: &[ValType],
     ) -> WorkSite;
     /// Sets how many operators a site counts: as many as run from there on average, as far as structure tells.
     fn set_work(&mut self, site: WorkSite, operators: u32);

@@ -155,8 +155,13 @@ impl Emitter for ClifEmitter<'_> {
         self.count_at_entry()
     }
 
-    fn poll_loop(&mut self, loop_number: LoopIndex, operands: &[(Value, ValType)]) -> WorkSite {
-        self.count_at_loop(loop_number, operands)
+    fn poll_loop(
+        &mut self,
+        loop_number: LoopIndex,
+        operands: &[Value],
+        types: &[ValType],
+    ) -> WorkSite {
+        self.count_at_loop(loop_number, operands, types)
     }
 
     fn set_work(&mut self, site: WorkSite, operators: u32) {

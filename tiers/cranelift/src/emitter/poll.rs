@@ -40,7 +40,8 @@ impl ClifEmitter<'_> {
     pub(super) fn count_at_loop(
         &mut self,
         loop_number: LoopIndex,
-        operands: &[(Value, ValType)],
+        operands: &[Value],
+        types: &[ValType],
     ) -> WorkSite {
         if !self.counts {
             return WorkSite::NOT_COUNTED;
@@ -61,9 +62,9 @@ impl ClifEmitter<'_> {
             // only if rare code comes next.
             self.cursor.func.layout.set_cold(cold);
         }
-        let types = operands.iter().map(|&(_, ty)| ty);
+        let types = types.iter().copied();
         self.layout.reserve_operands(types.clone());
-        for (offset, &(value, _)) in self.layout.operand_offsets(types).zip(operands) {
+        for (offset, &value) in self.layout.operand_offsets(types).zip(operands) {
             self.store_cell(offset, value);
         }
         if self.as_values() {

@@ -151,7 +151,7 @@ impl<'ctx> Emitter for LlvmEmitter<'_, 'ctx> {
         WorkSite::NOT_COUNTED
     }
 
-    fn poll_loop(&mut self, _: LoopIndex, _: &[(BasicValueEnum<'ctx>, ValType)]) -> WorkSite {
+    fn poll_loop(&mut self, _: LoopIndex, _: &[BasicValueEnum<'ctx>], _: &[ValType]) -> WorkSite {
         // There is no better code than this to move to.
         WorkSite::NOT_COUNTED
     }

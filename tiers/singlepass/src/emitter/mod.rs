@@ -121,7 +121,7 @@ impl Emitter for FastEmitter<'_> {
         self.count_at_entry()
     }
 
-    fn poll_loop(&mut self, loop_number: LoopIndex, _: &[(Slot, ValType)]) -> WorkSite {
+    fn poll_loop(&mut self, loop_number: LoopIndex, _: &[Slot], _: &[ValType]) -> WorkSite {
         self.count_at_loop(loop_number)
     }
 

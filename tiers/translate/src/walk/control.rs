@@ -357,10 +357,7 @@ impl<'a, E: Emitter> Walk<'a, E> {
 
     fn poll_loop(&mut self, number: LoopIndex) -> Step<WorkSite> {
         self.keep_at_loop(self.values.len())?;
-        let operands = &mut self.scratch.typed;
-        operands.clear();
-        operands.extend(self.values.iter().copied().zip(self.types.iter().copied()));
-        Ok(self.emitter.poll_loop(number, operands))
+        Ok(self.emitter.poll_loop(number, &self.values, &self.types))
     }
 
     fn begin_if(&mut self, ty: BlockType) -> Step {

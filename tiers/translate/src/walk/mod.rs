@@ -162,7 +162,6 @@ struct Walk<'a, E: Emitter> {
 /// Vectors that are empty between operators and keep their memory.
 struct Scratch<E: Emitter> {
     values: Vec<E::Value>,
-    typed: Vec<(E::Value, ValType)>,
     types: Vec<ValType>,
     table: TablePlaces,
 }
@@ -232,7 +231,6 @@ impl<'a, E: Emitter> Walk<'a, E> {
             saved: Vec::new(),
             scratch: Scratch {
                 values: Vec::new(),
-                typed: Vec::new(),
                 types: Vec::new(),
                 table: TablePlaces::default(),
             },

@@ -44,6 +44,20 @@ fn is_same(instruction: &Instruction) -> bool {
     a == b && a != Register::None
 }
 
+/// An instruction's operand.
+struct OperandValue {
+    value: Quad,
+    /// How many halves of the value there are.
+    halves: usize,
+}
+
+/// Words in the frame, of eight bytes each.
+struct Words {
+    area: Area,
+    offset: i32,
+    count: i32,
+}
+
 impl Machine {
     /// Flags that are read were made to be read, and nothing came in between.
     pub(super) fn check_flags_read(&mut self, instruction: &Instruction) -> Checked {
@@ -71,14 +85,14 @@ impl Machine {
         Ok(())
     }
 
-    /// An operand's value, and how many halves of it there are.
+    /// An operand.
     fn operand(
         &mut self,
         instruction: &Instruction,
         operand: u32,
         target: Option<Target>,
-    ) -> (Quad, usize) {
-        match instruction.op_kind(operand) {
+    ) -> OperandValue {
+        let (value, halves) = match instruction.op_kind(operand) {
             OpKind::Register => {
                 let register = instruction.op_register(operand);
                 if register.is_xmm() {
@@ -95,7 +109,8 @@ impl Machine {
                 }
             }
             _ => (widened(known(instruction.immediate(operand))), 2),
-        }
+        };
+        OperandValue { value, halves }
     }
 
     /// Writes to a general-purpose register as an instruction of this many bytes does.
@@ -166,8 +181,11 @@ impl Machine {
         let by = instruction.mnemonic();
         let (mut left, mut right, mut count) = ([ZERO; 4], [ZERO; 4], 0);
         if COMPARING.contains(&by) && instruction.op_count() == 2 {
-            let (a, halves_of_a) = self.operand(instruction, 0, target);
-            let (b, _) = self.operand(instruction, 1, target);
+            let OperandValue {
+                value: a,
+                halves: halves_of_a,
+            } = self.operand(instruction, 0, target);
+            let b = self.operand(instruction, 1, target).value;
             (left, right) = (a, b);
             count = match by {
                 Mnemonic::Ucomiss => 1,
@@ -241,7 +259,7 @@ impl Machine {
     }
 
     fn mov(&mut self, instruction: &Instruction, target: Option<Target>) -> Checked {
-        let (value, _) = self.operand(instruction, 1, target);
+        let value = self.operand(instruction, 1, target).value;
         if let (OpKind::Memory, Some(target)) = (instruction.op0_kind(), target) {
             return self.store(target, value, bytes_in_memory(instruction));
         }
@@ -280,7 +298,7 @@ impl Machine {
         target: Option<Target>,
         halves: usize,
     ) -> Checked {
-        let (value, _) = self.operand(instruction, 1, target);
+        let value = self.operand(instruction, 1, target).value;
         if let (OpKind::Memory, Some(target)) = (instruction.op0_kind(), target) {
             return self.store(target, value, 4 * halves);
         }
@@ -310,7 +328,7 @@ impl Machine {
     /// Additions and subtractions: of constants, of places in the frame, of an index and an offset.
     fn add(&mut self, instruction: &Instruction, target: Option<Target>) -> Checked {
         let register = instruction.op0_register();
-        let (right, _) = self.operand(instruction, 1, target);
+        let right = self.operand(instruction, 1, target).value;
         let right = [right[0], right[1]];
         let is_sub = instruction.mnemonic() == Mnemonic::Sub;
         if register == Register::RSP {
@@ -359,8 +377,8 @@ impl Machine {
         Ok(())
     }
 
-    /// The places and the number of words of an instruction with `rep`.
-    fn repeated(&mut self) -> Checked<((Area, i32), i32)> {
+    /// The words that an instruction with `rep` writes to.
+    fn repeated(&mut self) -> Checked<Words> {
         let (to, count) = (
             self.gprs[Register::RDI.number()],
             self.gprs[Register::RCX.number()],
@@ -381,7 +399,12 @@ impl Machine {
         };
         self.gprs[Register::RDI.number()] = self.values.new_pair();
         self.gprs[Register::RCX.number()] = [ZERO; 2];
-        Ok(((area, offset), count as i32))
+        Ok(Words {
+            area,
+            offset,
+            // `number` gives 32 bits.
+            count: count as i32,
+        })
     }
 
     fn copy_words(&mut self) -> Checked {
@@ -393,10 +416,10 @@ impl Machine {
                 self.values.describe(&from),
             );
         };
-        let ((area, to), count) = self.repeated()?;
-        for word in 0..count {
+        let to = self.repeated()?;
+        for word in 0..to.count {
             let [low, high, ..] = self.read_frame(from_area, from + 8 * word, 2);
-            self.write_frame(area, to + 8 * word, &[low, high]);
+            self.write_frame(to.area, to.offset + 8 * word, &[low, high]);
         }
         self.gprs[Register::RSI.number()] = self.values.new_pair();
         Ok(())
@@ -404,9 +427,9 @@ impl Machine {
 
     fn fill_words(&mut self) -> Checked {
         let value = self.gprs[Register::RAX.number()];
-        let ((area, to), count) = self.repeated()?;
-        for word in 0..count {
-            self.write_frame(area, to + 8 * word, &value);
+        let to = self.repeated()?;
+        for word in 0..to.count {
+            self.write_frame(to.area, to.offset + 8 * word, &value);
         }
         Ok(())
     }

@@ -295,27 +295,40 @@ pub(super) struct Frame {
     results: Words,
 }
 
+/// A word of the frame.
+struct WordPlace<'f> {
+    side: &'f mut Side,
+    index: usize,
+}
+
 impl Frame {
-    fn side(&mut self, area: Area, word: i32) -> (&mut Side, usize) {
+    /// A word's place.
+    fn place(&mut self, area: Area, word: i32) -> WordPlace<'_> {
         let words = match area {
             Area::Cells => &mut self.cells,
             Area::Top => &mut self.top,
             Area::Results => &mut self.results,
         };
         match usize::try_from(word) {
-            Ok(index) => (&mut words.above, index),
-            Err(_) => (&mut words.below, !word as usize),
+            Ok(index) => WordPlace {
+                side: &mut words.above,
+                index,
+            },
+            Err(_) => WordPlace {
+                side: &mut words.below,
+                index: !word as usize,
+            },
         }
     }
 
     /// A word, unless nothing is known of it.
     pub(super) fn read(&mut self, area: Area, word: i32) -> Option<Half> {
-        let (side, index) = self.side(area, word);
+        let WordPlace { side, index } = self.place(area, word);
         side.read(index)
     }
 
     pub(super) fn write(&mut self, area: Area, word: i32, half: Option<Half>) {
-        let (side, index) = self.side(area, word);
+        let WordPlace { side, index } = self.place(area, word);
         side.write(index, half);
     }
 

@@ -94,14 +94,19 @@ impl Emitter for Recorder<'_> {
         self.poll("poll_entry".into(), Vec::new())
     }
 
-    fn poll_loop(&mut self, loop_number: LoopIndex, operands: &[(Value, ValType)]) -> WorkSite {
-        let values: Vec<Value> = operands.iter().map(|&(value, _)| value).collect();
-        for &(value, ty) in operands {
+    fn poll_loop(
+        &mut self,
+        loop_number: LoopIndex,
+        operands: &[Value],
+        types: &[ValType],
+    ) -> WorkSite {
+        assert_eq!(operands.len(), types.len());
+        for (&value, &ty) in operands.iter().zip(types) {
             self.expect(value, ty);
         }
         self.poll(
-            format!("poll_loop {loop_number} [{}]", list(&values)),
-            values,
+            format!("poll_loop {loop_number} [{}]", list(operands)),
+            operands.to_vec(),
         )
     }
 
