@@ -29,6 +29,14 @@ pub(super) struct Moved {
     value: Quad,
 }
 
+/// Where a block expects an operand of this type.
+#[derive(Clone, Copy)]
+struct Home {
+    ty: ValType,
+    /// From the first cell of the frame, in bytes.
+    offset: u32,
+}
+
 impl Checker {
     // Branches.
 
@@ -37,14 +45,14 @@ impl Checker {
     }
 
     /// The parameters of a block, and where they are at home.
-    fn homes(emitter: &FastEmitter<'_>, target: Label) -> Vec<(ValType, u32)> {
+    fn homes(emitter: &FastEmitter<'_>, target: Label) -> Vec<Home> {
         let block = Self::block(emitter, target);
         let types = &emitter.s.params[block.params.0 as usize..block.params.1 as usize];
         let mut end = emitter.end_of_homes(block.height);
         let next = |&ty: &ValType| {
             let home = home_behind(end, ty);
             end = home + ty.cell_size();
-            (ty, home)
+            Home { ty, offset: home }
         };
         types.iter().map(next).collect()
     }
@@ -65,7 +73,7 @@ impl Checker {
                         self.check_home(emitter, slot, value)?;
                     }
                 }
-                for (&(ty, home), &arg) in homes.iter().zip(args) {
+                for (&Home { ty, offset: home }, &arg) in homes.iter().zip(args) {
                     let Some(value) = self.value_of(emitter, arg)? else {
                         continue;
                     };
@@ -82,7 +90,7 @@ impl Checker {
                 }
             }
             if detour.is_some() {
-                let moved = |(&(ty, to), &arg): (&(ValType, u32), &Slot)| Moved {
+                let moved = |(&Home { ty, offset: to }, &arg): (&Home, &Slot)| Moved {
                     ty,
                     from: emitter.home_offset(arg),
                     to,
