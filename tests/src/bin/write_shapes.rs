@@ -1,6 +1,7 @@
 //! `write-shapes FOLDER [NAME...]`: writes hostile modules, each as large as it is measured, to files of their names.
-//! `write-shapes FOLDER --random FIRST COUNT`: writes the random modules of so many seeds, each to `SEED.wasm`, and a file
-//! `SEED.large` beside those whose first function the middle tier refuses for its length.
+//! `write-shapes FOLDER --random FIRST COUNT`: writes the random modules of so many seeds, each to `SEED.wasm`.
+//!
+//! A file of the same name that ends in `.large` stands beside modules whose first function the middle tier refuses for its length.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -42,11 +43,6 @@ fn write_random(folder: &str, first: u64, count: u64) -> Result<(), String> {
     for seed in first..first.saturating_add(count) {
         if let Some(module) = random(seed) {
             write(folder, &seed.to_string(), &module)?;
-            let most = TieringProfile::default().middle.max_function_operators;
-            if operators_of_first(&module).is_ok_and(|operators| operators > most) {
-                let mark = Path::new(folder).join(format!("{seed}.large"));
-                fs::write(&mark, []).map_err(|error| format!("{}: {error}", mark.display()))?;
-            }
         }
     }
     Ok(())
@@ -78,6 +74,13 @@ fn write_named(folder: &str, names: &[&str]) -> Result<(), String> {
 }
 
 fn write(folder: &str, name: &str, module: &[u8]) -> Result<(), String> {
-    let path = Path::new(folder).join(format!("{name}.wasm"));
-    fs::write(&path, module).map_err(|error| format!("writing {}: {error}", path.display()))
+    let write = |end: &str, bytes: &[u8]| {
+        let path = Path::new(folder).join(format!("{name}.{end}"));
+        fs::write(&path, bytes).map_err(|error| format!("writing {}: {error}", path.display()))
+    };
+    let most = TieringProfile::default().middle.max_function_operators;
+    if operators_of_first(module).is_ok_and(|operators| operators > most) {
+        write("large", &[])?;
+    }
+    write("wasm", module)
 }

@@ -50,7 +50,7 @@ impl Default for OptimizerOptions {
                 .to_owned(),
             costly: CostLimits {
                 branches: 4_000,
-                loops: 1_500,
+                loops: 1_000,
                 loop_levels: 8_000,
                 nested_locals: 1_000_000,
                 block_accesses: 4_000,
@@ -65,7 +65,7 @@ impl Default for OptimizerOptions {
                 call_pairs: 10_000_000,
                 table_pairs: 1_000_000,
                 branches: 50_000,
-                loops: 3_000,
+                loops: 1_500,
                 loop_levels: 200_000,
                 block_accesses: 16_000,
                 joined_locals: 500_000,
