@@ -8,7 +8,7 @@
 # them by zeros. Bits 16 to 47 of each summand are lost where the product is negative. The program below prints 18014398509481920
 # with -O0 and 4194240 with -O2.
 #
-# Versions: clang 21.1.0, in the package ziglang 0.16.0; so do clang 20.1.2 (ziglang 0.15.2), clang 22.1.8 (0.17.1), and, on the same
+# Versions, on 2026-12-01: clang 21.1.0, in the package ziglang 0.16.0; so do clang 20.1.2 (ziglang 0.15.2), clang 22.1.8 (0.17.1), and, on the same
 # loop in safe Rust with `-O -Ctarget-cpu=x86-64-v2`, rustc 1.95.0 (LLVM 22.1.2).
 #
 # Needs: Python 3 with venv, an x86-64 Linux, the network for one package. Exits with 0 while clang behaves so.

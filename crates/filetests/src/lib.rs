@@ -14,12 +14,22 @@
 //! With `UPSHIFT_BLESS=1` in the environment the expected outputs are written anew instead of compared; the difference is
 //! then what `git diff` shows.
 
+mod difference;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+pub use difference::difference;
+
 /// Has expected outputs written anew.
 pub const BLESS: &str = "UPSHIFT_BLESS";
+
+/// Whether outputs are written anew: the variable is `1`.
+#[must_use]
+pub fn blesses() -> bool {
+    env::var_os(BLESS).is_some_and(|value| value == "1")
+}
 
 /// What a line begins with that begins a section, behind the comment's sign.
 const MARKER: &str = " ---- ";
@@ -50,7 +60,7 @@ impl Section {
 /// When an output is another one than expected, with the differences of all files; when a file does not begin with a comment
 /// that says in a sentence what it shows; and when there is no file.
 pub fn check(folder: &Path, ending: &str, outcome: impl Fn(&str) -> Vec<Section>) {
-    let blesses = env::var_os(BLESS).is_some();
+    let blesses = blesses();
     let comment = if ending == "ll" { ";" } else { ";;" };
     let mut failures = String::new();
     for path in files(folder, ending) {
@@ -146,38 +156,6 @@ fn written(sections: &[Section], comment: &str) -> String {
     text
 }
 
-/// All lines of two texts, with a minus before those that only the first has and a plus before those of the second.
-fn difference(old: &str, new: &str) -> String {
-    let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
-    // Lines that are common to what is behind a place in the one and a place in the other.
-    let mut common = vec![vec![0_u32; new.len() + 1]; old.len() + 1];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            common[i][j] = if old[i] == new[j] {
-                common[i + 1][j + 1] + 1
-            } else {
-                common[i + 1][j].max(common[i][j + 1])
-            };
-        }
-    }
-    let (mut i, mut j) = (0, 0);
-    let mut text = String::new();
-    while i < old.len() || j < new.len() {
-        let (sign, line) = if i < old.len() && j < new.len() && old[i] == new[j] {
-            (i, j) = (i + 1, j + 1);
-            (' ', old[i - 1])
-        } else if j == new.len() || i < old.len() && common[i + 1][j] >= common[i][j + 1] {
-            i += 1;
-            ('-', old[i - 1])
-        } else {
-            j += 1;
-            ('+', new[j - 1])
-        };
-        let _ = writeln!(text, "{sign}{line}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,12 +174,6 @@ mod tests {
         assert_eq!(input, "; Says it.\ninput\n\n");
         assert_eq!(read, sections);
         assert!(text.contains("\n; ---- after\n; define void @f() {\n;\n;   ret void\n; }\n"));
-    }
-
-    #[test]
-    fn only_lines_that_differ_have_a_sign() {
-        let difference = difference("a\nb\nc\n", "a\nx\nc\nd\n");
-        assert_eq!(difference, " a\n-b\n+x\n c\n+d\n");
     }
 
     #[test]

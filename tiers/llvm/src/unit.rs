@@ -11,10 +11,6 @@ use upshift_module::{DefinedFuncIndex, FuncIndex, Module, PrimaryMap};
 use upshift_runtime::sync::OnceLock;
 use upshift_translate::{BodySummary, CallProfile, EntryPoint, OptimizerOptions, TranslateError};
 
-/// Results beyond which calls of a function go through memory as they are written: stores of results are not compared with one
-/// another, and its recursion is not unrolled. LLVM takes the square of their number for both, and callers gain next to nothing.
-pub(crate) const MANY_RESULTS: usize = 64;
-
 /// Summaries of a module's bodies, each read when first asked for.
 pub(crate) struct Summaries {
     of: PrimaryMap<DefinedFuncIndex, OnceLock<BodySummary>>,
@@ -223,11 +219,6 @@ impl Plan {
             return Ok(());
         }
         let index = module.function_index(first.defined);
-        let ty = module.functions.get(index);
-        let ty = ty.and_then(|&ty| module.types.get(ty));
-        if ty.is_some_and(|ty| ty.results().len() > MANY_RESULTS) {
-            return Ok(());
-        }
         let calls = summary.calls.iter().filter(|&&callee| callee == index);
         let calls = calls.count();
         // Each level has as many bodies as the one before has calls.

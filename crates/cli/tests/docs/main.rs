@@ -2,17 +2,15 @@
 //!
 //! `UPSHIFT_BLESS=1 cargo test -p upshift-cli --test docs` writes them anew.
 
-mod diff;
 mod flags;
 mod keys;
 
-use std::env;
 use std::fs;
 use std::path::Path;
 
+use upshift_filetests::{BLESS, blesses, difference};
+
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
-/// The variable that has pages written instead of compared.
-const BLESS: &str = "UPSHIFT_BLESS";
 
 fn page(name: &str) -> String {
     let path = Path::new(DOCS).join(name);
@@ -22,7 +20,7 @@ fn page(name: &str) -> String {
 /// Compares a page with what it is to be, or writes it.
 #[track_caller]
 fn check(name: &str, expected: &str) {
-    if env::var_os(BLESS).is_some_and(|value| value == "1") {
+    if blesses() {
         let path = Path::new(DOCS).join(name);
         fs::write(&path, expected).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         return;
@@ -31,6 +29,6 @@ fn check(name: &str, expected: &str) {
     assert!(
         found == expected,
         "docs/{name} is not what its definition says; {BLESS}=1 writes it anew\n{}",
-        diff::lines(&found, expected)
+        difference(&found, expected)
     );
 }

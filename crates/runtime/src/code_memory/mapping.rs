@@ -23,15 +23,20 @@ pub(super) fn give_addresses_back(address: usize, size: usize) {
 
 /// Has pages of a range be private anonymous memory.
 pub(super) fn map_anonymous(address: usize, len: usize, protection: i32) -> io::Result<()> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    map_fixed(address, len, protection, flags, -1)
+}
+
+/// Maps a file from its start, or no file, at pages of a range.
+fn map_fixed(address: usize, len: usize, protection: i32, flags: i32, file: i32) -> io::Result<()> {
     // SAFETY: the pages are inside of a range that is ours alone, and nobody uses their contents.
     let mapped = unsafe {
         libc::mmap(
             ptr::with_exposed_provenance_mut(address),
             len,
             protection,
-            flags,
-            -1,
+            flags | libc::MAP_FIXED,
+            file,
             0,
         )
     };
@@ -96,24 +101,13 @@ impl MemoryFile {
 
     /// Maps all of it at pages of a range.
     pub(super) fn map(&self, address: usize, protection: i32) -> io::Result<()> {
-        let flags = libc::MAP_SHARED | libc::MAP_FIXED;
-        let (file, len) = (self.descriptor, self.len);
-        // SAFETY: the pages are inside of a range that is ours alone, and nobody uses their contents.
-        let mapped = unsafe {
-            libc::mmap(
-                ptr::with_exposed_provenance_mut(address),
-                len,
-                protection,
-                flags,
-                file,
-                0,
-            )
-        };
-        if mapped == libc::MAP_FAILED {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+        map_fixed(
+            address,
+            self.len,
+            protection,
+            libc::MAP_SHARED,
+            self.descriptor,
+        )
     }
 }
 

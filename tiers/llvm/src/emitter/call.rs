@@ -13,10 +13,13 @@ use upshift_runtime::{Builtin, BuiltinType, TrapCode, offsets};
 use super::LlvmEmitter;
 use super::build::{Built, Region, flag_attribute};
 use super::state::result_offset;
-use crate::unit::MANY_RESULTS;
 
 /// Bytes of a code slot.
 const SLOT_SIZE: i32 = 8;
+
+/// Results of a function beyond which their stores are not compared with one another. LLVM takes the square of their number
+/// for it, and callers gain next to nothing.
+const MANY_RESULTS: usize = 64;
 
 impl<'ctx> LlvmEmitter<'_, 'ctx> {
     pub(super) fn call_function(

@@ -7,7 +7,8 @@ const CONTEXT: usize = 2;
 
 /// The lines that differ, `-` before those of the first text and `+` before those of the second, with a few common
 /// ones around them.
-pub fn lines(first: &str, second: &str) -> String {
+#[must_use]
+pub fn difference(first: &str, second: &str) -> String {
     let (first, second) = (
         Vec::from_iter(first.lines()),
         Vec::from_iter(second.lines()),
@@ -21,7 +22,7 @@ pub fn lines(first: &str, second: &str) -> String {
     let mut text = String::new();
     for (place, line) in marked.iter().enumerate() {
         if is_near(place) {
-            writeln!(text, "{} {}", line.mark, line.text).unwrap();
+            let _ = writeln!(text, "{} {}", line.mark, line.text);
         }
     }
     text
@@ -66,8 +67,8 @@ fn marked<'a>(first: &[&'a str], second: &[&'a str]) -> Vec<Marked<'a>> {
 #[test]
 fn a_difference_has_its_lines_and_a_few_around() {
     let first = "a\nb\nc\nd\ne\nf\ng\nh";
-    assert_eq!(lines(first, first), "");
+    assert_eq!(difference(first, first), "");
     let second = "a\nb\nc\nd\nx\nf\ng\nh\ni";
     let expected = "  c\n  d\n- e\n+ x\n  f\n  g\n  h\n+ i\n";
-    assert_eq!(lines(first, second), expected);
+    assert_eq!(difference(first, second), expected);
 }
